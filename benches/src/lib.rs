@@ -1,0 +1,1 @@
+//! Measurements of Portcullis beside its peers; see `benches/`.

@@ -1,0 +1,294 @@
+//! Mistakes that show only when all files are looked at together.
+
+use std::collections::{HashMap, HashSet, hash_map};
+
+use crate::diagnostic::{At, Findings, Mistake};
+use crate::document::{Document, GroupEntry, Members, RuleEntry, SubjectEntry, Word};
+use crate::glob::Bindings;
+use crate::subject_pattern::SubjectPattern;
+use crate::suggest;
+
+/// Alternatives multiply; this many patterns fill no machine.
+const MAX_PATTERNS: usize = 1_000_000;
+
+/// Checks a policy as a whole. Where a file could not be read, groups may be missing through no
+/// fault of those that name them, so unknown groups are not reported then.
+pub(crate) fn check(documents: &[Document], all_readable: bool, findings: &mut Findings<'_>) {
+    let groups = Groups::new(documents, findings);
+    unique_rules(documents, findings);
+    bounded_patterns(documents, findings);
+    let mentions = mentions(documents);
+    if all_readable {
+        for mention in mentions {
+            groups.check_known(mention, findings);
+        }
+    }
+    members_are_enumerable(documents, findings);
+    groups.check_cycles(findings);
+    if !findings.has_errors() {
+        for rule in documents.iter().flat_map(|document| &document.rules) {
+            groups.warn_unmatchable(rule, findings);
+        }
+    }
+}
+
+fn mentions(documents: &[Document]) -> impl Iterator<Item = &SubjectEntry> {
+    documents.iter().flat_map(|document| {
+        let members = document.groups.iter().flat_map(listed_members);
+        let rules = document
+            .rules
+            .iter()
+            .flat_map(|rule| rule.subjects.iter().chain(&rule.except.subjects));
+        members.chain(rules).chain(&document.administrators)
+    })
+}
+
+fn listed_members(group: &GroupEntry) -> &[SubjectEntry] {
+    match &group.members {
+        Members::Listed(members) => members,
+        Members::External | Members::Unreadable => &[],
+    }
+}
+
+fn unique_rules(documents: &[Document], findings: &mut Findings<'_>) {
+    let mut seen: HashMap<&str, At> = HashMap::new();
+    for rule in documents.iter().flat_map(|document| &document.rules) {
+        if rule.name.text.is_empty() {
+            continue;
+        }
+        unique(&rule.name, "rule", &mut seen, findings);
+    }
+}
+
+/// Reports the second use of a name.
+fn unique<'a>(
+    name: &'a Word,
+    kind: &str,
+    seen: &mut HashMap<&'a str, At>,
+    findings: &mut Findings<'_>,
+) {
+    match seen.entry(&name.text) {
+        hash_map::Entry::Vacant(place) => {
+            place.insert(name.at);
+        }
+        hash_map::Entry::Occupied(first) => {
+            let mistake = Mistake::error(name.at, format!("two {kind}s are named `{}`", name.text))
+                .label("the second")
+                .also(*first.get(), "the first");
+            findings.report(mistake);
+        }
+    }
+}
+
+fn bounded_patterns(documents: &[Document], findings: &mut Findings<'_>) {
+    let rules = documents.iter().flat_map(|document| &document.rules);
+    let mut entries = rules.flat_map(|rule| rule.images.iter().chain(&rule.except.images));
+    let mut count = 0;
+    let over = entries.find(|entry| {
+        count += entry.patterns.len();
+        count > MAX_PATTERNS
+    });
+    if let Some(entry) = over {
+        let mistake = Mistake::error(entry.at, "a policy has at most 1,000,000 image patterns")
+            .label("with this one there are more, alternatives written out")
+            .help("use `*` in the place of long lists of alternatives");
+        findings.report(mistake);
+    }
+}
+
+/// `anyone` is no member of a group and no administrator: everybody would pass for staff.
+fn members_are_enumerable(documents: &[Document], findings: &mut Findings<'_>) {
+    let mut refuse = |entry: &SubjectEntry, place: &str, help: &str| {
+        if matches!(entry.pattern, SubjectPattern::Anyone | SubjectPattern::Authenticated) {
+            let message = format!("`{}` cannot be {place}", entry.written.text);
+            findings.report(Mistake::error(entry.written.at, message).help(help));
+        }
+    };
+    for document in documents {
+        for member in document.groups.iter().flat_map(listed_members) {
+            refuse(member, "a member of a group", "name it in the `subjects` of a rule instead");
+        }
+        for administrator in &document.administrators {
+            refuse(administrator, "an administrator", "name people, services or groups");
+        }
+    }
+}
+
+/// The groups of all files.
+struct Groups<'a> {
+    declared: HashMap<&'a str, &'a GroupEntry>,
+    /// In the order of the files.
+    in_order: Vec<&'a GroupEntry>,
+}
+
+impl<'a> Groups<'a> {
+    fn new(documents: &'a [Document], findings: &mut Findings<'_>) -> Self {
+        let in_order: Vec<_> = documents.iter().flat_map(|document| &document.groups).collect();
+        let mut seen = HashMap::new();
+        let mut declared = HashMap::new();
+        for &group in &in_order {
+            unique(&group.name, "group", &mut seen, findings);
+            declared.entry(group.name.text.as_str()).or_insert(group);
+        }
+        Self { declared, in_order }
+    }
+
+    fn check_known(&self, mention: &SubjectEntry, findings: &mut Findings<'_>) {
+        let SubjectPattern::Group(pattern) = &mention.pattern else { return };
+        match pattern.literal() {
+            Some(name) if self.declared.contains_key(name) => {}
+            Some(name) => {
+                let help = suggest::did_you_mean(name, self.declared.keys().copied())
+                    .unwrap_or_else(|| {
+                        format!(
+                            "if an identity source asserts it, add `{name}: external` to `groups`"
+                        )
+                    });
+                let mistake = Mistake::error(mention.written.at, format!("unknown group `{name}`"))
+                    .label("not defined in any policy file")
+                    .help(help);
+                findings.report(mistake);
+            }
+            None if self.matched(&mention.pattern).next().is_some() => {}
+            None => {
+                let message = format!("no group matches `{}`", mention.written.text);
+                let mistake = Mistake::warning(mention.written.at, message)
+                    .label("no policy file defines such a group");
+                findings.report(mistake);
+            }
+        }
+    }
+
+    /// The declared groups that a subject names.
+    fn matched<'s>(&'s self, pattern: &'s SubjectPattern) -> impl Iterator<Item = &'a GroupEntry> {
+        let (exact, all) = match pattern {
+            SubjectPattern::Group(name) => match name.literal() {
+                Some(literal) => (self.declared.get(literal).copied(), None),
+                None => (None, Some((name, &self.in_order))),
+            },
+            _ => (None, None),
+        };
+        let matching = all.into_iter().flat_map(|(name, groups)| {
+            groups
+                .iter()
+                .copied()
+                .filter(|group| name.matches(&group.name.text, Bindings::default()))
+        });
+        exact.into_iter().chain(matching)
+    }
+
+    /// A group that contains itself has no meaning. Each cycle is reported once.
+    fn check_cycles(&self, findings: &mut Findings<'_>) {
+        let mut done: HashSet<&str> = HashSet::new();
+        for &start in &self.in_order {
+            let mut path = vec![Visit::new(start)];
+            let mut on_path = HashSet::from([start.name.text.as_str()]);
+            if done.contains(start.name.text.as_str()) {
+                continue;
+            }
+            while let Some(visit) = path.last_mut() {
+                let Some((member, next)) = visit.next(self) else {
+                    let name = visit.group.name.text.as_str();
+                    done.insert(name);
+                    on_path.remove(name);
+                    path.pop();
+                    continue;
+                };
+                let name = next.name.text.as_str();
+                if on_path.contains(name) {
+                    report_cycle(&path, member, name, findings);
+                } else if !done.contains(name) {
+                    on_path.insert(name);
+                    path.push(Visit::new(next));
+                }
+            }
+        }
+    }
+
+    /// Warns of a rule that is for nobody.
+    fn warn_unmatchable(&self, rule: &RuleEntry, findings: &mut Findings<'_>) {
+        let empty = |entry: &SubjectEntry| match &entry.pattern {
+            SubjectPattern::Group(name) => name.literal().is_some() && !self.has_members(entry),
+            _ => false,
+        };
+        if !rule.subjects.iter().all(empty) {
+            return;
+        }
+        let names: Vec<_> =
+            rule.subjects.iter().map(|entry| format!("`{}`", entry.written.text)).collect();
+        if let Some(first) = rule.subjects.first() {
+            let message = format!("rule `{}` is for nobody", rule.name.text);
+            let mistake = Mistake::warning(first.written.at, message)
+                .label(format!("{} has no members", names.join(", ")))
+                .help("if an identity source asserts the group, write `external` for its members");
+            findings.report(mistake);
+        }
+    }
+
+    fn has_members(&self, subject: &SubjectEntry) -> bool {
+        let mut seen = HashSet::new();
+        let mut open = vec![&subject.pattern];
+        while let Some(pattern) = open.pop() {
+            for group in self.matched(pattern) {
+                if !seen.insert(group.name.text.as_str()) {
+                    continue;
+                }
+                match &group.members {
+                    Members::External | Members::Unreadable => return true,
+                    Members::Listed(members) => {
+                        for member in members {
+                            match member.pattern {
+                                SubjectPattern::Group(_) => open.push(&member.pattern),
+                                _ => return true,
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        false
+    }
+}
+
+/// A group on the path of the search for cycles, with the members that were not looked at yet.
+struct Visit<'a> {
+    group: &'a GroupEntry,
+    members: std::slice::Iter<'a, SubjectEntry>,
+    /// The member in work, and the groups that it names.
+    current: Option<(&'a SubjectEntry, std::vec::IntoIter<&'a GroupEntry>)>,
+}
+
+impl<'a> Visit<'a> {
+    fn new(group: &'a GroupEntry) -> Self {
+        Self { group, members: listed_members(group).iter(), current: None }
+    }
+
+    /// The next group that is a member, and how it is written.
+    fn next(&mut self, groups: &Groups<'a>) -> Option<(&'a SubjectEntry, &'a GroupEntry)> {
+        loop {
+            if let Some((member, named)) = &mut self.current
+                && let Some(group) = named.next()
+            {
+                return Some((member, group));
+            }
+            let member = self.members.next()?;
+            let named: Vec<_> = groups.matched(&member.pattern).collect();
+            self.current = Some((member, named.into_iter()));
+        }
+    }
+}
+
+fn report_cycle(
+    path: &[Visit<'_>],
+    member: &SubjectEntry,
+    name: &str,
+    findings: &mut Findings<'_>,
+) {
+    let names = path.iter().map(|visit| visit.group.name.text.as_str());
+    let cycle: Vec<_> = names.skip_while(|&group| group != name).chain([name]).collect();
+    let written: Vec<_> = cycle.iter().map(|group| format!("`{group}`")).collect();
+    let mistake = Mistake::error(member.written.at, format!("group `{name}` contains itself"))
+        .label(written.join(" contains "))
+        .help("take one of these out");
+    findings.report(mistake);
+}

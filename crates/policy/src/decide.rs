@@ -1,0 +1,128 @@
+//! The decision: denied unless a rule allows it, and any matching denial wins.
+
+use oci::RepositoryName;
+
+use crate::Action;
+use crate::caller::Caller;
+use crate::explanation::Asked;
+use crate::policy::{Image, Policy};
+use crate::rule::{Clause, Effect, Rule, bindings};
+use crate::subjects::Standing;
+
+/// Allowed or denied, and why.
+#[derive(Debug)]
+pub struct Decision<'p> {
+    pub(crate) policy: &'p Policy,
+    pub(crate) outcome: Outcome<'p>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Outcome<'p> {
+    Allowed(&'p Rule, Action),
+    Denied(&'p Rule, Action),
+    /// No rule allows it. What was asked is kept for the explanation.
+    Unmentioned(Box<Asked>),
+}
+
+/// The rule that made a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleRef<'p> {
+    /// Its name.
+    pub name: &'p str,
+    /// The file it stands in.
+    pub file: &'p str,
+    /// Its line there, from 1.
+    pub line: usize,
+}
+
+impl Policy {
+    /// Decides one action on one image. Total and deterministic: the same question to the same
+    /// policy has the same answer, in whatever order its files were read.
+    #[must_use]
+    pub fn decide<'p>(&'p self, caller: &Caller, action: Action, image: Image<'_>) -> Decision<'p> {
+        let standing = Standing::new(&self.subjects, caller);
+        let mut allowed = None;
+        for (effect, clause, rest) in self.relevant(&standing, action, image.repository.as_str()) {
+            if effect == Effect::Allow && allowed.is_some() {
+                continue;
+            }
+            if covers(clause, rest, &standing, effect, image) {
+                if effect == Effect::Deny {
+                    let outcome = Outcome::Denied(&clause.rule, action);
+                    return Decision { policy: self, outcome };
+                }
+                allowed = Some(&*clause.rule);
+            }
+        }
+        let outcome = match allowed {
+            Some(rule) => Outcome::Allowed(rule, action),
+            None => Outcome::Unmentioned(Box::new(Asked::new(caller, action, image))),
+        };
+        Decision { policy: self, outcome }
+    }
+
+    /// Whether the caller may do `action` on anything in the repository. May be true although
+    /// every tag is denied; is never false although one is allowed.
+    #[must_use]
+    pub fn grants_any(&self, caller: &Caller, action: Action, repository: &RepositoryName) -> bool {
+        !self.tags(caller, action, repository).is_none()
+    }
+
+    /// The image patterns that could match the repository, of rules that concern the caller and
+    /// the action; each with what the repository has after the pattern's literal beginning.
+    pub(crate) fn relevant<'p, 't>(
+        &'p self,
+        standing: &'t Standing<'t>,
+        action: Action,
+        repository: &'t str,
+    ) -> impl Iterator<Item = (Effect, &'p Clause, Option<&'t str>)> {
+        self.clauses.candidates(repository).filter_map(move |(rest, clause)| {
+            let effect = clause.rule.effect(action)?;
+            clause.rule.concerns(standing, effect).then_some((effect, clause, rest))
+        })
+    }
+}
+
+/// Whether the clause of a rule that concerns the caller holds for the image.
+fn covers(
+    clause: &Clause,
+    rest: Option<&str>,
+    standing: &Standing<'_>,
+    effect: Effect,
+    image: Image<'_>,
+) -> bool {
+    let tag = image.tag.map(oci::Tag::as_str);
+    let pattern = &clause.image;
+    let matched = bindings(pattern, standing, effect.scope()).any(|bindings| {
+        pattern.repository.matches_after_literal(rest, bindings)
+            && pattern.tags.matches(tag, bindings)
+    });
+    matched
+        && !clause
+            .rule
+            .excepted(standing, image.repository.as_str())
+            .any(|(tags, bindings)| tags.matches(tag, bindings))
+}
+
+impl<'p> Decision<'p> {
+    /// Whether the action is allowed.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        matches!(self.outcome, Outcome::Allowed(..))
+    }
+
+    /// The rule that allows or denies it. `None`: it is denied because no rule allows it.
+    #[must_use]
+    pub fn rule(&self) -> Option<RuleRef<'p>> {
+        match self.outcome {
+            Outcome::Allowed(rule, _) | Outcome::Denied(rule, _) => Some(rule.reference()),
+            Outcome::Unmentioned(_) => None,
+        }
+    }
+}
+
+impl Rule {
+    pub(crate) fn reference(&self) -> RuleRef<'_> {
+        RuleRef { name: &self.name, file: &self.file, line: self.line }
+    }
+}

@@ -1,0 +1,148 @@
+//! A decision in words, for whoever was denied and for whoever wrote the policy.
+
+use oci::{RepositoryName, Tag};
+
+use crate::Action;
+use crate::caller::{Caller, Subject};
+use crate::decide::{Decision, Outcome};
+use crate::policy::{Image, Policy};
+use crate::rule::{Clause, Effect, Rule, bindings};
+use crate::subjects::Standing;
+
+/// A question that no rule answers.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    caller: Caller,
+    action: Action,
+    repository: RepositoryName,
+    tag: Option<Tag>,
+}
+
+impl Asked {
+    pub(crate) fn new(caller: &Caller, action: Action, image: Image<'_>) -> Self {
+        Self {
+            caller: caller.clone(),
+            action,
+            repository: image.repository.clone(),
+            tag: image.tag.cloned(),
+        }
+    }
+
+    fn image(&self) -> Image<'_> {
+        Image { repository: &self.repository, tag: self.tag.as_ref() }
+    }
+}
+
+impl Decision<'_> {
+    /// Why, in a sentence for a person. On a denial because no rule allows it, the rule that comes
+    /// nearest is named. Built when it is asked for.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match &self.outcome {
+            Outcome::Allowed(rule, action) => format!("{} allows {action}", place(rule)),
+            Outcome::Denied(rule, action) => format!("{} denies {action}", place(rule)),
+            Outcome::Unmentioned(asked) => unmentioned(self.policy, asked),
+        }
+    }
+}
+
+fn place(rule: &Rule) -> String {
+    format!("rule `{}` ({}:{})", rule.name, rule.file, rule.line)
+}
+
+fn unmentioned(policy: &Policy, asked: &Asked) -> String {
+    let who = match &asked.caller.subject {
+        Subject::Anonymous => "an anonymous caller".to_owned(),
+        subject => subject.to_string(),
+    };
+    let what = match &asked.tag {
+        Some(tag) => format!("{}:{tag}", asked.repository),
+        None => format!("{} as a whole", asked.repository),
+    };
+    let mut text = format!("no rule allows {who} to {} {what}", asked.action);
+    if let Some(miss) = nearest_miss(policy, asked) {
+        text.push_str("; ");
+        text.push_str(&miss);
+    }
+    text
+}
+
+/// The rule that would have allowed it, had one thing been different. Only rules whose images
+/// begin as the repository does are looked at: others are not near, and a denial has to stay
+/// cheap.
+fn nearest_miss(policy: &Policy, asked: &Asked) -> Option<String> {
+    let standing = Standing::new(&policy.subjects, &asked.caller);
+    let repository = asked.repository.as_str();
+    policy
+        .clauses
+        .candidates(repository)
+        .filter_map(|(rest, clause)| miss(clause, rest, &standing, asked))
+        .min_by_key(|miss| miss.distance)
+        .map(|miss| miss.text)
+}
+
+struct Miss {
+    distance: Distance,
+    text: String,
+}
+
+/// Nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Distance {
+    Exception,
+    Tag,
+    Action,
+    Repository,
+}
+
+fn miss(
+    clause: &Clause,
+    rest: Option<&str>,
+    standing: &Standing<'_>,
+    asked: &Asked,
+) -> Option<Miss> {
+    let rule = &clause.rule;
+    if rule.allow.is_empty() {
+        return None;
+    }
+    let name = &rule.name;
+    let would = format!("rule `{name}` would allow it but");
+    let tag = asked.tag.as_ref().map(Tag::as_str);
+    let is_excepted = || {
+        rule.excepted(standing, asked.repository.as_str())
+            .any(|(tags, bindings)| tags.matches(tag, bindings))
+    };
+    if !standing.is_one_of(&rule.subjects, Effect::Allow.scope()) {
+        return None;
+    }
+    let image = &clause.image;
+    let mut in_repository = bindings(image, standing, Effect::Allow.scope())
+        .filter(|&bindings| image.repository.matches_after_literal(rest, bindings))
+        .peekable();
+    let allows = rule.allow.contains(asked.action);
+    let (distance, text) = if in_repository.peek().is_none() {
+        if !allows {
+            return None;
+        }
+        let text = format!("{would} {} does not match `{}`", asked.repository, image.repository);
+        (Distance::Repository, text)
+    } else if !in_repository.any(|bindings| image.tags.matches(tag, bindings)) {
+        if !allows {
+            return None;
+        }
+        let pattern = image.tags.to_string();
+        let text = match &asked.image().tag {
+            Some(tag) => format!("{would} tag `{tag}` does not match `{pattern}`"),
+            None => format!("rule `{name}` allows it only for tags that match `{pattern}`"),
+        };
+        (Distance::Tag, text)
+    } else if !allows {
+        let words: Vec<_> = rule.allow.iter().map(Action::as_str).collect();
+        (Distance::Action, format!("rule `{name}` allows only {} there", words.join(", ")))
+    } else if is_excepted() || !rule.concerns(standing, Effect::Allow) {
+        (Distance::Exception, format!("{would} `except` leaves this out"))
+    } else {
+        return None;
+    };
+    Some(Miss { distance, text })
+}

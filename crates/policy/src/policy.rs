@@ -1,0 +1,75 @@
+//! A compiled policy.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use oci::{RepositoryName, Tag};
+
+use crate::caller::Caller;
+use crate::diagnostic::Diagnostics;
+use crate::prefix_map::PrefixMap;
+use crate::rule::{Clause, Rule};
+use crate::subjects::{Role, Scope, Standing, Subjects};
+
+/// A file of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path as administrators know it, such as `policies/teams.yaml`.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// What may be done to what by whom. Made by [`Policy::compile`]; never changes.
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) subjects: Subjects,
+    /// In the order of their names, so that the order of files and rules means nothing.
+    pub(crate) rules: Vec<Arc<Rule>>,
+    pub(crate) clauses: PrefixMap<Clause>,
+    pub(crate) administrators: Box<[Role]>,
+}
+
+/// A policy that can be used, and what is odd about it.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The policy.
+    pub policy: Policy,
+    /// What is probably not meant as it was written.
+    pub warnings: Diagnostics,
+}
+
+/// What an action is done to.
+#[derive(Debug, Clone, Copy)]
+pub struct Image<'a> {
+    /// The repository.
+    pub repository: &'a RepositoryName,
+    /// The tag. `None`: the repository as a whole, or what is untagged in it.
+    pub tag: Option<&'a Tag>,
+}
+
+impl Policy {
+    /// All groups of a caller: those that its identity source asserts, those that the policy
+    /// declares it a member of, and those that contain one of these.
+    ///
+    /// Asserted groups are honoured as they are, declared in the policy or not: what a source may
+    /// assert is configured where the source is.
+    #[must_use]
+    pub fn groups_of(&self, caller: &Caller) -> BTreeSet<String> {
+        let standing = Standing::new(&self.subjects, caller);
+        standing.groups(Scope::Held).map(str::to_owned).collect()
+    }
+
+    /// Whether the caller is one of the `administrators`, with the groups that its credential
+    /// carries.
+    #[must_use]
+    pub fn is_administrator(&self, caller: &Caller) -> bool {
+        Standing::new(&self.subjects, caller).is_one_of(&self.administrators, Scope::Carried)
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+}

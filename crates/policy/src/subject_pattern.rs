@@ -1,0 +1,106 @@
+//! Subjects as policy files write them: `user:alice`, `group:backend`, `anyone`.
+
+use crate::path::PathPattern;
+use crate::suggest;
+
+/// Whom a rule speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SubjectPattern {
+    /// `user:NAME`
+    User(PathPattern),
+    /// `service:NAME`
+    Service(PathPattern),
+    /// `peer:GATE/NAME`, over the gate and the name as one path.
+    Peer(PathPattern),
+    /// `group:NAME`
+    Group(PathPattern),
+    /// Users and services.
+    Authenticated,
+    /// Everybody, peers and anonymous callers included.
+    Anyone,
+}
+
+/// Why a text is no subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InvalidSubject {
+    pub(crate) message: String,
+    /// Nothing, where the groups have to be known to say something helpful.
+    pub(crate) help: Option<String>,
+}
+
+const PREFIXES: [&str; 4] = ["user", "service", "group", "peer"];
+const WORDS: [&str; 2] = ["authenticated", "anyone"];
+
+impl SubjectPattern {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidSubject> {
+        let Some((prefix, name)) = text.split_once(':') else {
+            return match text {
+                "authenticated" => Ok(Self::Authenticated),
+                "anyone" => Ok(Self::Anyone),
+                _ => Err(without_prefix(text)),
+            };
+        };
+        if !PREFIXES.contains(&prefix) {
+            let help = suggest::nearest(prefix, PREFIXES).map_or_else(
+                || "subjects begin with `user:`, `service:`, `group:` or `peer:`".to_owned(),
+                |near| format!("did you mean `{near}:{name}`?"),
+            );
+            return Err(InvalidSubject {
+                message: format!("unknown kind of subject `{prefix}:`"),
+                help: Some(help),
+            });
+        }
+        check_name(prefix, name)?;
+        let pattern = PathPattern::of_name(name);
+        match prefix {
+            "user" => Ok(Self::User(pattern)),
+            "service" => Ok(Self::Service(pattern)),
+            "group" => Ok(Self::Group(pattern)),
+            _ if name.contains('/') => Ok(Self::Peer(pattern)),
+            _ => Err(InvalidSubject {
+                message: format!("`{text}` names a gate but nobody behind it"),
+                help: Some(format!("write `peer:{name}/NAME`, or `peer:{name}/**` for everybody")),
+            }),
+        }
+    }
+}
+
+fn without_prefix(text: &str) -> InvalidSubject {
+    let message = format!("`{text}` does not say what kind of subject it is");
+    let help = match text {
+        "anonymous" | "everyone" | "everybody" | "anybody" | "all" | "*" | "**" => {
+            Some("did you mean `anyone`?".to_owned())
+        }
+        _ => suggest::did_you_mean(text, WORDS),
+    };
+    InvalidSubject { message, help }
+}
+
+fn check_name(prefix: &str, name: &str) -> Result<(), InvalidSubject> {
+    let refuse =
+        |message: String, help: &str| Err(InvalidSubject { message, help: Some(help.to_owned()) });
+    if name.is_empty() {
+        return refuse(format!("nobody is named after `{prefix}:`"), "`*` is any name");
+    }
+    if name != name.trim() || name.chars().any(char::is_control) {
+        return refuse(
+            format!("`{prefix}:{}` has white space around its name", name.escape_debug()),
+            "write the name right after the colon",
+        );
+    }
+    for segment in name.split('/') {
+        if segment.is_empty() {
+            return refuse(
+                format!("a part of the name in `{prefix}:{name}` is empty"),
+                "a name has no `/` at its ends, and no two in a row",
+            );
+        }
+        if segment.contains("**") && segment != "**" {
+            return refuse(
+                format!("`**` has to be a whole part of the name in `{prefix}:{name}`"),
+                "`*` is anything up to the next `/`, `**` any number of parts",
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! "Did you mean …?"
+
+/// The candidate that `word` was probably meant to be, if one is near enough.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    // A third of the letters may be wrong; words of one or two letters resemble everything.
+    let allowed = word.chars().count().div_ceil(3);
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= allowed)
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// The help line for it.
+pub(crate) fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognized_and_a_different_word_is_not() {
+        let groups = ["backend", "frontend", "qa"];
+        assert_eq!(nearest("backnd", groups), Some("backend"));
+        assert_eq!(nearest("bakcend", groups), Some("backend"));
+        assert_eq!(nearest("operations", groups), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! Which tags of a repository a caller may do something with, as a predicate.
+
+use std::borrow::Cow;
+
+use oci::{RepositoryName, Tag};
+
+use crate::Action;
+use crate::caller::Caller;
+use crate::glob::{Bindings, Glob};
+use crate::image_pattern::TagPattern;
+use crate::policy::Policy;
+use crate::rule::{Clause, Effect, bindings};
+use crate::subjects::Standing;
+
+/// Which tags of a repository.
+#[derive(Debug)]
+pub enum Tags<'p> {
+    /// The whole repository: every tag and what is untagged, and no denial can apply to any of it.
+    All,
+    /// Nothing in it.
+    None,
+    /// What the filter says. It may turn out to allow nothing.
+    Some(TagFilter<'p>),
+}
+
+/// Which tags, by patterns.
+#[derive(Debug)]
+pub struct TagFilter<'p> {
+    grants: Vec<Share<'p>>,
+    denials: Vec<Share<'p>>,
+}
+
+/// The part of a repository that one clause of a rule is about.
+#[derive(Debug)]
+struct Share<'p> {
+    covers: Scoped<'p>,
+    except: Vec<Scoped<'p>>,
+}
+
+/// A tag pattern with its variables replaced.
+#[derive(Debug)]
+enum Scoped<'p> {
+    Whole,
+    Matching(Cow<'p, Glob>),
+}
+
+impl Tags<'_> {
+    /// Whether nothing is allowed.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
+impl TagFilter<'_> {
+    /// Whether this tag is one of them.
+    #[must_use]
+    pub fn allows(&self, tag: &Tag) -> bool {
+        self.decides(Some(tag.as_str()))
+    }
+
+    /// Whether what is untagged is allowed, and with it the repository as a whole but for the
+    /// denied tags.
+    #[must_use]
+    pub fn includes_untagged(&self) -> bool {
+        self.decides(None)
+    }
+
+    fn decides(&self, tag: Option<&str>) -> bool {
+        self.grants.iter().any(|grant| grant.holds(tag))
+            && !self.denials.iter().any(|denial| denial.holds(tag))
+    }
+}
+
+impl Share<'_> {
+    fn holds(&self, tag: Option<&str>) -> bool {
+        self.covers.matches(tag) && !self.except.iter().any(|except| except.matches(tag))
+    }
+
+    /// Whether it is about everything in the repository.
+    fn is_everything(&self) -> bool {
+        matches!(self.covers, Scoped::Whole) && self.except.is_empty()
+    }
+}
+
+impl<'p> Scoped<'p> {
+    fn new(tags: &'p TagPattern, bindings: Bindings<'_>) -> Option<Self> {
+        match tags {
+            TagPattern::Whole => Some(Self::Whole),
+            TagPattern::Matching(glob) if glob.has_variables() => {
+                glob.bind(bindings).map(|glob| Self::Matching(Cow::Owned(glob)))
+            }
+            TagPattern::Matching(glob) => Some(Self::Matching(Cow::Borrowed(glob))),
+        }
+    }
+
+    fn matches(&self, tag: Option<&str>) -> bool {
+        match (self, tag) {
+            (Self::Whole, _) => true,
+            (Self::Matching(glob), Some(tag)) => glob.matches(tag, Bindings::default()),
+            (Self::Matching(_), None) => false,
+        }
+    }
+}
+
+impl Policy {
+    /// Which tags of the repository the caller may do `action` on: the same answers as
+    /// [`Policy::decide`] gives for each tag.
+    #[must_use]
+    pub fn tags<'p>(
+        &'p self,
+        caller: &Caller,
+        action: Action,
+        repository: &RepositoryName,
+    ) -> Tags<'p> {
+        let standing = Standing::new(&self.subjects, caller);
+        let mut filter = TagFilter { grants: Vec::new(), denials: Vec::new() };
+        for (effect, clause, rest) in self.relevant(&standing, action, repository.as_str()) {
+            let shares = match effect {
+                Effect::Allow => &mut filter.grants,
+                Effect::Deny => &mut filter.denials,
+            };
+            add_shares(clause, rest, effect, &standing, repository, shares);
+        }
+        filter.simplify()
+    }
+}
+
+fn add_shares<'p>(
+    clause: &'p Clause,
+    rest: Option<&str>,
+    effect: Effect,
+    standing: &Standing<'_>,
+    repository: &RepositoryName,
+    shares: &mut Vec<Share<'p>>,
+) {
+    for bindings in bindings(&clause.image, standing, effect.scope()) {
+        if !clause.image.repository.matches_after_literal(rest, bindings) {
+            continue;
+        }
+        let Some(covers) = Scoped::new(&clause.image.tags, bindings) else { continue };
+        let except: Vec<_> = clause
+            .rule
+            .excepted(standing, repository.as_str())
+            .filter_map(|(tags, bindings)| Scoped::new(tags, bindings))
+            .collect();
+        if !except.iter().any(|except| matches!(except, Scoped::Whole)) {
+            shares.push(Share { covers, except });
+        }
+    }
+}
+
+impl<'p> TagFilter<'p> {
+    fn simplify(self) -> Tags<'p> {
+        if self.grants.is_empty() || self.denials.iter().any(Share::is_everything) {
+            Tags::None
+        } else if self.denials.is_empty() && self.grants.iter().any(Share::is_everything) {
+            Tags::All
+        } else {
+            Tags::Some(self)
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The policy crate from outside.
+
+mod decisions;
+#[cfg(test)]
+mod support;

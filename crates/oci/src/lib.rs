@@ -7,14 +7,26 @@
 //! References: the OCI distribution specification 1.1 ("spec" in the comments below) and the OCI
 //! image specification 1.1.
 
+mod bad_request;
 mod digest;
+mod error;
+mod mirrors;
 mod name;
 mod operation;
+mod parse;
+mod path;
+mod query;
 mod reference;
+mod session;
 mod tag;
+mod target;
 
+pub use bad_request::{BadRequest, ParameterFault, Undecodable};
 pub use digest::{Algorithm, Digest, InvalidDigest};
+pub use error::{ErrorBody, ErrorCode};
+pub use mirrors::Mirrors;
 pub use name::{InvalidName, RepositoryName};
-pub use operation::{Operation, Page, Read, SessionId, UploadStart};
+pub use operation::{Operation, Page, Read, UploadStart};
 pub use reference::{InvalidReference, Reference};
+pub use session::{InvalidSession, SessionId};
 pub use tag::{InvalidTag, Tag};

@@ -10,6 +10,8 @@
 mod bad_request;
 mod digest;
 mod error;
+mod manifest;
+mod media_type;
 mod mirrors;
 mod name;
 mod operation;
@@ -24,6 +26,10 @@ mod target;
 pub use bad_request::{BadRequest, ParameterFault, Undecodable};
 pub use digest::{Algorithm, Digest, InvalidDigest};
 pub use error::{ErrorBody, ErrorCode};
+pub use manifest::{
+    Descriptor, DescriptorFault, InvalidManifest, Kind, Manifest, ManifestType, Place, Platform,
+    TypeSource,
+};
 pub use mirrors::Mirrors;
 pub use name::{InvalidName, RepositoryName};
 pub use operation::{Operation, Page, Read, UploadStart};

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::Digest;
+
 /// A tag such as `v1.4.2`: a word character, then up to 127 word characters, dots and dashes
 /// (spec, "Pulling manifests", `<reference>` as a tag).
 ///
@@ -35,6 +37,19 @@ impl Tag {
             }
             _ => Err(InvalidTag),
         }
+    }
+
+    /// The image that a tag of the form `sha256-HEX`, with or without `.sig`, `.att` or `.sbom`,
+    /// belongs to: where clients keep what is attached to an image if the registry has no
+    /// referrers (spec, "Referrers Tag Schema"; the endings are cosign's).
+    ///
+    /// Tags for SHA-512 name nothing: they hold only half of the hash.
+    #[must_use]
+    pub fn referrers_subject(&self) -> Option<Digest> {
+        let hex = self.0.strip_prefix("sha256-")?;
+        let endings = [".sig", ".att", ".sbom"];
+        let hex = endings.iter().find_map(|ending| hex.strip_suffix(ending)).unwrap_or(hex);
+        Digest::new(&format!("sha256:{hex}")).ok()
     }
 
     /// The tag as written.
@@ -75,6 +90,27 @@ mod tests {
         }
         for tag in ["", ".a", "-a", "a/b", "a:b", "a b", "pr%6fd", "a\0", "é", &"a".repeat(129)] {
             assert_eq!(Tag::new(tag), Err(InvalidTag), "{tag:?}");
+        }
+    }
+
+    #[test]
+    fn a_referrers_tag_names_its_subject() {
+        let hex = "0a".repeat(32);
+        let subject = |tag: String| Tag::new(&tag).unwrap().referrers_subject();
+        for ending in ["", ".sig", ".att", ".sbom"] {
+            let named = subject(format!("sha256-{hex}{ending}"));
+            assert_eq!(named.map(|digest| digest.to_string()), Some(format!("sha256:{hex}")));
+        }
+        for tag in [
+            hex.clone(),
+            format!("sha256-{}", "0A".repeat(32)),
+            format!("sha256-{hex}0"),
+            format!("sha256-{hex}.sig.sig"),
+            format!("sha256-{hex}.zip"),
+            format!("sha512-{hex}"),
+            format!("v1-sha256-{hex}"),
+        ] {
+            assert_eq!(subject(tag.clone()), None, "{tag}");
         }
     }
 }

@@ -1,8 +1,16 @@
 //! Portcullis: a gatekeeper for container registries.
 
+pub mod app;
+pub mod atomic_file;
+pub mod certificate;
+pub mod cli;
+pub mod config;
+pub mod document;
 pub mod identity {
     //! Who is asking.
+    pub mod password;
     mod principal;
+    pub mod users;
     pub use principal::{Access, Ceiling, Principal};
 }
 pub mod proxy {

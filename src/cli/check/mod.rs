@@ -1,0 +1,116 @@
+//! `portcullis check`.
+
+mod upstream;
+
+use std::path::Path;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::ConfigArgument;
+use super::failure::{Exit, Failure};
+use super::output::OutputArgument;
+use crate::certificate;
+use crate::config::Config;
+use crate::document::Mistake;
+use crate::identity::users::Users;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    #[command(flatten)]
+    output: OutputArgument,
+}
+
+/// One thing that was looked at: what is good about it, or what is wrong.
+struct Finding {
+    what: &'static str,
+    result: Result<String, Failure>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let findings = findings(&arguments.config.config);
+    let json = json!({ "checks": findings.iter().map(Finding::json).collect::<Vec<_>>() });
+    let text: Vec<String> = findings.iter().map(Finding::text).collect();
+    arguments.output.print(&text.join("\n"), &json)?;
+    Ok(worst(&findings))
+}
+
+/// Wrong input outweighs an upstream that is away: it is what the caller can mend.
+fn worst(findings: &[Finding]) -> Exit {
+    let exits = findings.iter().filter_map(|finding| finding.result.as_ref().err());
+    let exits: Vec<Exit> = exits.map(|failure| failure.exit).collect();
+    match exits.iter().min() {
+        Some(exit) => *exit,
+        None => Exit::Done,
+    }
+}
+
+fn findings(path: &Path) -> Vec<Finding> {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(error) => return vec![Finding { what: "configuration", result: Err(error.into()) }],
+    };
+    let loaded = Finding { what: "configuration", result: Ok(path.display().to_string()) };
+    vec![
+        loaded,
+        Finding { what: "certificate", result: certificate(&config, Timestamp::now()) },
+        Finding { what: "users", result: users(&config) },
+        Finding { what: "upstream", result: upstream::check(&config.upstream) },
+    ]
+}
+
+/// That the pair fits was seen when the configuration was read; what is left is its end.
+fn certificate(config: &Config, now: Timestamp) -> Result<String, Failure> {
+    let Some(tls) = &config.tls else {
+        return Ok("none: no listener has TLS on".to_owned());
+    };
+    let path = tls.certificate.display();
+    let chain = certificate::read_chain(&tls.certificate)?;
+    let end = chain.first().and_then(certificate::not_after).ok_or_else(|| {
+        Failure::input(&Mistake::new(format!("{path} does not say when it ends")))
+    })?;
+    let left = end.duration_since(now);
+    let day = end.strftime("%Y-%m-%d");
+    if left <= SignedDuration::ZERO {
+        let mistake = Mistake::new(format!("{path} ended on {day}"));
+        return Err(Failure::input(
+            &mistake.help("put a new one in its place; no restart is needed"),
+        ));
+    }
+    Ok(format!("{path}, until {day} ({} days)", left.as_hours() / 24))
+}
+
+fn users(config: &Config) -> Result<String, Failure> {
+    let users = Users::load(&config.users)?;
+    let enabled = users.iter().filter(|(_, user)| !user.disabled).count();
+    Ok(format!("{}, {enabled} enabled", config.users.display()))
+}
+
+impl Finding {
+    fn text(&self) -> String {
+        match &self.result {
+            Ok(good) => format!("ok     {:13}  {good}", self.what),
+            Err(failure) => format!("error  {:13}\n{}", self.what, indented(failure.text(false))),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let (ok, message) = match &self.result {
+            Ok(good) => (true, good.as_str()),
+            Err(failure) => (false, failure.text(false)),
+        };
+        json!({ "what": self.what, "ok": ok, "message": message })
+    }
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<String> =
+        text.lines().map(|line| format!("       {line}").trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! How a command ends.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use crate::certificate;
+use crate::config;
+use crate::document::{InvalidDocument, Mistake};
+use crate::identity::users;
+
+/// The exit codes of every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Exit {
+    /// Done, or allowed.
+    Done,
+    /// Denied, or something was found.
+    Denied,
+    /// The input is wrong: arguments, configuration, policy.
+    Input,
+    /// It could not be done: network, disk.
+    Impossible,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Denied => 1,
+            Exit::Input => 2,
+            Exit::Impossible => 3,
+        })
+    }
+}
+
+/// Why a command was not carried out, as it is shown to people.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    plain: String,
+    coloured: String,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, mistake: &Mistake) -> Self {
+        Self { exit, plain: mistake.render(false), coloured: mistake.render(true) }
+    }
+
+    pub(super) fn input(mistake: &Mistake) -> Self {
+        Self::new(Exit::Input, mistake)
+    }
+
+    /// What an error and its causes tell, as something that could not be done.
+    pub(super) fn impossible(error: &dyn Error) -> Self {
+        Self::new(Exit::Impossible, &Mistake::of(error))
+    }
+
+    /// The whole message.
+    pub(super) fn text(&self, colours: bool) -> &str {
+        if colours { &self.coloured } else { &self.plain }
+    }
+}
+
+impl From<InvalidDocument> for Failure {
+    fn from(error: InvalidDocument) -> Self {
+        Self { exit: Exit::Input, plain: error.render(false), coloured: error.render(true) }
+    }
+}
+
+impl From<config::Error> for Failure {
+    fn from(error: config::Error) -> Self {
+        match error {
+            config::Error::Invalid(document) => document.into(),
+            config::Error::Unreadable { ref source, .. }
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                let help = "make one with `portcullis init DIR`, or name it with `--config FILE`";
+                Self::input(&Mistake::of(&error).help(help))
+            }
+            _ => Self::input(&Mistake::of(&error)),
+        }
+    }
+}
+
+impl From<users::Error> for Failure {
+    fn from(error: users::Error) -> Self {
+        match error {
+            users::Error::Invalid(document) => document.into(),
+            _ => Self::input(&Mistake::of(&error)),
+        }
+    }
+}
+
+impl From<certificate::Error> for Failure {
+    fn from(error: certificate::Error) -> Self {
+        let exit = match error {
+            certificate::Error::Unwritable { .. } | certificate::Error::Make(_) => Exit::Impossible,
+            _ => Exit::Input,
+        };
+        Self::new(exit, &error.mistake())
+    }
+}

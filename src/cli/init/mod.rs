@@ -1,0 +1,186 @@
+//! `portcullis init`.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::{Exit, Failure};
+use super::output::OutputArgument;
+use crate::certificate::{Host, make_development};
+use crate::config::Config;
+use crate::document::Mistake;
+use crate::identity::password;
+use crate::secret::Secret;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The folder, which is made if it is not there.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The registry behind the gate.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5000")]
+    upstream: String,
+    /// Where clients reach the gate.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5443")]
+    listen: SocketAddr,
+    /// Where metrics and health are; plain HTTP.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5480")]
+    management: SocketAddr,
+    /// A host name or IP address by which clients reach the gate; may be repeated, and the first
+    /// one stands in `public_url`.
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<Host>,
+    #[command(flatten)]
+    output: OutputArgument,
+}
+
+const ADMINISTRATOR: &str = "admin";
+const CONFIGURATION: &str = include_str!("configuration.yaml");
+/// The sample policies, by file name.
+const POLICIES: [(&str, &str); 1] = [("starter.yaml", include_str!("starter.yaml"))];
+const CERTIFICATES: [&str; 4] = ["ca.crt", "ca.key", "server.crt", "server.key"];
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let folder = &arguments.folder;
+    let configuration = arguments.configuration()?;
+    refuse_what_is_there(folder)?;
+    make_folder(folder, 0o755)?;
+    make_folder(&folder.join("policies"), 0o755)?;
+    make_folder(&folder.join("state"), 0o700)?;
+    make_folder(&folder.join("state/keys"), 0o700)?;
+    for (name, text) in POLICIES {
+        make_file(&folder.join("policies").join(name), text, 0o644)?;
+    }
+    make_development(&folder.join("certs"), &arguments.certified())?;
+    let password = password::generate().map_err(|error| Failure::impossible(&error))?;
+    make_file(&folder.join("users.yaml"), &users(&password)?, 0o600)?;
+    // The configuration comes last: a folder with one is whole.
+    let file = folder.join("portcullis.yaml");
+    make_file(&file, &configuration, 0o644)?;
+    let config = Config::load(&file)?;
+    let json = json!({
+        "config": file,
+        "admin": { "username": ADMINISTRATOR, "password": password.expose() },
+    });
+    arguments.output.print(&text(&config, folder, &password), &json)?;
+    Ok(Exit::Done)
+}
+
+impl Arguments {
+    /// The text of the configuration file. What it would say is read before anything is made, as
+    /// if it stood in a folder where all is in place.
+    fn configuration(&self) -> Result<String, Failure> {
+        let text = CONFIGURATION
+            .replace("LISTEN", &self.listen.to_string())
+            .replace("PUBLIC_URL", &self.public_url())
+            .replace("MANAGEMENT", &self.management.to_string())
+            .replace("UPSTREAM", &self.upstream);
+        match crate::config::check_upstream(&self.upstream) {
+            Ok(()) => Ok(text),
+            Err(mistake) => Err(Failure::input(&Mistake {
+                message: format!("--upstream: {}", mistake.message),
+                help: mistake.help,
+            })),
+        }
+    }
+
+    fn public_url(&self) -> String {
+        let ip = self.listen.ip();
+        let host = match self.hosts.first() {
+            Some(host) => host.to_string(),
+            None if is_nameless(ip) => "localhost".to_owned(),
+            None => ip.to_string(),
+        };
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        format!("https://{host}:{}", self.listen.port())
+    }
+
+    /// What the certificate must hold for beside loopback.
+    fn certified(&self) -> Vec<Host> {
+        let ip = self.listen.ip();
+        let listen = (!is_nameless(ip)).then(|| Host::from(ip));
+        self.hosts.iter().cloned().chain(listen).collect()
+    }
+}
+
+/// Whether the address says nothing about how others reach this machine.
+fn is_nameless(ip: IpAddr) -> bool {
+    ip.is_loopback() || ip.is_unspecified()
+}
+
+fn refuse_what_is_there(folder: &Path) -> Result<(), Failure> {
+    let policies = POLICIES.iter().map(|(name, _)| Path::new("policies").join(name));
+    let certificates = CERTIFICATES.iter().map(|name| Path::new("certs").join(name));
+    let files = ["portcullis.yaml", "users.yaml"].into_iter().map(PathBuf::from);
+    for file in files.chain(policies).chain(certificates) {
+        let path = folder.join(file);
+        if path.symlink_metadata().is_ok() {
+            let mistake = Mistake::new(format!("{} is there already", path.display()))
+                .help("choose another folder: `init` never changes one that is in use");
+            return Err(Failure::input(&mistake));
+        }
+    }
+    Ok(())
+}
+
+fn users(password: &Secret) -> Result<String, Failure> {
+    let hash = password::hash(password).map_err(|error| Failure::impossible(&error))?;
+    Ok(format!(
+        "# Who may sign in with a password; change it with `portcullis user`.\n\
+         users:\n  {ADMINISTRATOR}:\n    password: \"{hash}\"\n"
+    ))
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), Failure> {
+    DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|e| unwritable(path, &e))
+}
+
+/// Makes a new file; one that appeared in the meantime is not touched.
+fn make_file(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(|error| unwritable(path, &error))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| unwritable(path, &e))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        Exit::Impossible,
+        &Mistake::new(format!("cannot write {}: {error}", path.display())),
+    )
+}
+
+fn text(config: &Config, folder: &Path, password: &Secret) -> String {
+    format!(
+        "made a gate in {}\n\
+         \n\
+         configuration  {}\n\
+         address        {}\n\
+         upstream       {}://{}{}\n\
+         CA             {} (for clients)\n\
+         administrator  {ADMINISTRATOR}\n\
+         password       {} (shown this once)\n\
+         \n\
+         next: portcullis serve --config {}",
+        folder.display(),
+        config.file.display(),
+        config.public_url,
+        config.upstream.scheme,
+        config.upstream.authority,
+        config.upstream.base_path,
+        folder.join("certs/ca.crt").display(),
+        password.expose(),
+        config.file.display(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

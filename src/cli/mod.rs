@@ -1,0 +1,80 @@
+//! The command line: one file per command, all of them thin.
+
+mod certs;
+mod check;
+mod completions;
+mod failure;
+mod healthcheck;
+mod http_get;
+mod init;
+mod output;
+mod serve;
+mod user;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A gatekeeper for container registries.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gate.
+    Serve(serve::Arguments),
+    /// Make a folder that a gate can run from.
+    Init(init::Arguments),
+    /// Check configuration, certificate, policies, users and the upstream.
+    Check(check::Arguments),
+    /// Make certificates.
+    #[command(subcommand)]
+    Certs(certs::Command),
+    /// Change who may sign in with a password.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Ask a running gate whether it is alive: for containers.
+    Healthcheck(healthcheck::Arguments),
+    /// Print the completions for a shell.
+    Completions(completions::Arguments),
+}
+
+/// Which gate is meant.
+#[derive(Debug, Args)]
+struct ConfigArgument {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "portcullis.yaml")]
+    config: PathBuf,
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Certs(command) => certs::run(&command),
+        Command::User(command) => user::run(&command),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("{}", failure.text(colours(&io::stderr())));
+            failure.exit.into()
+        }
+    }
+}
+
+/// Whether to write in colours: on a terminal, unless `NO_COLOR` says otherwise (no-color.org).
+fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

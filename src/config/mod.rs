@@ -1,0 +1,108 @@
+//! The configuration file: as written, then resolved into what the parts of the gate run on.
+
+mod network;
+mod public_url;
+mod resolved;
+mod units;
+mod upstream;
+mod variables;
+mod written;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use network::{InvalidNetwork, Network};
+pub use public_url::PublicUrl;
+pub use resolved::{Config, LogFormat};
+
+use crate::document::{self, InvalidDocument, Mistake, Problems};
+
+/// Larger than any configuration that a person keeps.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is larger than 1 MiB.
+    #[error("the configuration {} is larger than 1 MiB", .0.display())]
+    TooLarge(PathBuf),
+    /// The file has mistakes.
+    #[error(transparent)]
+    Invalid(#[from] InvalidDocument),
+}
+
+/// Says what is wrong with an upstream's address, if anything is.
+///
+/// # Errors
+/// As it would be reported for `upstream.url`.
+pub fn check_upstream(url: &str) -> Result<(), Mistake> {
+    upstream::origin(url).map(|_| ())
+}
+
+/// The address of the management listener that the file at `path` names, whatever else is wrong
+/// with the file: a gate that runs on its last good configuration can still be asked how it is.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn management_address(path: &Path) -> Result<SocketAddr, Error> {
+    let mut problems = Problems::default();
+    let root = document::parse(&read(path)?, &mut problems).map(|mut root| {
+        variables::expand(&mut root, &|name| std::env::var(name).ok(), &mut problems);
+        root
+    });
+    let written = root.map(|root| written::read(&root, &mut problems));
+    Ok(written.and_then(|written| written.management).unwrap_or(resolved::MANAGEMENT))
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = File::open(path).map_err(unreadable)?;
+    let size = file.take(MAX_SIZE + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if size as u64 > MAX_SIZE { Err(Error::TooLarge(path.to_owned())) } else { Ok(text) }
+}
+
+impl Config {
+    /// Reads the file at `path`, with `${VAR}` from the environment, and checks all that it names.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has mistakes, all of which the error tells.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        Ok(Self::parse(path, &read(path)?, |name| std::env::var(name).ok())?)
+    }
+
+    /// As [`Config::load`], of a text that is already at hand; `path` says what other paths in it
+    /// are relative to.
+    ///
+    /// # Errors
+    /// All mistakes of the text.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, InvalidDocument> {
+        let mut problems = Problems::default();
+        let config = document::parse(text, &mut problems).and_then(|mut root| {
+            variables::expand(&mut root, &variable, &mut problems);
+            let written = written::read(&root, &mut problems);
+            resolved::resolve(path, &written, &mut problems)
+        });
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems.into_error(path, text)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

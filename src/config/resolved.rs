@@ -1,0 +1,176 @@
+//! The configuration, ready to run on.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use oci::RepositoryName;
+
+use super::network::Network;
+use super::public_url::PublicUrl;
+use super::upstream as upstream_section;
+use super::written::Written;
+use crate::certificate;
+use crate::document::{Located, Mistake, Problems};
+use crate::proxy::{Limits, Listen, Tls};
+use crate::{token, upstream};
+
+/// Everything that `serve` needs to know. Paths are absolute or relative to the working directory
+/// like the path of the configuration file itself.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Where clients reach the gate; at least one.
+    pub listen: Vec<Listen>,
+    /// What clients see.
+    pub public_url: PublicUrl,
+    /// The server certificate; none if no listener has TLS on.
+    pub tls: Option<Tls>,
+    /// Where `/metrics`, `/healthz` and `/readyz` are. Default 127.0.0.1:5480.
+    pub management: SocketAddr,
+    /// The registry behind the gate.
+    pub upstream: upstream::Settings,
+    /// The `ns` of a mirror request to the prefix of the repositories that hold its images.
+    pub mirrors: BTreeMap<String, RepositoryName>,
+    /// The folder of policy files. Default `policies`.
+    pub policies: PathBuf,
+    /// The users file. Default `users.yaml`.
+    pub users: PathBuf,
+    /// The folder of signing keys. Default `state/keys`; made at the first start.
+    pub signing_keys: PathBuf,
+    /// How long tokens live.
+    pub tokens: token::Settings,
+    /// How long the inventory remembers what it no longer sees. Default 24 h.
+    pub inventory_linger: Duration,
+    /// The audit trail. Default `audit.jsonl`.
+    pub audit_file: PathBuf,
+    /// The size in bytes at which the audit file is put aside. Default 100 MiB.
+    pub audit_rotate: u64,
+    /// How many audit files are kept beside the current one. Default 10.
+    pub audit_keep: usize,
+    /// What clients may take.
+    pub limits: Limits,
+    /// Whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<Network>,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Which log lines are written: a level, or a filter of `tracing-subscriber`. Default `info`.
+    pub log_level: String,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the management listener is, unless the file says otherwise.
+pub(super) const MANAGEMENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5480);
+
+/// Fills in what was left out, relates the keys to each other and looks at the files that they
+/// name. `None`, with the reason noted, if something without a default is missing.
+pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -> Option<Config> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let beside = |path: &Option<PathBuf>, default: &str| {
+        folder.join(path.as_deref().unwrap_or(Path::new(default)))
+    };
+    let listen = listeners(written);
+    let public_url = public_url(written, &listen, problems);
+    let tls = tls(folder, written, &listen, problems);
+    let upstream = upstream_section::resolve(folder, written.upstream.as_ref()?, problems);
+    let tokens = token::Settings::default();
+    Some(Config {
+        file: file.to_owned(),
+        public_url: public_url?,
+        tls,
+        listen,
+        management: written.management.unwrap_or(MANAGEMENT),
+        upstream: upstream?,
+        mirrors: written.mirrors.clone(),
+        policies: beside(&written.policies, "policies"),
+        users: beside(&written.users, "users.yaml"),
+        signing_keys: beside(&written.signing_keys, "state/keys"),
+        tokens: token::Settings { access_ttl: written.access_ttl.unwrap_or(tokens.access_ttl) },
+        inventory_linger: written.linger.unwrap_or(Duration::from_secs(24 * 3600)),
+        audit_file: beside(&written.audit_file, "audit.jsonl"),
+        audit_rotate: written.audit_rotate.unwrap_or(100 << 20),
+        audit_keep: written.audit_keep.unwrap_or(10),
+        limits: written.limits,
+        trusted_proxies: written.trusted_proxies.clone(),
+        log_format: written.log_format.unwrap_or_default(),
+        log_level: written.log_level.clone().unwrap_or_else(|| "info".to_owned()),
+    })
+}
+
+fn listeners(written: &Written) -> Vec<Listen> {
+    if written.listen.is_empty() {
+        return vec![Listen { address: (Ipv4Addr::LOCALHOST, 5443).into(), tls: true }];
+    }
+    written.listen.iter().map(|located| located.value.clone()).collect()
+}
+
+/// As written, else derived from the first listener. That works on loopback alone: elsewhere the
+/// name by which clients know this machine is not to be guessed.
+fn public_url(written: &Written, listen: &[Listen], problems: &mut Problems) -> Option<PublicUrl> {
+    let some_tls = listen.iter().any(|listen| listen.tls);
+    if let Some(Located { value, span }) = &written.public_url {
+        if some_tls && !value.is_https() {
+            let mistake = Mistake::new("`public_url` is http, but the gate listens with TLS");
+            problems.at(span, mistake.help("write https, as tokens must not travel in the clear"));
+        }
+        return Some(value.clone());
+    }
+    let first = listen.first().filter(|_| !written.has_public_url)?;
+    let mistake = if !first.address.ip().is_loopback() {
+        Mistake::new("`public_url` is needed when clients do not come over loopback")
+    } else if first.address.port() == 0 {
+        Mistake::new("`public_url` is needed when the port is 0")
+    } else {
+        let scheme = if first.tls { "https" } else { "http" };
+        return PublicUrl::new(&format!("{scheme}://localhost:{}", first.address.port())).ok();
+    };
+    let mistake =
+        mistake.help("write the address that clients use: `public_url: https://gate.example`");
+    match written.listen.first() {
+        Some(Located { span, .. }) => problems.at(span, mistake),
+        None => problems.nowhere(mistake),
+    }
+    None
+}
+
+fn tls(
+    folder: &Path,
+    written: &Written,
+    listen: &[Listen],
+    problems: &mut Problems,
+) -> Option<Tls> {
+    if listen.iter().all(|listen| !listen.tls) {
+        return None;
+    }
+    let path = |written: &Option<Located<PathBuf>>, default: &str| {
+        folder.join(written.as_ref().map_or(Path::new(default), |located| &located.value))
+    };
+    let tls = Tls {
+        certificate: path(&written.certificate, "certs/server.crt"),
+        key: path(&written.key, "certs/server.key"),
+    };
+    let mut note = |written: &Option<Located<PathBuf>>, mistake| match written {
+        Some(located) => problems.at(&located.span, mistake),
+        None => problems.nowhere(mistake),
+    };
+    let chain = certificate::read_chain(&tls.certificate)
+        .map_err(|error| note(&written.certificate, error.mistake()));
+    let key = certificate::read_key(&tls.key).map_err(|error| note(&written.key, error.mistake()));
+    if let (Ok(chain), Ok(key)) = (chain, key)
+        && let Err(error) = certificate::certified_key(&tls, chain, key)
+    {
+        note(&written.certificate, error.mistake());
+    }
+    Some(tls)
+}

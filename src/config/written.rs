@@ -1,0 +1,255 @@
+//! The configuration as written: what each key may hold, each value on its own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use oci::RepositoryName;
+use tracing_subscriber::EnvFilter;
+
+use super::network::Network;
+use super::public_url::PublicUrl;
+use super::resolved::LogFormat;
+use super::units::{duration, number, size};
+use super::upstream::{self, Upstream};
+use crate::document::{Located, Mistake, Node, Problems, Section, Value};
+use crate::proxy::{Limits, Listen};
+
+/// Every key of the file; `None` or empty where it is not there.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) listen: Vec<Located<Listen>>,
+    pub(super) has_public_url: bool,
+    pub(super) public_url: Option<Located<PublicUrl>>,
+    pub(super) certificate: Option<Located<PathBuf>>,
+    pub(super) key: Option<Located<PathBuf>>,
+    pub(super) management: Option<SocketAddr>,
+    pub(super) upstream: Option<Upstream>,
+    pub(super) mirrors: BTreeMap<String, RepositoryName>,
+    pub(super) policies: Option<PathBuf>,
+    pub(super) users: Option<PathBuf>,
+    pub(super) signing_keys: Option<PathBuf>,
+    pub(super) access_ttl: Option<Duration>,
+    pub(super) linger: Option<Duration>,
+    pub(super) audit_file: Option<PathBuf>,
+    pub(super) audit_rotate: Option<u64>,
+    pub(super) audit_keep: Option<usize>,
+    pub(super) limits: Limits,
+    pub(super) trusted_proxies: Vec<Network>,
+    pub(super) log_format: Option<LogFormat>,
+    pub(super) log_level: Option<String>,
+}
+
+/// Reads the whole file; an empty one has no keys.
+pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
+    let mut written = Written::default();
+    if root.value == Value::Null {
+        problems.nowhere(upstream::no_url());
+        return written;
+    }
+    let Some(mut file) = root.section(problems) else { return written };
+    if let Some(node) = file.take("listen", problems) {
+        written.listen = listeners(node, problems);
+    }
+    written.has_public_url = !file.lacks("public_url");
+    written.public_url = file.read("public_url", problems, PublicUrl::new);
+    if let Some(mut tls) = subsection(&mut file, "tls", problems) {
+        written.certificate = tls.read("certificate", problems, path);
+        written.key = tls.read("key", problems, path);
+        tls.finish(problems);
+    }
+    if let Some(mut management) = subsection(&mut file, "management", problems) {
+        written.management = value(management.read("listen", problems, address));
+        management.finish(problems);
+    }
+    if file.lacks("upstream") {
+        problems.nowhere(upstream::no_url());
+    }
+    if let Some(section) = subsection(&mut file, "upstream", problems) {
+        written.upstream = Some(upstream::read(section, problems));
+    }
+    if let Some(node) = file.take("mirrors", problems) {
+        written.mirrors = mirrors(node, problems);
+    }
+    written.policies = value(file.read("policies", problems, path));
+    written.users = value(file.read("users", problems, path));
+    written.signing_keys = value(file.read("signing_keys", problems, path));
+    if let Some(mut tokens) = subsection(&mut file, "tokens", problems) {
+        written.access_ttl = value(tokens.read("access_ttl", problems, access_ttl));
+        tokens.finish(problems);
+    }
+    if let Some(mut inventory) = subsection(&mut file, "inventory", problems) {
+        written.linger = value(inventory.read("linger", problems, duration));
+        inventory.finish(problems);
+    }
+    if let Some(mut audit) = subsection(&mut file, "audit", problems) {
+        written.audit_file = value(audit.read("file", problems, path));
+        written.audit_rotate = value(audit.read("rotate", problems, size));
+        written.audit_keep = value(audit.read("keep", problems, |text| number(text, 0, 10_000)));
+        audit.finish(problems);
+    }
+    if let Some(section) = subsection(&mut file, "limits", problems) {
+        written.limits = limits(section, problems);
+    }
+    if let Some(node) = file.take("trusted_proxies", problems) {
+        written.trusted_proxies = trusted_proxies(node, problems);
+    }
+    if let Some(mut log) = subsection(&mut file, "log", problems) {
+        written.log_format = value(log.read("format", problems, log_format));
+        written.log_level = value(log.read("level", problems, log_level));
+        log.finish(problems);
+    }
+    file.finish(problems);
+    written
+}
+
+/// The mapping below `key`.
+pub(super) fn subsection<'a>(
+    section: &mut Section<'a>,
+    key: &'static str,
+    problems: &mut Problems,
+) -> Option<Section<'a>> {
+    section.take(key, problems)?.section(problems)
+}
+
+/// What was read, where its place no longer matters.
+pub(super) fn value<T>(located: Option<Located<T>>) -> Option<T> {
+    located.map(|located| located.value)
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, Mistake> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(Mistake::new("not a path"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn address(text: &str) -> Result<SocketAddr, Mistake> {
+    text.parse().map_err(|_| {
+        Mistake::new("not an address to listen on")
+            .help("write an IP address and a port, such as `127.0.0.1:5443` or `[::]:5443`")
+    })
+}
+
+/// One address, or a list of mappings.
+fn listeners(node: &Node, problems: &mut Problems) -> Vec<Located<Listen>> {
+    let Value::List(nodes) = &node.value else {
+        let listen = node.read(problems, |text| Ok(Listen { address: address(text)?, tls: true }));
+        return listen.into_iter().collect();
+    };
+    if nodes.is_empty() {
+        problems.at(&node.span, Mistake::new("no address to listen on").help("name at least one"));
+    }
+    nodes.iter().filter_map(|node| listener(node, problems)).collect()
+}
+
+fn listener(node: &Node, problems: &mut Problems) -> Option<Located<Listen>> {
+    let mut section = node.section(problems)?;
+    let written = section.take("address", problems);
+    if written.is_none() {
+        problems.at(&node.span, Mistake::new("a listener without an `address`"));
+    }
+    let tls = section.read("tls", problems, |text| match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(Mistake::new("neither `on` nor `off`")),
+    });
+    section.finish(problems);
+    let address = written?.read(problems, address)?;
+    let listen = Listen { address: address.value, tls: value(tls).unwrap_or(true) };
+    Some(Located { value: listen, span: address.span })
+}
+
+fn mirrors(node: &Node, problems: &mut Problems) -> BTreeMap<String, RepositoryName> {
+    let Value::Map { entries, .. } = &node.value else {
+        // Says what belongs there instead.
+        node.section(problems);
+        return BTreeMap::new();
+    };
+    let is_host = |key: &str| {
+        !key.is_empty()
+            && key
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:".contains(&b))
+    };
+    let mut mirrors = BTreeMap::new();
+    for entry in entries {
+        if !is_host(&entry.key) {
+            let mistake = Mistake::new(format!("`{}` is no registry host", entry.key));
+            problems
+                .at(&entry.key_span, mistake.help("write it in lower case, such as `docker.io`"));
+        }
+        let prefix = entry.value.read(problems, |text| {
+            RepositoryName::new(text).map_err(|error| Mistake::new(error.to_string()))
+        });
+        mirrors.extend(value(prefix).map(|prefix| (entry.key.clone(), prefix)));
+    }
+    mirrors
+}
+
+fn access_ttl(text: &str) -> Result<Duration, Mistake> {
+    let ttl = duration(text)?;
+    if ttl < Duration::from_secs(60) {
+        return Err(Mistake::new("too short a life for an access token")
+            .help("docker does not cope with less than a minute: write at least `60s`"));
+    }
+    Ok(ttl)
+}
+
+fn limits(mut section: Section<'_>, problems: &mut Problems) -> Limits {
+    let default = Limits::default();
+    let mut count = |key, most, default| {
+        value(section.read(key, problems, |text| number(text, 1, most))).unwrap_or(default)
+    };
+    let connections = count("connections", 1_000_000, default.connections);
+    let connections_per_address =
+        count("connections_per_address", 1_000_000, default.connections_per_address);
+    let manifest_size = section.read("manifest_size", problems, |text| {
+        let bytes = usize::try_from(size(text)?).unwrap_or(usize::MAX);
+        if bytes > MAX_MANIFEST {
+            return Err(Mistake::new("too large: manifests are held in memory")
+                .help("write at most `64MiB`"));
+        }
+        Ok(bytes)
+    });
+    let minimum_rate = section.read("minimum_rate", problems, size);
+    let mut wait = |key, default| value(section.read(key, problems, duration)).unwrap_or(default);
+    let limits = Limits {
+        connections,
+        connections_per_address,
+        manifest_size: value(manifest_size).unwrap_or(default.manifest_size),
+        handshake_timeout: wait("handshake_timeout", default.handshake_timeout),
+        header_timeout: wait("header_timeout", default.header_timeout),
+        idle_timeout: wait("idle_timeout", default.idle_timeout),
+        minimum_rate: value(minimum_rate).unwrap_or(default.minimum_rate),
+        drain_timeout: wait("drain_timeout", default.drain_timeout),
+    };
+    section.finish(problems);
+    limits
+}
+
+const MAX_MANIFEST: usize = 64 << 20;
+
+fn trusted_proxies(node: &Node, problems: &mut Problems) -> Vec<Network> {
+    let nodes = node.list(problems).unwrap_or_default();
+    let network = |text: &str| text.parse::<Network>().map_err(|e| Mistake::new(e.to_string()));
+    nodes.iter().filter_map(|node| value(node.read(problems, network))).collect()
+}
+
+fn log_format(text: &str) -> Result<LogFormat, Mistake> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(Mistake::new("neither `text` nor `json`")),
+    }
+}
+
+fn log_level(text: &str) -> Result<String, Mistake> {
+    match EnvFilter::try_new(text) {
+        Ok(_) if !text.is_empty() => Ok(text.to_owned()),
+        _ => Err(Mistake::new("not a log level").help(
+            "write error, warn, info, debug or trace, or a filter such as `info,hyper=debug`",
+        )),
+    }
+}

@@ -13,6 +13,7 @@ pub mod identity {
     pub mod users;
     pub use principal::{Access, Ceiling, Principal};
 }
+pub mod log;
 pub mod proxy {
     //! The data path.
     mod settings;
@@ -29,3 +30,4 @@ pub mod upstream {
     mod settings;
     pub use settings::{Credentials, Host, Redirects, Settings, Timeouts};
 }
+pub mod watch;

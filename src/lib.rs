@@ -16,6 +16,7 @@ pub mod identity {
 pub mod log;
 pub mod proxy {
     //! The data path.
+    pub mod io;
     mod settings;
     pub mod tls;
     pub use settings::{Limits, Listen, Tls};

@@ -17,6 +17,7 @@ pub mod log;
 pub mod proxy {
     //! The data path.
     pub mod io;
+    pub mod seal;
     mod settings;
     pub mod tls;
     pub use settings::{Limits, Listen, Tls};

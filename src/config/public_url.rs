@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::Uri;
 
+use super::authority;
 use crate::document::Mistake;
 
 /// An origin such as `https://gate.example:5443`, from which realm, issuer and links are built.
@@ -26,11 +27,7 @@ impl PublicUrl {
         };
         let origin = format!("{scheme}://{authority}");
         let is_origin = text == origin || text.strip_suffix('/') == Some(&origin);
-        let has_userinfo = authority.as_str().contains('@');
-        if !is_origin || has_userinfo || authority.host().is_empty() {
-            return Err(wrong());
-        }
-        if !matches!(scheme, "http" | "https") {
+        if !is_origin || !authority::is_plain(authority) || !matches!(scheme, "http" | "https") {
             return Err(wrong());
         }
         Ok(Self { origin: origin.to_ascii_lowercase(), scheme: scheme.len() })

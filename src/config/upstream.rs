@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
+use super::authority;
 use super::units::{duration, number};
 use super::written::{path, subsection, value};
 use crate::document::{Located, Mistake, Problems, Section, Value};
@@ -151,7 +152,7 @@ pub(super) fn origin(text: &str) -> Result<Origin, Mistake> {
         return Err(Mistake::new("a user name in the upstream's address")
             .help("write it below `upstream.credentials`"));
     }
-    if (scheme != Scheme::HTTP && scheme != Scheme::HTTPS) || authority.host().is_empty() {
+    if (scheme != Scheme::HTTP && scheme != Scheme::HTTPS) || !authority::is_plain(&authority) {
         return Err(wrong());
     }
     let base_path = parts.path_and_query.map(|path| path.path().to_owned()).unwrap_or_default();

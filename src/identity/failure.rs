@@ -1,0 +1,97 @@
+//! Why a caller is not known.
+
+use std::time::Duration;
+
+use crate::token::InvalidToken;
+
+/// Why a credential was not accepted. The texts may be shown to the client; the reason of
+/// [`AuthError::Invalid`] is for the log, as it would tell a guesser which names exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// The request cannot be understood: 400.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The credential is wrong: 401.
+    #[error("the user name, the password or the token is wrong")]
+    Invalid {
+        /// What is wrong with it.
+        #[source]
+        reason: Rejection,
+    },
+    /// The token was right once: 401.
+    #[error("the token has expired; log in again")]
+    Expired,
+    /// Too many failures: 429.
+    #[error(
+        "too many failed logins; try again in {} s",
+        .retry_after.as_secs().saturating_add(u64::from(.retry_after.subsec_nanos() > 0))
+    )]
+    Throttled {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// More passwords are waiting to be checked than can be: 503.
+    #[error("too many logins at once; try again in a few seconds")]
+    Busy,
+}
+
+/// What is wrong with a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Neither `Basic` nor `Bearer`.
+    #[error("the authorization scheme is neither Basic nor Bearer")]
+    Scheme,
+    /// Nobody has that name.
+    #[error("there is no such user")]
+    UnknownUser,
+    /// The user has another password.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The password was right, but its user is disabled.
+    #[error("the user is disabled")]
+    Disabled,
+    /// Longer than any password may be.
+    #[error("the password is longer than 1 KiB")]
+    PasswordTooLong,
+    /// The user that the token is for is gone, or disabled.
+    #[error("the token's user is gone or disabled")]
+    SubjectGone,
+    /// A token used as a password under the name of another.
+    #[error("the token is not that user's")]
+    AnothersToken,
+    /// The token does not hold.
+    #[error(transparent)]
+    Token(#[from] InvalidToken),
+}
+
+impl Rejection {
+    /// A word for the metrics, of a fixed set.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Scheme => "scheme",
+            Self::UnknownUser => "unknown_user",
+            Self::WrongPassword => "wrong_password",
+            Self::Disabled => "disabled",
+            Self::PasswordTooLong => "password_too_long",
+            Self::SubjectGone => "subject_gone",
+            Self::AnothersToken => "anothers_token",
+            Self::Token(_) => "token",
+        }
+    }
+}
+
+impl From<Rejection> for AuthError {
+    fn from(reason: Rejection) -> Self {
+        match reason {
+            Rejection::Token(InvalidToken::Expired) => Self::Expired,
+            reason => Self::Invalid { reason },
+        }
+    }
+}
+
+impl From<InvalidToken> for AuthError {
+    fn from(error: InvalidToken) -> Self {
+        Rejection::Token(error).into()
+    }
+}

@@ -1,0 +1,132 @@
+//! The errors of the token endpoint.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::json;
+
+use crate::identity::AuthError;
+use crate::token::{Issuer, MintError};
+
+/// How long a client that came at a busy moment should wait, in seconds.
+const BUSY: u64 = 5;
+
+/// An error in both of the forms that clients read: OAuth's (RFC 6749, section 5.2) and the
+/// registry's `errors`, whose text docker prints.
+#[derive(Debug)]
+pub(super) struct OauthError {
+    status: StatusCode,
+    error: &'static str,
+    code: &'static str,
+    message: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl OauthError {
+    fn new(
+        status: StatusCode,
+        error: &'static str,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { status, error, code, message: message.into(), headers: Vec::new() }
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The request is not one that the endpoint understands.
+    pub(super) fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", "UNSUPPORTED", message)
+    }
+
+    /// A body beyond the limit.
+    pub(super) fn too_large(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "SIZE_INVALID", message)
+    }
+
+    /// A body that takes too long.
+    pub(super) fn timeout(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "invalid_request", "UNSUPPORTED", message)
+    }
+
+    /// A grant that there is not.
+    pub(super) fn unsupported_grant(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", "UNSUPPORTED", message)
+    }
+
+    /// More scopes than a token can hold.
+    pub(super) fn invalid_scope(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_scope", "UNSUPPORTED", message)
+    }
+
+    /// Neither GET nor POST.
+    pub(super) fn method() -> Self {
+        let message = "the token endpoint answers GET and POST";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "UNSUPPORTED", message)
+            .with(ALLOW, HeaderValue::from_static("GET, POST"))
+    }
+
+    /// Something went wrong here; what it was is in the log.
+    pub(super) fn internal() -> Self {
+        let message = "the gate could not make a token";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "UNKNOWN", message)
+    }
+
+    /// A credential that was not accepted. The challenge is Basic (RFC 9110, section 15.5.2 wants
+    /// one): a Bearer one would send the client here again, and docker would hide the text.
+    pub(super) fn credential(error: &AuthError, issuer: &Issuer) -> Self {
+        let message = error.to_string();
+        match error {
+            AuthError::Malformed(_) => Self::invalid_request(message),
+            AuthError::Invalid { .. } | AuthError::Expired => {
+                let challenge = format!(r#"Basic realm="{}", charset="UTF-8""#, issuer.realm());
+                let challenge = HeaderValue::try_from(challenge)
+                    .unwrap_or_else(|_| HeaderValue::from_static("Basic"));
+                Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", "UNAUTHORIZED", message)
+                    .with(WWW_AUTHENTICATE, challenge)
+            }
+            AuthError::Throttled { retry_after } => {
+                let seconds =
+                    retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0));
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                Self::new(status, "temporarily_unavailable", "TOOMANYREQUESTS", message)
+                    .with(RETRY_AFTER, HeaderValue::from(seconds))
+            }
+            AuthError::Busy => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Self::new(status, "temporarily_unavailable", "UNAVAILABLE", message)
+                    .with(RETRY_AFTER, HeaderValue::from(BUSY))
+            }
+        }
+    }
+}
+
+impl From<MintError> for OauthError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::TooLong => Self::invalid_scope(error.to_string()),
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "no token was made");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl IntoResponse for OauthError {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "error": self.error,
+            "error_description": self.message,
+            "errors": [{"code": self.code, "message": self.message, "detail": null}],
+        });
+        let mut response = (self.status, Json(body)).into_response();
+        let no_store = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.headers_mut().extend(self.headers.into_iter().chain([no_store]));
+        response
+    }
+}

@@ -1,0 +1,471 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::identity::Observer;
+use crate::identity::users::Users;
+use crate::token::{Claims, Issuer, KeyRing, verify};
+
+fn now() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+struct Gate {
+    router: Router,
+    keys: Arc<KeyRing>,
+    events: Arc<Mutex<Vec<String>>>,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+/// alice may pull, create, overwrite and attach in `w/…` and pull in `team/…`; everyone may pull in
+/// `public/…`.
+fn allows(caller: &Caller, action: Action, name: &RepositoryName) -> bool {
+    let alice = caller.subject == Subject::User("alice".to_owned());
+    let folder = name.as_str().split('/').next().unwrap_or_default();
+    match (folder, action) {
+        ("public", Action::Pull) => true,
+        ("team", Action::Pull) => alice,
+        ("w", Action::Pull | Action::Create | Action::Overwrite | Action::Attach) => alice,
+        _ => false,
+    }
+}
+
+impl Gate {
+    fn new() -> Self {
+        let cheap = Params::new(8, 1, 1, None).unwrap();
+        let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap)
+            .hash_password(b"s3cret:&=+")
+            .unwrap();
+        let text = format!("users:\n  alice: {{password: '{hash}', groups: [ops]}}\n");
+        let users = Users::parse(Path::new("users.yaml"), &text).unwrap();
+        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let keys = Arc::new(KeyRing::new(der.as_ref(), []).unwrap());
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&events);
+        let observer = Observer::new(move |event| {
+            seen.lock().unwrap().push(match event {
+                TokenEvent::Issued { grant, subject, .. } => format!("issued {grant:?} {subject}"),
+                TokenEvent::LoginFailed { account, reason, .. } => {
+                    format!("failed {account} {reason}")
+                }
+                TokenEvent::Checked { result } => format!("checked {}", result.label()),
+            });
+        });
+        let authenticator = Authenticator::new(
+            Issuer::new("https://svc.example").unwrap(),
+            Arc::clone(&keys),
+            Arc::new(ArcSwap::from_pointee(users)),
+            observer,
+        )
+        .unwrap();
+        let service = TokenService::new(
+            Arc::new(authenticator),
+            Settings { access_ttl: Duration::from_secs(3600) },
+            Box::new(allows),
+            now,
+        );
+        Self { router: router(Arc::new(service)), keys, events }
+    }
+
+    async fn send(&self, request: http::request::Builder, body: &str) -> Answer {
+        let address = ClientAddress(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let request = request.extension(address).body(Body::from(body.to_owned())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: head.status, headers: head.headers, text }
+    }
+
+    async fn get(&self, query: &str, basic: Option<(&str, &str)>) -> Answer {
+        let mut request = Request::get(format!("/token?{query}"));
+        if let Some((name, password)) = basic {
+            let encoded = STANDARD.encode(format!("{name}:{password}"));
+            request = request.header(AUTHORIZATION, format!("Basic {encoded}"));
+        }
+        self.send(request, "").await
+    }
+
+    async fn alice(&self, query: &str) -> Answer {
+        self.get(query, Some(("alice", "s3cret:&=+"))).await
+    }
+
+    async fn post(&self, form: &str) -> Answer {
+        let request =
+            Request::post("/token").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request, form).await
+    }
+
+    /// What the token of an answer says.
+    fn claims(&self, answer: &Answer) -> Claims {
+        let json = answer.json();
+        assert_eq!(answer.status, StatusCode::OK, "{json}");
+        assert_eq!(json["token"], json["access_token"]);
+        let issuer = Issuer::new("https://svc.example").unwrap();
+        verify(json["token"].as_str().unwrap(), &self.keys, &issuer, now()).unwrap()
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    fn scope(&self) -> String {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text);
+        self.json()["scope"].as_str().unwrap().to_owned()
+    }
+
+    /// Status, OAuth's code, the registry's code and the text, which is the same in both forms.
+    fn refusal(&self) -> String {
+        let json = self.json();
+        assert_eq!(json["error_description"], json["errors"][0]["message"]);
+        assert_eq!(self.headers[CACHE_CONTROL], "no-store");
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        let (error, code) = (word(&json["error"]), word(&json["errors"][0]["code"]));
+        let text = word(&json["error_description"]);
+        format!("{} {error} {code}: {text}", self.status.as_u16())
+    }
+}
+
+const FORM: &str =
+    "grant_type=password&service=svc.example&username=alice&password=s3cret%3A%26%3D%2B";
+
+#[tokio::test]
+async fn the_requests_of_real_clients_are_answered() {
+    let gate = Gate::new();
+    for (client, query, expected) in [
+        (
+            "docker login",
+            "account=alice&client_id=docker&offline_token=true&service=svc.example",
+            "",
+        ),
+        ("podman login", "account=alice&service=svc.example", ""),
+        ("oras login", "service=svc.example", ""),
+        (
+            "docker pull",
+            "account=alice&scope=repository%3Ateam%2Fapp%3Apull&service=svc.example",
+            "repository:team/app:pull",
+        ),
+        (
+            "docker push",
+            "account=alice&scope=repository:w/app:push,pull&service=svc.example",
+            "repository:w/app:pull,push",
+        ),
+        (
+            "docker push with a mount",
+            "account=alice&scope=repository:w/app:push,pull&scope=repository:team/app:pull&service=svc.example",
+            "repository:team/app:pull repository:w/app:pull,push",
+        ),
+        (
+            "podman push",
+            "account=alice&scope=repository:w/app:pull,push&scope=repository:w/app:pull,push&service=svc.example",
+            "repository:w/app:pull,push",
+        ),
+        (
+            "skopeo delete",
+            "account=alice&scope=repository:w/app:*&service=svc.example",
+            "repository:w/app:pull,push",
+        ),
+        (
+            "crane delete",
+            "scope=repository:w/app:delete&scope=repository:w/app:push,pull&service=svc.example",
+            "repository:w/app:pull,push",
+        ),
+        ("crane catalog", "scope=registry:catalog:*&service=svc.example", "registry:catalog:*"),
+        (
+            "a mount from what is hidden",
+            "scope=repository:w/app:push,pull&scope=repository:secret/app:pull&service=svc.example",
+            "repository:w/app:pull,push",
+        ),
+    ] {
+        let answer = gate.alice(query).await;
+        assert_eq!(answer.scope(), expected, "{client}");
+        assert_eq!(gate.claims(&answer).sub, "user:alice", "{client}");
+    }
+    for (client, form, expected) in [
+        (
+            "containerd pull",
+            "client_id=containerd-client&scope=repository%3Ateam%2Fapp%3Apull",
+            "repository:team/app:pull",
+        ),
+        (
+            "containerd push",
+            "client_id=containerd-client&scope=repository%3Aw%2Fapp%3Apull+repository%3Aw%2Fapp%3Apull%2Cpush",
+            "repository:w/app:pull,push",
+        ),
+        (
+            "containerd mount",
+            "client_id=containerd-client&scope=repository:team/app:pull+repository:w/app:pull+repository:w/app:pull,push",
+            "repository:team/app:pull repository:w/app:pull,push",
+        ),
+        (
+            "BuildKit",
+            "client_id=buildkit-client&scope=repository:team/app:pull",
+            "repository:team/app:pull",
+        ),
+        ("docker with the containerd store", "access_type=offline&client_id=docker", ""),
+    ] {
+        let answer = gate.post(&format!("{FORM}&{form}")).await;
+        assert_eq!(answer.scope(), expected, "{client}");
+        assert_eq!(gate.claims(&answer).sub, "user:alice", "{client}");
+    }
+    for (client, query, expected) in [
+        (
+            "anonymous pull",
+            "scope=repository:public/app:pull&service=svc.example",
+            "repository:public/app:pull",
+        ),
+        (
+            "anonymous pull of what is hidden",
+            "scope=repository:team/app:pull&service=svc.example",
+            "",
+        ),
+    ] {
+        let answer = gate.get(query, None).await;
+        assert_eq!(answer.scope(), expected, "{client}");
+        assert_eq!(gate.claims(&answer).sub, "anonymous", "{client}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_says_what_clients_need_and_is_not_stored() {
+    let gate = Gate::new();
+    let answer = gate.alice("service=svc.example&scope=repository:team/app:pull").await;
+    let mut json = answer.json();
+    for name in ["token", "access_token"] {
+        json[name] = json!("…");
+    }
+    insta::assert_snapshot!(
+        json,
+        @r#"{"access_token":"…","expires_in":3600,"issued_at":"2026-01-02T03:04:05Z","scope":"repository:team/app:pull","token":"…","token_type":"Bearer"}"#
+    );
+    assert_eq!(answer.headers[CACHE_CONTROL], "no-store");
+    assert_eq!(answer.headers[CONTENT_TYPE], "application/json");
+    let claims = gate.claims(&answer);
+    assert_eq!(claims.exp - claims.iat, 3600);
+    assert_eq!((claims.iss.as_str(), claims.aud.as_str()), ("https://svc.example", "svc.example"));
+}
+
+#[tokio::test]
+async fn asking_for_more_gives_what_may_be_had() {
+    let gate = Gate::new();
+    let scopes = ["team/app:*", "secret/app:pull", "team/app:delete,push"]
+        .map(|scope| format!("&scope=repository:{scope}"))
+        .concat();
+    let answer = gate.alice(&format!("account=root&service=svc.example{scopes}")).await;
+    assert_eq!(answer.scope(), "repository:team/app:pull");
+    assert_eq!(gate.claims(&answer).sub, "user:alice");
+}
+
+#[tokio::test]
+async fn a_token_shown_as_the_password_gives_no_more_than_it_has() {
+    let gate = Gate::new();
+    let first = gate.alice("service=svc.example&scope=repository:w/app:pull").await;
+    let token = first.json()["token"].as_str().unwrap().to_owned();
+    let wanted = "service=svc.example&scope=repository:w/app:pull,push&scope=repository:team/app:pull&scope=registry:catalog:*";
+    let second = gate.get(wanted, Some(("alice", &token))).await;
+    assert_eq!(second.scope(), "repository:w/app:pull");
+    assert_eq!(gate.claims(&second).exp, gate.claims(&first).exp);
+    assert_eq!(gate.events.lock().unwrap().last().unwrap(), "issued Token user:alice");
+}
+
+#[tokio::test]
+async fn a_wrong_credential_is_told_in_both_forms() {
+    let gate = Gate::new();
+    let answer = gate.get("service=svc.example", Some(("alice", "wrong"))).await;
+    insta::assert_snapshot!(
+        answer.text,
+        @r#"{"error":"invalid_grant","error_description":"the user name, the password or the token is wrong","errors":[{"code":"UNAUTHORIZED","detail":null,"message":"the user name, the password or the token is wrong"}]}"#
+    );
+    insta::assert_snapshot!(
+        answer.headers[WWW_AUTHENTICATE].to_str().unwrap(),
+        @r#"Basic realm="https://svc.example/token", charset="UTF-8""#
+    );
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    let nobody = gate.get("service=svc.example", Some(("nobody", "wrong"))).await;
+    assert_eq!((nobody.status, nobody.text), (answer.status, answer.text));
+    let form = FORM.replace("s3cret", "wrong");
+    assert_eq!(gate.post(&form).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        *gate.events.lock().unwrap(),
+        [
+            "failed alice wrong_password",
+            "failed nobody unknown_user",
+            "failed alice wrong_password"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_credential_is_never_taken_for_none() {
+    let gate = Gate::new();
+    for value in ["Basic ", "Basic ???", "Basic YWxpY2U=", "Digest x", "Bearer x", "Bearer "] {
+        let request =
+            Request::get("/token?scope=repository:public/app:pull").header(AUTHORIZATION, value);
+        let status = gate.send(request, "").await.status;
+        assert!(status.is_client_error(), "{value}: {status}");
+    }
+    let twice =
+        Request::get("/token").header(AUTHORIZATION, "Basic a").header(AUTHORIZATION, "Basic a");
+    assert_eq!(gate.send(twice, "").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn guessing_ends_in_a_429_that_says_when_to_come_back() {
+    let gate = Gate::new();
+    for _ in 0..10 {
+        gate.get("service=svc.example", Some(("alice", "wrong"))).await;
+    }
+    let answer = gate.get("service=svc.example", Some(("alice", "wrong"))).await;
+    insta::assert_snapshot!(answer.refusal(), @"429 temporarily_unavailable TOOMANYREQUESTS: too many failed logins; try again in 10 s");
+    assert_eq!(answer.headers[RETRY_AFTER], "10");
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_with_the_reason() {
+    let gate = Gate::new();
+    let scopes = "scope=repository:a:pull&".repeat(101);
+    let long = format!("repository:{}", "a".repeat(200));
+    let large: String = (0..60).map(|n| format!("scope={long}/public{n}:pull&")).collect();
+    let mut refusals = Vec::new();
+    for query in [
+        "service=other.example",
+        "service=%22%0d%0aX%3a+y",
+        "service=svc.example&service=svc.example",
+        "account=a&account=b",
+        &scopes,
+        "access_token=eyJ",
+        "username=alice&password=s3cret",
+    ] {
+        refusals.push(gate.get(query, None).await.refusal());
+    }
+    for form in [
+        "service=svc.example",
+        "grant_type=password",
+        "grant_type=password&username=alice",
+        "grant_type=refresh_token&refresh_token=pcr_x&service=svc.example",
+        "grant_type=authorization_code&code=x",
+        "grant_type=password&grant_type=password",
+        "grant_type=password&username=a&username=b&password=x",
+        "grant_type=password&username=a&password=x&service=other.example",
+    ] {
+        refusals.push(gate.post(form).await.refusal());
+    }
+    assert_eq!(gate.get(&large, None).await.scope(), "");
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    400 invalid_request UNSUPPORTED: there is no service `other.example` here; this gate is `svc.example`
+    400 invalid_request UNSUPPORTED: there is no service `"X: y` here; this gate is `svc.example`
+    400 invalid_request UNSUPPORTED: `service` came more than once
+    400 invalid_request UNSUPPORTED: `account` came more than once
+    400 invalid_scope UNSUPPORTED: at most 100 scopes can be asked for at once
+    400 invalid_request UNSUPPORTED: `access_token` does not belong in a URL; send it in the Authorization header or a form
+    400 invalid_request UNSUPPORTED: `password` does not belong in a URL; send it in the Authorization header or a form
+    400 invalid_request UNSUPPORTED: `grant_type` is missing
+    400 invalid_request UNSUPPORTED: `username` is missing
+    400 invalid_request UNSUPPORTED: `password` is missing
+    400 unsupported_grant_type UNSUPPORTED: this gate gives no refresh tokens; log in again with a password
+    400 unsupported_grant_type UNSUPPORTED: this gate knows the grant type `password` alone
+    400 invalid_request UNSUPPORTED: `grant_type` came more than once
+    400 invalid_request UNSUPPORTED: `username` came more than once
+    400 invalid_request UNSUPPORTED: there is no service `other.example` here; this gate is `svc.example`
+    "#);
+}
+
+#[tokio::test]
+async fn unknown_parameters_are_ignored() {
+    let gate = Gate::new();
+    let answer = gate.alice("service=svc.example&x=1&x=2&scope=repository:team/app:pull").await;
+    assert_eq!(answer.scope(), "repository:team/app:pull");
+}
+
+#[tokio::test]
+async fn a_token_that_would_be_too_long_is_refused_with_a_remedy() {
+    let gate = Gate::new();
+    let name = "a".repeat(200);
+    let scopes: String =
+        (0..60).map(|n| format!("scope=repository:public/{name}{n}:pull&")).collect();
+    insta::assert_snapshot!(
+        gate.get(&scopes, None).await.refusal(),
+        @"400 invalid_scope UNSUPPORTED: the token would be longer than 8192 bytes: ask for fewer repositories at once"
+    );
+}
+
+#[tokio::test]
+async fn a_body_has_a_type_and_an_end() {
+    let gate = Gate::new();
+    let form = format!("{FORM}&x={}", "x".repeat(64 * 1024));
+    let answer = gate.post(&form).await.refusal();
+    insta::assert_snapshot!(answer, @"413 invalid_request SIZE_INVALID: a token request has at most 64 KiB");
+    let json = Request::post("/token").header(CONTENT_TYPE, "application/json");
+    let answer = gate.send(json, "{}").await.refusal();
+    insta::assert_snapshot!(answer, @"400 invalid_request UNSUPPORTED: a token request is a form of the type application/x-www-form-urlencoded");
+    let secret = Request::post("/token?password=x")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    assert_eq!(gate.send(secret, FORM).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn other_methods_are_405() {
+    let gate = Gate::new();
+    for method in [Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS, Method::TRACE] {
+        let answer = gate.send(Request::builder().method(&method).uri("/token"), "").await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(answer.headers[ALLOW], "GET, POST");
+    }
+}
+
+#[tokio::test]
+async fn the_keys_are_published() {
+    let gate = Gate::new();
+    let answer = gate.send(Request::get("/.well-known/jwks.json"), "").await;
+    assert_eq!((answer.status, answer.json()), (StatusCode::OK, gate.keys.jwks()));
+}
+
+#[tokio::test]
+async fn a_request_without_an_address_is_a_fault_of_ours_and_gets_nothing() {
+    let gate = Gate::new();
+    let request = Request::get("/token").body(Body::empty()).unwrap();
+    let response = gate.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn no_secret_comes_back_in_an_error_or_an_event() {
+    const CANARY: &str = "canary-c0ffee";
+    let gate = Gate::new();
+    let mut texts = Vec::new();
+    for form in [
+        format!("grant_type=password&username=alice&password={CANARY}"),
+        format!("grant_type=password&username=alice&password={CANARY}&password={CANARY}"),
+        format!("grant_type=refresh_token&refresh_token={CANARY}"),
+        format!("grant_type=password&password={CANARY}"),
+    ] {
+        texts.push(gate.post(&form).await.text);
+    }
+    for query in [format!("access_token={CANARY}"), format!("password={CANARY}")] {
+        texts.push(gate.get(&query, None).await.text);
+    }
+    texts.push(gate.get("", Some(("alice", CANARY))).await.text);
+    texts.extend(gate.events.lock().unwrap().clone());
+    assert!(texts.iter().all(|text| !text.contains(CANARY)), "{texts:?}");
+}

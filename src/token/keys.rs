@@ -1,0 +1,396 @@
+//! The folder with the gate's keys.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::rand::{self, SystemRandom};
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use zeroize::Zeroizing;
+
+use super::ring::{BadKey, KeyRing};
+
+/// The file of the key that seals upload locations: 256 bits in base64.
+const SEALING: &str = "sealing.key";
+
+/// The keys of one gate, or of all replicas of one: `*.pem` with Ed25519 private keys, of which the
+/// one whose file name sorts last signs and all of them check, and `sealing.key`.
+#[derive(Debug)]
+pub struct KeyFolder {
+    ring: Arc<KeyRing>,
+    sealing: SealingKey,
+}
+
+struct SealingKey(Zeroizing<[u8; 32]>);
+
+impl std::fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Why the keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The folder or a file in it cannot be read.
+    #[error("cannot read `{}`", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// A key that is missing cannot be made.
+    #[error(
+        "there is no key in `{}` and none can be made; let the gate write there, or put one there",
+        .0.display()
+    )]
+    Write(PathBuf, #[source] io::Error),
+    /// Others than its owner may read a key.
+    #[error(
+        "`{}` can be read by everyone (mode {mode:03o}); run `chmod 600 {}`",
+        .path.display(), .path.display()
+    )]
+    WorldReadable {
+        /// The key.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Others than its owner may replace a key.
+    #[error(
+        "`{}` can be written by others than its owner (mode {mode:03o}); run `chmod 600 {}`",
+        .path.display(), .path.display()
+    )]
+    Writable {
+        /// The key.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A `.pem` file without an Ed25519 private key.
+    #[error(
+        "`{}` holds no Ed25519 private key in PKCS#8 PEM; `openssl genpkey -algorithm ed25519` makes one",
+        .0.display()
+    )]
+    Signing(PathBuf, #[source] BadKey),
+    /// A sealing key of another length or spelling.
+    #[error("`{}` must hold 32 random bytes in base64; `openssl rand -base64 32` makes them", .0.display())]
+    Sealing(PathBuf),
+    /// The system gave no random bytes.
+    #[error("no random numbers are to be had from the system")]
+    Random,
+}
+
+impl KeyFolder {
+    /// Reads the keys and makes those that are missing, each complete or not at all and readable by
+    /// its owner alone. `now` names a new signing key.
+    ///
+    /// # Errors
+    /// When a key can be read by everyone or written by another than its owner (a file that only
+    /// its group may read is accepted: Kubernetes mounts secrets so), is no key, or cannot be read
+    /// or made.
+    pub fn open(folder: &Path, now: Timestamp) -> Result<Self, KeyError> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| KeyError::Write(folder.to_owned(), error))?;
+        let mut signing = signing_keys(folder)?;
+        if signing.is_empty() {
+            make_signing_key(folder, now)?;
+            signing = signing_keys(folder)?;
+        }
+        let sealing_path = folder.join(SEALING);
+        let exists = sealing_path
+            .try_exists()
+            .map_err(|error| KeyError::Read(sealing_path.clone(), error))?;
+        if !exists {
+            make_sealing_key(&sealing_path)?;
+        }
+        Ok(Self { ring: Arc::new(ring(folder, &signing)?), sealing: sealing_key(&sealing_path)? })
+    }
+
+    /// The keys that sign and check tokens.
+    #[must_use]
+    pub fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring)
+    }
+
+    /// The key that seals upload locations.
+    #[must_use]
+    pub fn sealing_key(&self) -> Zeroizing<[u8; 32]> {
+        self.sealing.0.clone()
+    }
+}
+
+type Der = Zeroizing<Vec<u8>>;
+
+/// The signing keys, ordered by file name.
+fn signing_keys(folder: &Path) -> Result<Vec<(PathBuf, Der)>, KeyError> {
+    let cannot_read = |error| KeyError::Read(folder.to_owned(), error);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(cannot_read)? {
+        let path = entry.map_err(cannot_read)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "pem") {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    paths
+        .into_iter()
+        .map(|path| {
+            let pem = read(&path)?;
+            let der = PrivatePkcs8KeyDer::from_pem_slice(&pem)
+                .map_err(|_| KeyError::Signing(path.clone(), BadKey))?;
+            let der = Zeroizing::new(der.secret_pkcs8_der().to_vec());
+            Ok((path, der))
+        })
+        .collect()
+}
+
+fn ring(folder: &Path, signing: &[(PathBuf, Der)]) -> Result<KeyRing, KeyError> {
+    // Each alone first, so that a bad one is named.
+    for (path, der) in signing {
+        KeyRing::new(der, []).map_err(|bad| KeyError::Signing(path.clone(), bad))?;
+    }
+    let Some(((newest, key), others)) = signing.split_last() else {
+        let gone = io::Error::from(io::ErrorKind::NotFound);
+        return Err(KeyError::Read(folder.to_owned(), gone));
+    };
+    KeyRing::new(key, others.iter().map(|(_, der)| der.as_slice()))
+        .map_err(|bad| KeyError::Signing(newest.clone(), bad))
+}
+
+fn sealing_key(path: &Path) -> Result<SealingKey, KeyError> {
+    let text = read(path)?;
+    let wrong = || KeyError::Sealing(path.to_owned());
+    let bytes = Zeroizing::new(STANDARD.decode(text.trim_ascii()).map_err(|_| wrong())?);
+    let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| wrong())?;
+    Ok(SealingKey(Zeroizing::new(key)))
+}
+
+/// Reads a key that nobody else may read or replace.
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let cannot_read = |error| KeyError::Read(path.to_owned(), error);
+    let mode = fs::metadata(path).map_err(cannot_read)?.permissions().mode() & 0o777;
+    if mode & 0o022 != 0 {
+        return Err(KeyError::Writable { path: path.to_owned(), mode });
+    }
+    if mode & 0o004 != 0 {
+        return Err(KeyError::WorldReadable { path: path.to_owned(), mode });
+    }
+    fs::read(path).map(Zeroizing::new).map_err(cannot_read)
+}
+
+fn make_signing_key(folder: &Path, now: Timestamp) -> Result<(), KeyError> {
+    let document =
+        Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Random)?;
+    let body = Zeroizing::new(STANDARD.encode(document.as_ref()));
+    let mut pem = Zeroizing::new("-----BEGIN PRIVATE KEY-----\n".to_owned());
+    let mut rest = body.as_str();
+    while !rest.is_empty() {
+        let (line, more) = rest.split_at(rest.len().min(64));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = more;
+    }
+    pem.push_str("-----END PRIVATE KEY-----\n");
+    write(&folder.join(format!("signing-{}.pem", now.strftime("%Y%m%dT%H%M%SZ"))), pem.as_bytes())
+}
+
+fn make_sealing_key(path: &Path) -> Result<(), KeyError> {
+    let mut key = Zeroizing::new([0; 32]);
+    rand::fill(key.as_mut()).map_err(|_| KeyError::Random)?;
+    let mut text = Zeroizing::new(STANDARD.encode(*key));
+    text.push('\n');
+    write(path, text.as_bytes())
+}
+
+/// Makes a file that is complete or not there, whenever the machine stops. One that is there
+/// already stays.
+fn write(path: &Path, content: &[u8]) -> Result<(), KeyError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let attempt = || {
+        let mut file = tempfile::Builder::new()
+            .prefix(".key")
+            .permissions(Permissions::from_mode(0o600))
+            .tempfile_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(path) {
+            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(error.error);
+            }
+            _ => {}
+        }
+        fs::File::open(folder)?.sync_all()
+    };
+    attempt().map_err(|error: io::Error| KeyError::Write(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_first_start_makes_keys_that_the_next_one_reads() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("state/keys");
+        let first = KeyFolder::open(&folder, now()).unwrap();
+        assert_eq!(names(&folder), ["sealing.key", "signing-20260102T030405Z.pem"]);
+        assert_eq!(mode(&folder), 0o700);
+        for name in names(&folder) {
+            assert_eq!(mode(&folder.join(name)), 0o600);
+        }
+        let again = KeyFolder::open(&folder, now()).unwrap();
+        assert_eq!(again.ring().jwks(), first.ring().jwks());
+        assert_eq!(again.sealing_key(), first.sealing_key());
+        assert_ne!(*first.sealing_key(), [0; 32]);
+    }
+
+    #[test]
+    fn two_folders_have_different_keys() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let one = KeyFolder::open(one.path(), now()).unwrap();
+        let two = KeyFolder::open(two.path(), now()).unwrap();
+        assert_ne!(one.ring().jwks(), two.ring().jwks());
+        assert_ne!(one.sealing_key(), two.sealing_key());
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_or_replace_is_refused_with_the_remedy() {
+        for (bad, word) in [
+            (0o604, "read by everyone"),
+            (0o644, "read by everyone"),
+            (0o660, "written by others"),
+            (0o602, "written by others"),
+        ] {
+            for file in ["signing-20260102T030405Z.pem", SEALING] {
+                let folder = tempfile::tempdir().unwrap();
+                KeyFolder::open(folder.path(), now()).unwrap();
+                let path = folder.path().join(file);
+                set_mode(&path, bad);
+                let text = KeyFolder::open(folder.path(), now()).unwrap_err().to_string();
+                assert!(text.contains(word), "{text}");
+                assert!(text.contains(&format!("chmod 600 {}", path.display())), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_its_group_may_read_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        KeyFolder::open(folder.path(), now()).unwrap();
+        for name in names(folder.path()) {
+            set_mode(&folder.path().join(name), 0o440);
+        }
+        KeyFolder::open(folder.path(), now()).unwrap();
+    }
+
+    #[test]
+    fn the_key_whose_name_sorts_last_signs_and_all_of_them_check() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = KeyFolder::open(folder.path(), now()).unwrap();
+        let later = now().checked_add(Duration::from_secs(60)).unwrap();
+        make_signing_key(folder.path(), later).unwrap();
+        let new = KeyFolder::open(folder.path(), now()).unwrap();
+        assert_ne!(new.ring().signer().0, old.ring().signer().0);
+        assert_eq!(new.ring().jwks()["keys"].as_array().unwrap().len(), 2);
+        assert!(new.ring().verifier(old.ring().signer().0).is_some());
+    }
+
+    #[test]
+    fn a_key_as_openssl_writes_it_is_read() {
+        // PKCS#8 version 1 with the private key of RFC 8032, section 7.1, test 1.
+        let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        let hex = format!("302e020100300506032b657004220420{seed}");
+        let der: Vec<u8> = (0..hex.len())
+            .step_by(2)
+            .map(|place| u8::from_str_radix(&hex[place..place + 2], 16).unwrap())
+            .collect();
+        let mut pem = String::new();
+        write!(
+            pem,
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            STANDARD.encode(der)
+        )
+        .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("mine.pem"), pem.as_bytes()).unwrap();
+        let keys = KeyFolder::open(folder.path(), now()).unwrap();
+        assert_eq!(
+            keys.ring().jwks()["keys"][0]["x"],
+            "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+        );
+    }
+
+    #[test]
+    fn what_is_no_key_is_named() {
+        for (file, content) in [
+            ("a.pem", "nonsense"),
+            ("a.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+            (SEALING, "AAAA"),
+            (SEALING, "not base64"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(file);
+            write(&path, content.as_bytes()).unwrap();
+            let error = KeyFolder::open(folder.path(), now()).unwrap_err().to_string();
+            assert!(error.contains(&path.display().to_string()), "{error}");
+            assert!(error.contains("openssl"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_ever_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeyFolder::open(folder.path(), now()).unwrap();
+        let shown = format!("{keys:?}");
+        let sealing = format!("{:?}", keys.sealing_key().as_slice());
+        assert!(!shown.contains(sealing.trim_matches(['[', ']'])), "{shown}");
+        for name in names(folder.path()) {
+            let text = fs::read_to_string(folder.path().join(name)).unwrap();
+            for line in text.lines() {
+                assert!(!shown.contains(line), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_there_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+}

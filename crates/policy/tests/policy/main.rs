@@ -1,5 +1,8 @@
 //! The policy crate from outside.
 
 mod decisions;
+mod properties;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod support;

@@ -1,0 +1,326 @@
+//! What holds for every policy and every question.
+
+use std::collections::BTreeMap;
+
+use oci::{RepositoryName, Tag};
+use policy::{Action, Caller, Image, Policy, SourceFile, Subject, Tags};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use crate::reference::{Document, Rule};
+use crate::support::sources;
+
+const GROUPS: [&str; 5] = ["g0", "g1", "g2", "a", "x-1"];
+const NAMES: [&str; 6] =
+    ["user:a", "user:b", "user:*", "service:ci/*", "service:ci/**", "peer:eu/*"];
+
+fn names() -> impl Strategy<Value = String> {
+    select(&NAMES[..]).prop_map(str::to_owned)
+}
+
+fn subjects() -> impl Strategy<Value = Vec<String>> {
+    let group = select(&GROUPS[..]).prop_map(|group| format!("group:{group}"));
+    let other = select(&["authenticated", "anyone", "group:g*", "group:*"][..]);
+    vec(prop_oneof![names(), group, other.prop_map(str::to_owned)], 1..4)
+}
+
+/// Groups whose members come before them, so that none contains itself.
+fn groups() -> impl Strategy<Value = BTreeMap<String, Option<Vec<String>>>> {
+    let members = |index: usize| {
+        let earlier: Vec<_> =
+            GROUPS[..index].iter().map(|group| format!("group:{group}")).collect();
+        let count = earlier.len();
+        let listed = (vec(names(), 0..2), subsequence(earlier, 0..=count)).prop_map(
+            |(mut names, groups)| {
+                names.extend(groups);
+                Some(names)
+            },
+        );
+        prop_oneof![1 => Just(None), 3 => listed]
+    };
+    (members(0), members(1), members(2), members(3), members(4)).prop_map(|(a, b, c, d, e)| {
+        let groups = GROUPS.map(str::to_owned).into_iter().zip([a, b, c, d, e]);
+        let everyone = Some(vec!["group:g*".to_owned()]);
+        groups.chain([("z".to_owned(), everyone)]).collect()
+    })
+}
+
+fn images() -> impl Strategy<Value = Vec<String>> {
+    let segment = select(
+        &[
+            "a",
+            "b",
+            "ab",
+            "*",
+            "a*",
+            "?",
+            "?b",
+            "**",
+            "**",
+            "{a,b}",
+            "a{,b}",
+            "${user}",
+            "${group}",
+            "{${user},b}",
+            "*${group}",
+        ][..],
+    );
+    let tag = select(
+        &["*", "v*", "v1", "?1", "{v1,rc-*}", "*-*", "${user}-*", "${group}-?", "{a-1,v10}"][..],
+    );
+    let image = (vec(segment, 1..4), proptest::option::of(tag)).prop_map(|(segments, tag)| {
+        let repository = segments.join("/");
+        match tag {
+            Some(tag) => format!("{repository}:{tag}"),
+            None => repository,
+        }
+    });
+    let broad = select(&["**", "a/**", "**:*", "**:v*", "**:{v1,*-1}"][..]).prop_map(str::to_owned);
+    vec(prop_oneof![2 => image, 1 => broad], 1..4)
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let effect = select(
+        &[
+            ("all", ""),
+            ("pull", ""),
+            ("pull", ""),
+            ("inspect", ""),
+            ("push delete", ""),
+            ("", "pull"),
+            ("", "inspect"),
+            ("", "all"),
+            ("", "overwrite delete"),
+            ("pull", "delete"),
+            ("inspect", "push"),
+            ("create", "inspect"),
+        ][..],
+    );
+    let except = |rule: BoxedStrategy<Vec<String>>| prop_oneof![3 => Just(Vec::new()), 1 => rule];
+    (subjects(), images(), effect, except(subjects().boxed()), except(images().boxed())).prop_map(
+        |(subjects, images, (allow, deny), except_subjects, except_images)| Rule {
+            name: String::new(),
+            subjects,
+            images,
+            except_subjects,
+            except_images,
+            allow: allow.split_whitespace().map(str::to_owned).collect(),
+            deny: deny.split_whitespace().map(str::to_owned).collect(),
+        },
+    )
+}
+
+fn document() -> impl Strategy<Value = Document> {
+    (groups(), vec(rule(), 0..12)).prop_map(|(groups, mut rules)| {
+        for (index, rule) in rules.iter_mut().enumerate() {
+            rule.name = format!("rule-{index}");
+        }
+        Document { groups, rules }
+    })
+}
+
+fn caller() -> impl Strategy<Value = Caller> {
+    let user = |name: &str| Subject::User(name.to_owned());
+    let service = |name: &str| Subject::Service(name.to_owned());
+    let peer = |name: &str| Subject::Peer { gate: "eu".to_owned(), name: name.to_owned() };
+    let subject = select(vec![
+        user("a"),
+        user("b"),
+        user("A"),
+        user("a/b"),
+        service("ci/x"),
+        service("ci"),
+        service("ci/x/y"),
+        peer("a"),
+        peer("a/b"),
+        Subject::Anonymous,
+    ]);
+    let groups = || {
+        let known = ["g0", "g1", "g2", "a", "x-1", "z", "b", "g9"].map(str::to_owned).to_vec();
+        subsequence(known, 0..3)
+    };
+    (subject, groups(), proptest::option::of(groups()))
+        .prop_map(|(subject, groups, granting)| Caller { subject, groups, granting })
+}
+
+fn question() -> impl Strategy<Value = (Caller, Action, RepositoryName)> {
+    let repository = vec(select(&["a", "b", "ab"][..]), 1..4)
+        .prop_map(|segments| RepositoryName::new(&segments.join("/")).unwrap());
+    (caller(), select(&Action::ALL[..]), repository)
+}
+
+/// Untagged, and tags of every kind that the patterns tell apart.
+fn tags() -> Vec<Option<Tag>> {
+    let tags = ["v1", "v10", "rc-1", "a-1", "b-22", "g0-1", "x"];
+    let tags = tags.into_iter().map(|tag| Some(Tag::new(tag).unwrap()));
+    tags.chain([None]).collect()
+}
+
+fn compile(text: &str) -> Policy {
+    match Policy::compile(&sources(&[("policy.yaml", text)])) {
+        Ok(compiled) => compiled.policy,
+        Err(errors) => panic!("{errors}\n{text}"),
+    }
+}
+
+fn may(
+    policy: &Policy,
+    caller: &Caller,
+    action: Action,
+    repository: &RepositoryName,
+    tag: Option<&Tag>,
+) -> bool {
+    policy.decide(caller, action, Image { repository, tag }).is_allowed()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn decisions_are_those_of_the_reference(
+        document in document(),
+        questions in vec(question(), 20),
+    ) {
+        let policy = compile(&document.yaml());
+        for (caller, action, repository) in &questions {
+            prop_assert_eq!(policy.groups_of(caller), document.groups_of(caller));
+            for tag in tags() {
+                let tag = tag.as_ref();
+                let image = Image { repository, tag };
+                let decision = policy.decide(caller, *action, image);
+                let expected =
+                    document.decide(caller, action.as_str(), repository.as_str(), tag.map(Tag::as_str));
+                let context = format!(
+                    "{caller:?} {action} {repository}:{tag:?}\n{expected:?}\n{}\n{}",
+                    decision.reason(), document.yaml()
+                );
+                prop_assert_eq!(decision.is_allowed(), expected.is_allowed(), "{}", context);
+                let rules = if expected.denying.is_empty() { &expected.allowing } else { &expected.denying };
+                match decision.rule() {
+                    Some(rule) => prop_assert!(rules.contains(rule.name), "{}", context),
+                    None => prop_assert!(rules.is_empty(), "{}", context),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tags_agree_with_decisions(document in document(), questions in vec(question(), 20)) {
+        let policy = compile(&document.yaml());
+        for (caller, action, repository) in &questions {
+            let answer = policy.tags(caller, *action, repository);
+            for tag in tags() {
+                let expected = may(&policy, caller, *action, repository, tag.as_ref());
+                let told = match (&answer, &tag) {
+                    (Tags::All, _) => true,
+                    (Tags::None, _) => false,
+                    (Tags::Some(filter), Some(tag)) => filter.allows(tag),
+                    (Tags::Some(filter), None) => filter.includes_untagged(),
+                };
+                prop_assert_eq!(told, expected, "{:?} {:?}\n{}", caller, tag, document.yaml());
+                if expected {
+                    prop_assert!(policy.grants_any(caller, *action, repository));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn narrowing_never_turns_a_denial_into_an_allowance(
+        document in document(),
+        questions in vec(question(), 20),
+    ) {
+        let policy = compile(&document.yaml());
+        for (caller, action, repository) in &questions {
+            let whole = Caller { granting: None, ..caller.clone() };
+            for tag in tags() {
+                let tag = tag.as_ref();
+                if may(&policy, caller, *action, repository, tag) {
+                    prop_assert!(may(&policy, &whole, *action, repository, tag));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_rules_and_files_means_nothing(
+        document in document(),
+        questions in vec(question(), 20),
+        split in 0..12_usize,
+    ) {
+        let policy = compile(&document.yaml());
+        let mut first = document.clone();
+        first.rules.reverse();
+        let rest = first.rules.split_off(split.min(first.rules.len()));
+        let second = Document { groups: BTreeMap::new(), rules: rest };
+        let files = [("b.yaml", second.yaml()), ("a.yaml", first.yaml())];
+        let files = files.map(|(path, text)| SourceFile { path: path.into(), text });
+        let shuffled = Policy::compile(&files).unwrap().policy;
+        for (caller, action, repository) in &questions {
+            for tag in tags() {
+                let image = Image { repository, tag: tag.as_ref() };
+                let one = policy.decide(caller, *action, image);
+                let other = shuffled.decide(caller, *action, image);
+                prop_assert_eq!(one.is_allowed(), other.is_allowed());
+                prop_assert_eq!(one.rule().map(|rule| rule.name), other.rule().map(|rule| rule.name));
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_compiler_panic(text in "[ -~\n]{0,200}") {
+        let _ = Policy::compile(&sources(&[("policy.yaml", &text)]));
+    }
+
+    #[test]
+    fn no_damage_to_a_policy_makes_the_compiler_or_its_report_panic(
+        document in document(),
+        at in any::<proptest::sample::Index>(),
+        damage in "[\\[\\]{}:,&*!|>'\"%@`#?é\t -]{0,4}",
+        cut in any::<bool>(),
+    ) {
+        let text = document.yaml();
+        let at = at.index(text.len() + 1);
+        let (before, after) = text.split_at(at);
+        let text = if cut { format!("{before}{damage}") } else { format!("{before}{damage}{after}") };
+        if let Err(errors) = Policy::compile(&sources(&[("policy.yaml", &text)])) {
+            prop_assert!(errors.has_errors());
+            prop_assert!(errors.iter().all(|error| error.line >= 1 && error.column >= 1));
+            prop_assert!(!errors.render(true).is_empty());
+        }
+    }
+}
+
+/// The generators have to make what the properties are about.
+#[test]
+fn the_generated_questions_are_answered_in_every_way() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = (document(), vec(question(), 20));
+    let (mut allowed, mut denied, mut unmentioned, mut some, mut narrowed) = (0, 0, 0, 0, 0);
+    for _ in 0..100 {
+        let (document, questions) = strategy.new_tree(&mut runner).unwrap().current();
+        let policy = compile(&document.yaml());
+        for (caller, action, repository) in &questions {
+            some += usize::from(matches!(policy.tags(caller, *action, repository), Tags::Some(_)));
+            for tag in tags() {
+                let image = Image { repository, tag: tag.as_ref() };
+                let decision = policy.decide(caller, *action, image);
+                match (decision.is_allowed(), decision.rule()) {
+                    (true, _) => allowed += 1,
+                    (false, Some(_)) => denied += 1,
+                    (false, None) => unmentioned += 1,
+                }
+                let whole = Caller { granting: None, ..caller.clone() };
+                narrowed += usize::from(
+                    !decision.is_allowed() && policy.decide(&whole, *action, image).is_allowed(),
+                );
+            }
+        }
+    }
+    assert!(
+        allowed > 500 && denied > 500 && unmentioned > 500 && some > 100 && narrowed > 50,
+        "{allowed} {denied} {unmentioned} {some} {narrowed}"
+    );
+}

@@ -1,0 +1,245 @@
+//! The language as its description says it, slowly: no index, no compiled patterns, groups by
+//! repeating until nothing changes. The policy engine is held to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oci::RepositoryName;
+use policy::{Caller, Subject};
+
+/// A policy that is known to be free of mistakes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Document {
+    /// `None`: external.
+    pub(crate) groups: BTreeMap<String, Option<Vec<String>>>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) subjects: Vec<String>,
+    pub(crate) except_subjects: Vec<String>,
+    pub(crate) images: Vec<String>,
+    pub(crate) except_images: Vec<String>,
+    pub(crate) allow: Vec<String>,
+    pub(crate) deny: Vec<String>,
+}
+
+/// Which rules allow and which deny.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) allowing: BTreeSet<String>,
+    pub(crate) denying: BTreeSet<String>,
+}
+
+impl Verdict {
+    pub(crate) fn is_allowed(&self) -> bool {
+        self.denying.is_empty() && !self.allowing.is_empty()
+    }
+}
+
+impl Document {
+    /// The document as a policy file.
+    pub(crate) fn yaml(&self) -> String {
+        let mut text = String::from("groups:\n");
+        for (name, members) in &self.groups {
+            match members {
+                Some(members) => text += &format!("  {name}: {members:?}\n"),
+                None => text += &format!("  {name}: external\n"),
+            }
+        }
+        if self.groups.is_empty() {
+            text = String::new();
+        }
+        text += "rules:\n";
+        for rule in &self.rules {
+            text += &format!("  - name: {}\n    subjects: {:?}\n", rule.name, rule.subjects);
+            text += &format!("    images: {:?}\n", rule.images);
+            let mut except = Vec::new();
+            if !rule.except_subjects.is_empty() {
+                except.push(format!("subjects: {:?}", rule.except_subjects));
+            }
+            if !rule.except_images.is_empty() {
+                except.push(format!("images: {:?}", rule.except_images));
+            }
+            if !except.is_empty() {
+                text += &format!("    except: {{{}}}\n", except.join(", "));
+            }
+            if !rule.allow.is_empty() {
+                text += &format!("    allow: {:?}\n", rule.allow);
+            }
+            if !rule.deny.is_empty() {
+                text += &format!("    deny: {:?}\n", rule.deny);
+            }
+        }
+        if self.rules.is_empty() { text + "  []\n" } else { text }
+    }
+
+    pub(crate) fn decide(
+        &self,
+        caller: &Caller,
+        action: &str,
+        repository: &str,
+        tag: Option<&str>,
+    ) -> Verdict {
+        let held = self.groups_of(caller);
+        let carried = self.carried_groups(caller, &held);
+        let mut verdict = Verdict::default();
+        for rule in &self.rules {
+            let excepted = rule.except_subjects.iter().any(|it| is(it, caller, &held))
+                || covers(&rule.except_images, caller, &held, repository, tag);
+            if excepted {
+                continue;
+            }
+            let applies = |groups: &BTreeSet<String>| {
+                rule.subjects.iter().any(|it| is(it, caller, groups))
+                    && covers(&rule.images, caller, groups, repository, tag)
+            };
+            // Inspecting is reading more: allowed, it allows to read; who may not read may not.
+            let allows = rule
+                .allow
+                .iter()
+                .any(|word| means(word, action) || (word == "inspect" && action == "pull"));
+            let denies = rule
+                .deny
+                .iter()
+                .any(|word| means(word, action) || (means(word, "pull") && action == "inspect"));
+            if denies && applies(&held) {
+                verdict.denying.insert(rule.name.clone());
+            }
+            if allows && applies(&carried) {
+                verdict.allowing.insert(rule.name.clone());
+            }
+        }
+        verdict
+    }
+
+    /// Asserted and declared groups, and the groups that contain them.
+    pub(crate) fn groups_of(&self, caller: &Caller) -> BTreeSet<String> {
+        self.closed(caller.groups.iter().cloned().collect(), |member, groups| {
+            is(member, caller, groups)
+        })
+    }
+
+    /// The groups that the credential carries, as far as its holder has them, and the groups that
+    /// contain them.
+    fn carried_groups(&self, caller: &Caller, held: &BTreeSet<String>) -> BTreeSet<String> {
+        let Some(granting) = &caller.granting else { return held.clone() };
+        let carried = granting.iter().filter(|group| held.contains(*group)).cloned().collect();
+        self.closed(carried, |member, groups| {
+            member.starts_with("group:") && is(member, caller, groups)
+        })
+    }
+
+    fn closed(
+        &self,
+        mut groups: BTreeSet<String>,
+        is_member: impl Fn(&str, &BTreeSet<String>) -> bool,
+    ) -> BTreeSet<String> {
+        loop {
+            let before = groups.len();
+            for (name, members) in &self.groups {
+                let members = members.as_deref().unwrap_or_default();
+                if members.iter().any(|member| is_member(member, &groups)) {
+                    groups.insert(name.clone());
+                }
+            }
+            if groups.len() == before {
+                return groups;
+            }
+        }
+    }
+}
+
+fn means(word: &str, action: &str) -> bool {
+    match word {
+        "push" => ["create", "overwrite"].contains(&action),
+        "all" => ["pull", "create", "overwrite", "attach", "delete"].contains(&action),
+        _ => word == action,
+    }
+}
+
+/// Whether a caller with these groups is the subject that is written.
+fn is(written: &str, caller: &Caller, groups: &BTreeSet<String>) -> bool {
+    let (kind, pattern) = written.split_once(':').unwrap_or((written, ""));
+    match (kind, &caller.subject) {
+        ("anyone", _) | ("authenticated", Subject::User(_) | Subject::Service(_)) => true,
+        ("user", Subject::User(name)) | ("service", Subject::Service(name)) => path(pattern, name),
+        ("peer", Subject::Peer { gate, name }) => path(pattern, &format!("{gate}/{name}")),
+        ("group", _) => groups.iter().any(|group| path(pattern, group)),
+        _ => false,
+    }
+}
+
+fn covers(
+    images: &[String],
+    caller: &Caller,
+    groups: &BTreeSet<String>,
+    repository: &str,
+    tag: Option<&str>,
+) -> bool {
+    images.iter().any(|image| {
+        with_variables(image, caller, groups).iter().flat_map(|image| choices(image)).any(|image| {
+            match image.split_once(':') {
+                None => path(&image, repository),
+                Some((pattern, tags)) => {
+                    path(pattern, repository) && tag.is_some_and(|tag| glob(tags, tag))
+                }
+            }
+        })
+    })
+}
+
+/// The pattern with its variables replaced, in every way there is. Each choice of an alternative
+/// stands for itself: where `${user}` means nothing, a choice without it still means something.
+fn with_variables(image: &str, caller: &Caller, groups: &BTreeSet<String>) -> Vec<String> {
+    let is_segment = |name: &str| !name.contains('/') && RepositoryName::new(name).is_ok();
+    let user = match &caller.subject {
+        Subject::User(name) if is_segment(name) => name,
+        // Stands in no name of a repository and in no tag.
+        _ => "\0",
+    };
+    let groups = groups.iter().map(String::as_str).filter(|name| is_segment(name));
+    groups
+        .chain(["\0"])
+        .map(|group| image.replace("${user}", user).replace("${group}", group))
+        .collect()
+}
+
+/// Writes alternatives out, the innermost first.
+fn choices(text: &str) -> Vec<String> {
+    let Some(end) = text.find('}') else { return vec![text.to_owned()] };
+    let start = text[..end].rfind('{').unwrap();
+    let choices_here = text[start + 1..end].split(',');
+    choices_here
+        .flat_map(|choice| choices(&format!("{}{choice}{}", &text[..start], &text[end + 1..])))
+        .collect()
+}
+
+fn path(pattern: &str, text: &str) -> bool {
+    fn segments(pattern: &[&str], text: &[&str]) -> bool {
+        match (pattern, text) {
+            ([], []) => true,
+            (["**", rest @ ..], _) => {
+                segments(rest, text) || (!text.is_empty() && segments(pattern, &text[1..]))
+            }
+            ([first, rest @ ..], [segment, others @ ..]) => {
+                glob(first, segment) && segments(rest, others)
+            }
+            _ => false,
+        }
+    }
+    segments(&pattern.split('/').collect::<Vec<_>>(), &text.split('/').collect::<Vec<_>>())
+}
+
+fn glob(pattern: &str, text: &str) -> bool {
+    match (pattern.chars().next(), text.chars().next()) {
+        (None, None) => true,
+        (Some('*'), _) => {
+            glob(&pattern[1..], text) || (!text.is_empty() && glob(pattern, &text[1..]))
+        }
+        (Some('?'), Some(_)) => glob(&pattern[1..], &text[1..]),
+        (Some(one), Some(other)) => one == other && glob(&pattern[1..], &text[1..]),
+        _ => false,
+    }
+}

@@ -1,6 +1,7 @@
 //! The policy crate from outside.
 
 mod decisions;
+mod mistakes;
 mod properties;
 #[cfg(test)]
 mod reference;

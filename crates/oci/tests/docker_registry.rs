@@ -13,7 +13,7 @@
 mod generate;
 mod registry;
 
-use generate::{mutated, operation, split};
+use generate::{mutated, operation, spelled, split, style};
 use oci::{Digest, Operation, Reference, RepositoryName, Tag};
 use proptest::prelude::*;
 use proptest::sample;
@@ -88,16 +88,17 @@ fn requests(contents: &[String], changed: bool) -> BoxedStrategy<(&'static str, 
     let mut known: Vec<_> = contents.iter().map(|text| Digest::new(text).unwrap()).collect();
     known.push(Digest::new(CONFIG).unwrap());
     let operations = operation(&repository.boxed(), &sample::select(known).boxed());
-    let targets = (operations, any::<bool>()).prop_map(|(operation, of_known_tag)| {
-        let operation = match operation {
-            Operation::ReadManifest { read, repository, .. } if of_known_tag => {
-                let reference = Reference::Tag(Tag::new(TAG).unwrap());
-                Operation::ReadManifest { read, repository, reference }
-            }
-            other => other,
-        };
-        (operation.method(), operation.canonical_target())
-    });
+    let targets =
+        (operations, any::<bool>(), style()).prop_map(|(operation, of_known_tag, style)| {
+            let operation = match operation {
+                Operation::ReadManifest { read, repository, .. } if of_known_tag => {
+                    let reference = Reference::Tag(Tag::new(TAG).unwrap());
+                    Operation::ReadManifest { read, repository, reference }
+                }
+                other => other,
+            };
+            (operation.method(), spelled(&operation, style))
+        });
     if changed {
         targets
             .prop_flat_map(|(method, target)| (Just(method), mutated(Just(target).boxed())))

@@ -4,13 +4,17 @@
 
 mod generate;
 
-use generate::{digest, mutated, operation, repository, split};
+use generate::{digest, mutated, operation, repository, spelled, split, style};
 use oci::{BadRequest, Mirrors, Operation, Page, RepositoryName};
 use proptest::prelude::*;
 
 fn parse(method: &str, target: &str) -> Result<Operation, BadRequest> {
     let (path, query) = split(target);
     Operation::parse(method, path, query)
+}
+
+fn any_target() -> BoxedStrategy<String> {
+    (any_operation(), style()).prop_map(|(operation, style)| spelled(&operation, style)).boxed()
 }
 
 fn any_operation() -> BoxedStrategy<Operation> {
@@ -78,12 +82,18 @@ proptest! {
     }
 
     #[test]
+    fn what_clients_write_is_read_as_what_they_mean(
+        operation in any_operation(),
+        style in style(),
+    ) {
+        let target = spelled(&operation, style);
+        prop_assert_eq!(parse(operation.method(), &target), Ok(operation), "{}", target);
+    }
+
+    #[test]
     fn an_accepted_target_has_one_spelling(
         method in "GET|HEAD|PUT|POST|PATCH|DELETE",
-        target in prop_oneof![
-            mutated(any_operation().prop_map(|operation| operation.canonical_target()).boxed()),
-            any_operation().prop_map(|operation| operation.canonical_target()),
-        ],
+        target in prop_oneof![mutated(any_target()), any_target()],
     ) {
         if let Ok(operation) = parse(&method, &target) {
             prop_assert_eq!(operation.method(), method);

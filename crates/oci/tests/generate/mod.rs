@@ -1,8 +1,12 @@
 //! Operations and request targets, generated.
 
+mod spelling;
+
 use oci::{Digest, Operation, Page, Read, Reference, RepositoryName, SessionId, Tag, UploadStart};
 use proptest::prelude::*;
 use proptest::{collection, option, sample};
+
+pub(crate) use spelling::{spelled, style};
 
 /// The words that have a meaning elsewhere in an address.
 const WORDS: [&str; 8] =

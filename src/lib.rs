@@ -29,6 +29,7 @@ pub mod identity {
     pub use principal::{Access, Ceiling, Principal};
 }
 pub mod log;
+pub mod policy_folder;
 pub mod proxy {
     //! The data path.
     pub mod io;

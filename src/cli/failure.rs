@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use policy::Diagnostics;
+
 use crate::certificate;
 use crate::config;
 use crate::document::{InvalidDocument, Mistake};
@@ -63,6 +65,12 @@ impl Failure {
 
 impl From<InvalidDocument> for Failure {
     fn from(error: InvalidDocument) -> Self {
+        Self { exit: Exit::Input, plain: error.render(false), coloured: error.render(true) }
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(error: Diagnostics) -> Self {
         Self { exit: Exit::Input, plain: error.render(false), coloured: error.render(true) }
     }
 }

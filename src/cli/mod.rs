@@ -8,6 +8,7 @@ mod healthcheck;
 mod http_get;
 mod init;
 mod output;
+mod policy;
 mod serve;
 mod user;
 
@@ -39,6 +40,9 @@ enum Command {
     /// Change who may sign in with a password.
     #[command(subcommand)]
     User(user::Command),
+    /// Read policy files, and ask what they decide.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Ask a running gate whether it is alive: for containers.
     Healthcheck(healthcheck::Arguments),
     /// Print the completions for a shell.
@@ -57,18 +61,19 @@ struct ConfigArgument {
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve(arguments) => serve::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Certs(command) => certs::run(&command),
         Command::User(command) => user::run(&command),
+        Command::Policy(command) => policy::run(&command),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("{}", failure.text(colours(&io::stderr())));
+            output::aside(failure.text(colours(&io::stderr())));
             failure.exit.into()
         }
     }

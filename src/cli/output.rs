@@ -41,3 +41,9 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
+
+/// Prints what is not the result on the standard error stream, where it is in nobody's way.
+pub(super) fn aside(text: &str) {
+    // There is nowhere left to tell of a failure.
+    drop(writeln!(io::stderr(), "{text}"));
+}

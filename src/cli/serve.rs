@@ -13,7 +13,7 @@ pub(super) struct Arguments {
     config: ConfigArgument,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let config = Config::load(&arguments.config.config)?;
     app::run(config).map_err(|error| Failure::impossible(&error))?;
     Ok(Exit::Done)

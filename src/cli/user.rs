@@ -104,12 +104,13 @@ impl Common {
     ) -> Result<(), Failure> {
         let config = Config::load(&self.config.config)?;
         edit(&config.users, name, change).map_err(failure)?;
-        let mut text = format!("user {name} {what}");
-        let mut json = json!({ "username": name.as_str() });
-        if let Some(generated) = password.and_then(|password| password.generated.as_ref()) {
-            text.push_str(&format!("\npassword: {} (shown this once)", generated.expose()));
-            json["password"] = generated.expose().into();
-        }
+        let generated = password.and_then(|password| password.generated.as_ref());
+        let Some(generated) = generated.map(Secret::expose) else {
+            let json = json!({ "username": name.as_str() });
+            return self.output.print(&format!("user {name} {what}"), &json);
+        };
+        let text = format!("user {name} {what}\npassword: {generated} (shown this once)");
+        let json = json!({ "username": name.as_str(), "password": generated });
         self.output.print(&text, &json)
     }
 }

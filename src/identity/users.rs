@@ -141,7 +141,11 @@ impl fmt::Display for Name {
     }
 }
 
-fn read(path: &Path) -> Result<String, Error> {
+/// The text of the users file at `path`.
+///
+/// # Errors
+/// It cannot be read, or is larger than 16 MiB.
+pub fn read(path: &Path) -> Result<String, Error> {
     let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
     let mut text = String::new();
     let file = File::open(path).map_err(unreadable)?;
@@ -183,7 +187,7 @@ fn user(entry: &Entry, problems: &mut Problems) -> Option<User> {
     }
     let password = written.and_then(|node| {
         problems.mask(&node.span);
-        node.read(problems, |text| PasswordHash::parse(text).map_err(hash_mistake))
+        node.read(problems, |text| PasswordHash::parse(text).map_err(|error| hash_mistake(&error)))
     });
     let groups = section.take("groups", problems).and_then(|node| node.list(problems));
     let groups = groups.unwrap_or_default().iter();
@@ -199,7 +203,7 @@ fn user(entry: &Entry, problems: &mut Problems) -> Option<User> {
     Some(User { password: password?.value, groups, disabled })
 }
 
-fn hash_mistake(error: InvalidHash) -> Mistake {
+fn hash_mistake(error: &InvalidHash) -> Mistake {
     Mistake::new(error.to_string()).help("let `portcullis user passwd NAME` write it")
 }
 

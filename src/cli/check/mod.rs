@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::ConfigArgument;
 use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
+use super::policy;
 use crate::certificate;
 use crate::config::Config;
 use crate::document::Mistake;
@@ -57,6 +58,7 @@ fn findings(path: &Path) -> Vec<Finding> {
     vec![
         loaded,
         Finding { what: "certificate", result: certificate(&config, Timestamp::now()) },
+        Finding { what: "policies", result: policies(&config) },
         Finding { what: "users", result: users(&config) },
         Finding { what: "upstream", result: upstream::check(&config.upstream) },
     ]
@@ -81,6 +83,12 @@ fn certificate(config: &Config, now: Timestamp) -> Result<String, Failure> {
         ));
     }
     Ok(format!("{path}, until {day} ({} days)", left.as_hours() / 24))
+}
+
+fn policies(config: &Config) -> Result<String, Failure> {
+    let compiled = policy::load(&config.policies)?;
+    let summary = policy::summary(compiled.policy.rule_count(), compiled.warnings.len());
+    Ok(format!("{}, {summary}", config.policies.display()))
 }
 
 fn users(config: &Config) -> Result<String, Failure> {

@@ -1,0 +1,226 @@
+//! `portcullis policy`.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use oci::{RepositoryName, Tag};
+use policy::{Action, Caller, Compiled, Decision, Image, Policy, Subject};
+use serde_json::{Value, json};
+
+use super::failure::{Exit, Failure};
+use super::output::OutputArgument;
+use super::{colours, output};
+use crate::document::{Mistake, closest};
+use crate::identity::users::Name;
+use crate::policy_folder;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read policy files and show every mistake in them.
+    Check(CheckArguments),
+    /// Show what a policy decides, and why. Exits with 0 where it allows and 1 where it denies.
+    Explain(ExplainArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// The folder of policy files.
+    #[arg(value_name = "DIR", default_value = "policies")]
+    folder: PathBuf,
+    #[command(flatten)]
+    output: OutputArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArguments {
+    /// Who asks: `user:NAME`, `service:NAME`, `peer:GATE/NAME` or `anyone`.
+    #[arg(long = "as", value_name = "SUBJECT")]
+    subject: Asker,
+    /// A group that the caller's identity source asserts; may be repeated. Groups with members in
+    /// the policy need not be named.
+    #[arg(long = "group", value_name = "G")]
+    groups: Vec<Name>,
+    /// The folder of policy files.
+    #[arg(long, value_name = "DIR", default_value = "policies")]
+    policies: PathBuf,
+    #[command(flatten)]
+    output: OutputArgument,
+    /// What is to be done: pull, inspect, create, overwrite, push, attach, delete or all. With
+    /// `push` and `all`, everything that they stand for must be allowed.
+    #[arg(value_name = "ACTION")]
+    actions: Actions,
+    /// What it is to be done to: `REPOSITORY:TAG`, or `REPOSITORY` as a whole.
+    #[arg(value_name = "IMAGE")]
+    image: Target,
+}
+
+pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(arguments) => check(arguments),
+        Command::Explain(arguments) => explain(arguments),
+    }
+}
+
+/// Reads and compiles a folder of policy files.
+pub(super) fn load(folder: &Path) -> Result<Compiled, Failure> {
+    let sources = policy_folder::read(folder).map_err(|error| {
+        let mistake = Mistake::of(&error);
+        Failure::input(&Mistake { help: error.help().map(str::to_owned), ..mistake })
+    })?;
+    Ok(Policy::compile(&sources.files)?)
+}
+
+fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
+    let compiled = load(&arguments.folder)?;
+    if !compiled.warnings.is_empty() {
+        output::aside(&compiled.warnings.render(colours(&std::io::stderr())));
+    }
+    let rules = compiled.policy.rule_count();
+    let warnings = compiled.warnings.len();
+    let text = format!("{}: {}", arguments.folder.display(), summary(rules, warnings));
+    arguments.output.print(&text, &json!({ "rules": rules, "warnings": warnings }))?;
+    Ok(Exit::Done)
+}
+
+/// `3 rules, 1 warning`.
+pub(super) fn summary(rules: usize, warnings: usize) -> String {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    match warnings {
+        0 => format!("{rules} rule{}", plural(rules)),
+        _ => format!("{rules} rule{}, {warnings} warning{}", plural(rules), plural(warnings)),
+    }
+}
+
+fn explain(arguments: &ExplainArguments) -> Result<Exit, Failure> {
+    let policy = load(&arguments.policies)?.policy;
+    let caller = Caller {
+        subject: arguments.subject.0.clone(),
+        groups: arguments.groups.iter().map(ToString::to_string).collect(),
+        granting: None,
+    };
+    let image =
+        Image { repository: &arguments.image.repository, tag: arguments.image.tag.as_ref() };
+    let mut decisions =
+        arguments.actions.0.iter().map(|action| policy.decide(&caller, *action, image));
+    // The first denial decides, else the first allowance stands for all of them.
+    let Some(first) = decisions.next() else { return Ok(Exit::Denied) };
+    let decision = if first.is_allowed() {
+        decisions.find(|d| !d.is_allowed()).unwrap_or(first)
+    } else {
+        first
+    };
+    arguments.output.print(&text(&decision), &json(&decision))?;
+    Ok(if decision.is_allowed() { Exit::Done } else { Exit::Denied })
+}
+
+fn word(decision: &Decision<'_>) -> &'static str {
+    if decision.is_allowed() { "allow" } else { "deny" }
+}
+
+fn text(decision: &Decision<'_>) -> String {
+    format!("{}: {}", word(decision), decision.reason())
+}
+
+fn json(decision: &Decision<'_>) -> Value {
+    let rule = decision.rule();
+    json!({
+        "decision": word(decision),
+        "rule": rule.map(|rule| rule.name),
+        "file": rule.map(|rule| rule.file),
+        "line": rule.map(|rule| rule.line),
+        "reason": decision.reason(),
+    })
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+struct Asker(Subject);
+
+impl FromStr for Asker {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let subject = match text.split_once(':') {
+            Some((_, "")) => return Err("a name must follow the colon".to_owned()),
+            Some(("user", name)) => Subject::User(name.to_owned()),
+            Some(("service", name)) => Subject::Service(name.to_owned()),
+            Some(("peer", peer)) => match peer.split_once('/') {
+                Some((gate, name)) if !gate.is_empty() && !name.is_empty() => {
+                    Subject::Peer { gate: gate.to_owned(), name: name.to_owned() }
+                }
+                _ => return Err("write `peer:GATE/NAME`".to_owned()),
+            },
+            Some(("group", _)) => {
+                return Err("a group does not ask: name someone, and add `--group`".to_owned());
+            }
+            None if matches!(text, "anyone" | "anonymous") => Subject::Anonymous,
+            _ => return Err(no_subject(text)),
+        };
+        Ok(Self(subject))
+    }
+}
+
+fn no_subject(text: &str) -> String {
+    let (prefix, name) = text.split_once(':').unwrap_or((text, ""));
+    let guess = match closest(prefix, ["user", "service", "peer", "anyone"]) {
+        Some("anyone") => "anyone".to_owned(),
+        Some(known) if !name.is_empty() => format!("{known}:{name}"),
+        _ => format!("user:{text}"),
+    };
+    format!("not a subject; did you mean `{guess}`?")
+}
+
+/// The actions that a word stands for.
+#[derive(Debug, Clone)]
+struct Actions(Vec<Action>);
+
+impl FromStr for Actions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let actions = match text {
+            "push" => vec![Action::Create, Action::Overwrite],
+            "all" => Action::ALL.into_iter().filter(|a| *a != Action::Inspect).collect(),
+            _ => vec![text.parse::<Action>().map_err(|error| {
+                let words = Action::ALL.map(Action::as_str);
+                let known = words.into_iter().chain(["push", "all"]);
+                match closest(text, known.clone()) {
+                    Some(known) => format!("{error}; did you mean `{known}`?"),
+                    None => format!("{error}; known: {}", known.collect::<Vec<_>>().join(", ")),
+                }
+            })?],
+        };
+        Ok(Self(actions))
+    }
+}
+
+/// What something is done to.
+#[derive(Debug, Clone)]
+struct Target {
+    repository: RepositoryName,
+    tag: Option<Tag>,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains('@') {
+            return Err("policies speak of tags: what may be done to a digest follows from the \
+                        tags that lead to it, so name one of those"
+                .to_owned());
+        }
+        let (repository, tag) = match text.split_once(':') {
+            Some((repository, tag)) => (repository, Some(tag)),
+            None => (text, None),
+        };
+        Ok(Self {
+            repository: RepositoryName::new(repository).map_err(|error| error.to_string())?,
+            tag: tag.map(Tag::new).transpose().map_err(|error| error.to_string())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

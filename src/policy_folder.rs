@@ -1,0 +1,259 @@
+//! The folder of policy files.
+//!
+//! Every `*.yaml` below it counts, except in the folder `tests` at its top, which holds test cases,
+//! and behind names that start with a dot, which editors and Kubernetes (`..data`) use. Whatever
+//! else could be a policy that was forgotten is an error: a rule that is not read may be a denial.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest;
+use policy::SourceFile;
+
+/// Of all files together; a hundred thousand rules fit.
+const MAX_SIZE: u64 = 64 << 20;
+/// Of files.
+const MAX_FILES: usize = 10_000;
+/// Of folders in folders: where links lead in a circle, this ends it.
+const MAX_DEPTH: usize = 16;
+
+/// What the files of a folder hold at one time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// In the order of their paths, which begin with the folder's own name.
+    pub files: Vec<SourceFile>,
+    /// SHA-256 over paths and contents: equal for equal policies and no others.
+    pub sha256: [u8; 32],
+}
+
+/// Why the folder gives no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder cannot be read.
+    #[error("cannot read the policies in {}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no policy file in it.
+    #[error("no policy in {}: no file there ends in `.yaml`", .0.display())]
+    Empty(PathBuf),
+    /// More than 64 MiB, 10 000 files or 16 folders deep.
+    #[error("too much for a policy in {}: 64 MiB, 10000 files, 16 folders deep at most", .0.display())]
+    TooMuch(PathBuf),
+    /// A file that looks like a policy and would not be read.
+    #[error("{} would not be read as a policy: its name must end in `.yaml`", .0.display())]
+    Ending(PathBuf),
+    /// A `*.yaml` that is no file, or not UTF-8 in content or name.
+    #[error("{} is no text file", .0.display())]
+    NotText(PathBuf),
+}
+
+/// Reads all policy files below `folder`.
+///
+/// # Errors
+/// Any of it cannot be read, or there is nothing: part of a policy is no policy.
+pub fn read(folder: &Path) -> Result<Sources, Error> {
+    let mut paths = Vec::new();
+    walk(folder, 0, &mut paths)?;
+    if paths.is_empty() {
+        return Err(Error::Empty(folder.to_owned()));
+    }
+    paths.sort();
+    let mut left = MAX_SIZE;
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let text = read_file(&path, left)?.ok_or_else(|| Error::TooMuch(folder.to_owned()))?;
+        left -= text.len() as u64;
+        files.push(SourceFile { path: shown(folder, &path)?, text });
+    }
+    let sha256 = sha256(&files);
+    Ok(Sources { files, sha256 })
+}
+
+fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let unreadable = |source| Error::Unreadable { path: folder.to_owned(), source };
+    if depth > MAX_DEPTH {
+        return Err(Error::TooMuch(folder.to_owned()));
+    }
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let path = folder.join(&name);
+        if name.as_encoded_bytes().starts_with(b".") || (depth == 0 && name == "tests") {
+            continue;
+        }
+        let metadata = metadata(&path)?;
+        if metadata.is_dir() {
+            walk(&path, depth + 1, paths)?;
+            continue;
+        }
+        match path.extension().map(OsStr::to_ascii_lowercase) {
+            Some(_) if path.extension().is_some_and(|ending| ending == "yaml") => {
+                if !metadata.is_file() {
+                    return Err(Error::NotText(path));
+                }
+                paths.push(path);
+            }
+            Some(ending) if ending == "yml" || ending == "yaml" => return Err(Error::Ending(path)),
+            _ => {}
+        }
+        if paths.len() > MAX_FILES {
+            return Err(Error::TooMuch(folder.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Of what a link leads to. A link that leads nowhere is an error.
+fn metadata(path: &Path) -> Result<Metadata, Error> {
+    fs::metadata(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })
+}
+
+/// `None` if there is more in the file than `most` bytes.
+fn read_file(path: &Path, most: u64) -> Result<Option<String>, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    let size = file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if size as u64 > most {
+        return Ok(None);
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText(path.to_owned()))
+}
+
+/// The path from the folder's own name on, such as `policies/teams.yaml`: denials show it, and where
+/// on this machine the folder lies is nobody's business.
+fn shown(folder: &Path, path: &Path) -> Result<String, Error> {
+    let above = folder.file_name().and(folder.parent()).unwrap_or(folder);
+    let shown = path.strip_prefix(above).unwrap_or(path);
+    shown.to_str().map(str::to_owned).ok_or_else(|| Error::NotText(path.to_owned()))
+}
+
+/// Each part counts with its length, so that moving a byte from one to the next shows.
+fn sha256(files: &[SourceFile]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for file in files {
+        for part in [file.path.as_bytes(), file.text.as_bytes()] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+    }
+    let mut sum = [0; 32];
+    sum.copy_from_slice(context.finish().as_ref());
+    sum
+}
+
+impl Error {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty(_) => {
+                Some("write rules into a file there; without any, nothing is allowed")
+            }
+            Self::Ending(_) => Some("rename it, or move it away"),
+            Self::Unreadable { .. } | Self::TooMuch(_) | Self::NotText(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("policies")).unwrap();
+        for (path, text) in files {
+            let path = folder.path().join("policies").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn load(folder: &TempDir) -> Result<Sources, Error> {
+        read(&folder.path().join("policies"))
+    }
+
+    fn names(folder: &TempDir) -> Vec<String> {
+        let sources = load(folder).unwrap();
+        sources.files.into_iter().map(|file| file.path).collect()
+    }
+
+    #[test]
+    fn policies_are_read_in_order_from_all_folders_but_the_tests() {
+        let folder = folder(&[
+            ("b.yaml", "b"),
+            ("a.yaml", "a"),
+            ("teams/x.yaml", "x"),
+            ("teams/tests/y.yaml", "y"),
+            ("tests/t.yaml", "t"),
+            (".hidden.yaml", "h"),
+            (".git/z.yaml", "z"),
+            ("README.md", "r"),
+        ]);
+        assert_eq!(
+            names(&folder),
+            [
+                "policies/a.yaml",
+                "policies/b.yaml",
+                "policies/teams/tests/y.yaml",
+                "policies/teams/x.yaml"
+            ]
+        );
+    }
+
+    #[test]
+    fn links_are_followed_as_kubernetes_makes_them() {
+        let folder = folder(&[("..2026/a.yaml", "a")]);
+        symlink("..2026", folder.path().join("policies/..data")).unwrap();
+        symlink("..data/a.yaml", folder.path().join("policies/a.yaml")).unwrap();
+        assert_eq!(names(&folder), ["policies/a.yaml"]);
+    }
+
+    #[test]
+    fn part_of_a_policy_is_no_policy() {
+        let missing = folder(&[("a.yaml", "a")]);
+        symlink("nowhere", missing.path().join("policies/b.yaml")).unwrap();
+        assert!(matches!(load(&missing), Err(Error::Unreadable { .. })));
+        for (file, text) in [("b.yml", "b"), ("B.YAML", "b")] {
+            let folder = folder(&[("a.yaml", "a"), (file, text)]);
+            assert!(matches!(load(&folder), Err(Error::Ending(_))), "{file}");
+        }
+        let binary = folder(&[]);
+        fs::write(binary.path().join("policies/a.yaml"), b"\xff").unwrap();
+        assert!(matches!(load(&binary), Err(Error::NotText(_))));
+        let circle = folder(&[("a.yaml", "a")]);
+        symlink(".", circle.path().join("policies/again")).unwrap();
+        assert!(matches!(load(&circle), Err(Error::TooMuch(_) | Error::Unreadable { .. })));
+        assert!(matches!(load(&folder(&[("x.txt", "")])), Err(Error::Empty(_))));
+        assert!(matches!(read(&missing.path().join("no")), Err(Error::Unreadable { .. })));
+    }
+
+    #[test]
+    fn more_than_fits_is_refused_before_it_is_held() {
+        let folder = folder(&[]);
+        let file = File::create(folder.path().join("policies/a.yaml")).unwrap();
+        file.set_len(MAX_SIZE + 1).unwrap();
+        assert!(matches!(load(&folder), Err(Error::TooMuch(_))));
+    }
+
+    #[test]
+    fn the_hash_is_of_names_and_contents_wherever_the_folder_is() {
+        let sha256 = |files: &[(&str, &str)]| load(&folder(files)).unwrap().sha256;
+        let one = sha256(&[("a.yaml", "x"), ("b.yaml", "y")]);
+        assert_eq!(one, sha256(&[("b.yaml", "y"), ("a.yaml", "x")]));
+        assert_ne!(one, sha256(&[("a.yaml", "xy"), ("b.yaml", "")]));
+        assert_ne!(one, sha256(&[("a.yaml", "x"), ("c.yaml", "y")]));
+        assert_ne!(one, sha256(&[("a.yaml", "x")]));
+    }
+}

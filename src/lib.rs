@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod cli;
 pub mod config;
 pub mod document;
+pub mod audit;
 pub mod identity {
     //! Who is asking.
     mod address;

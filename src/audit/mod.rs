@@ -1,0 +1,159 @@
+//! The audit trail: who asked for what, what was decided and why, as lines of JSON.
+//!
+//! One thread writes. Most records are queued and written soon; those that must not be lost are
+//! written through to the disk before their request goes on.
+
+mod file;
+mod line;
+mod record;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{io, thread};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+pub use self::record::{Decision, Record};
+use self::writer::{Message, Status, Writer};
+
+/// Records that may wait to be written.
+const QUEUE: usize = 8192;
+
+/// How long a request waits for its record to be safe, such as on a disk that hangs.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The configuration's `audit`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the lines go.
+    pub file: PathBuf,
+    /// Bytes after which a new file is begun. Default 100 MiB.
+    pub rotate: u64,
+    /// How many earlier files are kept, as `FILE.1` (the latest), `FILE.2` and so on. Default 10.
+    pub keep: usize,
+}
+
+impl Settings {
+    /// The defaults for a file.
+    #[must_use]
+    pub fn new(file: PathBuf) -> Self {
+        Self { file, rotate: 100 << 20, keep: 10 }
+    }
+}
+
+/// Why there can be no audit trail.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be opened or made.
+    #[error(
+        "cannot write the audit trail `{}` (`audit.file`): its folder must exist and this user \
+         must be able to write there", path.display()
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no thread to write with.
+    #[error("cannot start the thread that writes the audit trail")]
+    Thread(#[source] io::Error),
+}
+
+/// A record could not be made safe. What it tells of must not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the audit trail cannot be written; the log says why")]
+pub struct Unwritten;
+
+/// The audit trail of this process.
+#[derive(Debug)]
+pub struct Audit {
+    queue: mpsc::Sender<Message>,
+    status: Arc<Status>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Audit {
+    /// Opens the file, which is made for its owner alone, and appends to it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn open(settings: &Settings) -> Result<Self, Error> {
+        let writer = Writer::open(settings)
+            .map_err(|source| Error::Open { path: settings.file.clone(), source })?;
+        let status = writer.status();
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let thread = thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || writer.run(messages))
+            .map_err(Error::Thread)?;
+        Ok(Self { queue, status, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Has a record written soon. Never blocks: where the queue is full, the record is lost, and
+    /// counted.
+    pub fn queue(&self, record: Record) {
+        if self.queue.try_send(Message::Record(Box::new(record))).is_err() {
+            self.status.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes a record through to the disk, with all that were queued before it.
+    ///
+    /// # Errors
+    /// That failed, took longer than 5 s, or writing fails at present; the caller must refuse. The record may still be
+    /// written later.
+    pub async fn flush(&self, record: Record) -> Result<(), Unwritten> {
+        if self.status.failing.load(Ordering::Relaxed) {
+            self.queue(record);
+            return Err(Unwritten);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let (done, written) = oneshot::channel();
+        let message = Message::Flush(Box::new(record), done);
+        if !matches!(timeout_at(deadline, self.queue.send(message)).await, Ok(Ok(()))) {
+            self.status.lost.fetch_add(1, Ordering::Relaxed);
+            return Err(Unwritten);
+        }
+        match timeout_at(deadline, written).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(Unwritten),
+        }
+    }
+
+    /// Records that wait to be written.
+    #[must_use]
+    pub fn queue_length(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Records that were never written, since the start.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.status.lost.load(Ordering::Relaxed)
+    }
+
+    /// Writes what is queued and ends. Records that come later are lost. Where the disk fails, it
+    /// is tried once more and then given up.
+    pub async fn close(&self) {
+        self.status.closing.store(true, Ordering::Relaxed);
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Message::Close(done)).await.is_ok() {
+            // Gone without an answer is closed, too.
+            let _ = closed.await;
+        }
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // It has nothing left to do, so this does not block.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,7 @@ pub mod identity {
 }
 pub mod log;
 pub mod policy_folder;
+pub mod metrics;
 pub mod proxy {
     //! The data path.
     pub mod io;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::log::Causes;
+use crate::metrics::Metrics;
 
 /// A folder with a certificate that ends on a given day, and its key.
 struct Folder {
@@ -139,12 +140,22 @@ fn a_second_connection_resumes_in_both_versions() {
     let folder = Folder::new();
     let trusted = folder.issue(2090);
     let server = ServerTls::load(&folder.tls).unwrap();
+    let metrics = Metrics::new();
     for version in [&TLS13, &TLS12] {
         let client = client(&trusted, version, None);
         let (first, _) = handshake(&server, &client).unwrap();
         assert_eq!(first.handshake_kind(), Some(HandshakeKind::Full));
+        metrics.handshake(&first);
         let (second, _) = handshake(&server, &client).unwrap();
         assert_eq!(second.handshake_kind(), Some(HandshakeKind::Resumed), "{version:?}");
+        metrics.handshake(&second);
+    }
+    let text = metrics.encode();
+    for version in ["1.2", "1.3"] {
+        for resumed in ["false", "true"] {
+            let labels = format!(r#"{{result="ok",resumed="{resumed}",version="{version}"}} 1"#);
+            assert!(text.contains(&labels), "{labels} in {text}");
+        }
     }
 }
 

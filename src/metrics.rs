@@ -1,0 +1,409 @@
+//! What the gate counts and measures, for Prometheus.
+//!
+//! A label's value is a word of the program, never anything that a client sends: the type
+//! `&'static str` sees to it. So the number of series is bounded by the source.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus::core::Collector;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
+
+use crate::audit::{Audit, Decision};
+
+/// Seconds that a request may take.
+const REQUEST_BUCKETS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    60.0,
+];
+
+/// Seconds that a decision may take.
+const DECISION_BUCKETS: &[f64] = &[1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3, 1e-2];
+
+/// Everything that `/metrics` shows. Every worker counts into the same one.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    upstream_duration: HistogramVec,
+    body_bytes_in: IntCounter,
+    body_bytes_out: IntCounter,
+    transfers: IntGauge,
+    handshaking: IntGauge,
+    open: IntGauge,
+    handshakes: IntCounterVec,
+    decisions: IntCounterVec,
+    policy_evaluation: Histogram,
+    policy_reloads: IntCounterVec,
+    policy_loaded: IntGauge,
+    policy_info: IntGaugeVec,
+    tokens_issued: IntCounterVec,
+    token_checks: IntCounterVec,
+    login_failures: IntCounterVec,
+    inventory_lookups: IntCounterVec,
+    audit_queue_length: IntGauge,
+    /// Locked, as two scrapes at once must not add the same losses twice.
+    audit_lost: Mutex<IntCounter>,
+    upstream_errors: IntCounterVec,
+    certificate_expiry: IntGauge,
+}
+
+/// Counts something as being there for as long as this lives.
+#[derive(Debug)]
+#[must_use = "it is counted for as long as this lives"]
+pub struct Held(IntGauge);
+
+impl Held {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let make = Make(Registry::new());
+        let info = make.gauges("build_info", "Which build this is; always 1.", &["version"]);
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let body_bytes = make.counters(
+            "body_bytes_total",
+            "Bytes of bodies, from clients (in) and to clients (out).",
+            &["direction"],
+        );
+        let connections =
+            make.gauges("connections", "Client connections: handshaking or open.", &["state"]);
+        #[cfg(target_os = "linux")]
+        make.register(prometheus::process_collector::ProcessCollector::for_self());
+        Self {
+            requests: make.counters(
+                "requests_total",
+                "Requests by operation, decision and status.",
+                &["operation", "decision", "code"],
+            ),
+            request_duration: make.histograms(
+                "request_duration_seconds",
+                "From a request's head to the head of its answer.",
+                &["operation"],
+            ),
+            upstream_duration: make.histograms(
+                "upstream_duration_seconds",
+                "From a request's head sent upstream to the head of the answer.",
+                &["operation"],
+            ),
+            body_bytes_in: body_bytes.with_label_values(&["in"]),
+            body_bytes_out: body_bytes.with_label_values(&["out"]),
+            transfers: make.gauge("transfers_in_flight", "Bodies that are under way."),
+            handshaking: connections.with_label_values(&["handshaking"]),
+            open: connections.with_label_values(&["open"]),
+            handshakes: make.counters(
+                "tls_handshakes_total",
+                "TLS handshakes by version, whether a session was resumed, and result.",
+                &["version", "resumed", "result"],
+            ),
+            decisions: make.counters(
+                "decisions_total",
+                "Decisions by outcome and reason.",
+                &["decision", "reason"],
+            ),
+            policy_evaluation: make.histogram(
+                "policy_evaluation_seconds",
+                "The time that policy took to decide.",
+                DECISION_BUCKETS,
+            ),
+            policy_reloads: make.counters(
+                "policy_reloads_total",
+                "Policies that were loaded (ok) or refused (failed).",
+                &["result"],
+            ),
+            policy_loaded: make
+                .gauge("policy_loaded_timestamp_seconds", "When the policy in force was loaded."),
+            policy_info: make.gauges(
+                "policy_info",
+                "The policy in force by its content; always 1.",
+                &["sha256"],
+            ),
+            tokens_issued: make.counters(
+                "tokens_issued_total",
+                "Tokens that were issued, by what they were issued for.",
+                &["grant"],
+            ),
+            token_checks: make.counters(
+                "token_checks_total",
+                "Tokens that were checked, by result.",
+                &["result"],
+            ),
+            login_failures: make.counters(
+                "login_failures_total",
+                "Logins that failed, by reason.",
+                &["reason"],
+            ),
+            inventory_lookups: make.counters(
+                "inventory_lookups_total",
+                "Searches for a tag that vouches for a digest, by result.",
+                &["result"],
+            ),
+            audit_queue_length: make
+                .gauge("audit_queue_length", "Audit records that wait to be written."),
+            audit_lost: Mutex::new(
+                make.counter("audit_lost_total", "Audit records that were never written."),
+            ),
+            upstream_errors: make.counters(
+                "upstream_errors_total",
+                "Requests that the upstream did not answer as it should, by kind.",
+                &["kind"],
+            ),
+            certificate_expiry: make.gauge(
+                "certificate_expiry_timestamp_seconds",
+                "When the server's certificate ends.",
+            ),
+            registry: make.0,
+        }
+    }
+
+    /// A request was answered; `duration` is the time to the head of its answer.
+    pub fn request(
+        &self,
+        operation: &'static str,
+        decision: Decision,
+        status: u16,
+        duration: Duration,
+    ) {
+        self.requests.with_label_values(&[operation, decision.as_str(), code(status)]).inc();
+        self.request_duration.with_label_values(&[operation]).observe(duration.as_secs_f64());
+    }
+
+    /// The upstream answered; `duration` is the time to the head of its answer.
+    pub fn upstream(&self, operation: &'static str, duration: Duration) {
+        self.upstream_duration.with_label_values(&[operation]).observe(duration.as_secs_f64());
+    }
+
+    /// The upstream did not answer as it should.
+    pub fn upstream_error(&self, kind: &'static str) {
+        self.upstream_errors.with_label_values(&[kind]).inc();
+    }
+
+    /// Body bytes came from a client.
+    pub fn bytes_in(&self, count: u64) {
+        self.body_bytes_in.inc_by(count);
+    }
+
+    /// Body bytes went to a client.
+    pub fn bytes_out(&self, count: u64) {
+        self.body_bytes_out.inc_by(count);
+    }
+
+    /// A body is under way.
+    pub fn transfer(&self) -> Held {
+        Held::new(&self.transfers)
+    }
+
+    /// A connection was accepted and is not yet ready for requests.
+    pub fn handshaking(&self) -> Held {
+        Held::new(&self.handshaking)
+    }
+
+    /// A connection is ready for requests.
+    pub fn open(&self) -> Held {
+        Held::new(&self.open)
+    }
+
+    /// A handshake succeeded.
+    pub fn handshake(&self, connection: &ServerConnection) {
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "1.3",
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            _ => "other",
+        };
+        let resumed = match connection.handshake_kind() {
+            Some(HandshakeKind::Resumed) => "true",
+            _ => "false",
+        };
+        self.handshakes.with_label_values(&[version, resumed, "ok"]).inc();
+    }
+
+    /// A handshake failed, for a reason such as `timeout`.
+    pub fn handshake_failed(&self, reason: &'static str) {
+        self.handshakes.with_label_values(&["none", "false", reason]).inc();
+    }
+
+    /// Something was decided, for a reason such as `rule`.
+    pub fn decision(&self, decision: Decision, reason: &'static str) {
+        self.decisions.with_label_values(&[decision.as_str(), reason]).inc();
+    }
+
+    /// Policy was asked.
+    pub fn policy_evaluated(&self, duration: Duration) {
+        self.policy_evaluation.observe(duration.as_secs_f64());
+    }
+
+    /// A policy is in force from now on; `sha256` stands for its content.
+    pub fn policy_loaded(&self, sha256: impl fmt::Display) {
+        self.policy_reloads.with_label_values(&["ok"]).inc();
+        self.policy_loaded.set(Timestamp::now().as_second());
+        self.policy_info.reset();
+        self.policy_info.with_label_values(&[sha256.to_string()]).set(1);
+    }
+
+    /// A policy was refused, and the last good one stays in force.
+    pub fn policy_refused(&self) {
+        self.policy_reloads.with_label_values(&["failed"]).inc();
+    }
+
+    /// A token was issued, for a grant such as `password`.
+    pub fn token_issued(&self, grant: &'static str) {
+        self.tokens_issued.with_label_values(&[grant]).inc();
+    }
+
+    /// A token was checked, with a result such as `expired`.
+    pub fn token_checked(&self, result: &'static str) {
+        self.token_checks.with_label_values(&[result]).inc();
+    }
+
+    /// A login failed, for a reason such as `password`.
+    pub fn login_failed(&self, reason: &'static str) {
+        self.login_failures.with_label_values(&[reason]).inc();
+    }
+
+    /// It was looked for a tag that vouches for a digest, with a result such as `found`.
+    pub fn inventory_lookup(&self, result: &'static str) {
+        self.inventory_lookups.with_label_values(&[result]).inc();
+    }
+
+    /// A certificate is in use until `expires_at`.
+    pub fn certificate(&self, expires_at: Timestamp) {
+        self.certificate_expiry.set(expires_at.as_second());
+    }
+
+    /// Takes over how the audit trail stands. To be called before [`Self::encode`].
+    pub fn audit(&self, audit: &Audit) {
+        self.audit_queue_length.set(audit.queue_length().try_into().unwrap_or(i64::MAX));
+        let lost = self.audit_lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.inc_by(audit.lost().saturating_sub(lost.get()));
+    }
+
+    /// Everything in Prometheus' text format.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "cannot write all metrics");
+        }
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// Makes metrics and registers them. Names and labels stand above as constants, so what could fail
+/// fails at the first start, and in the test.
+struct Make(Registry);
+
+impl Make {
+    #[expect(clippy::expect_used, reason = "each is registered once, under a name of its own")]
+    fn register(&self, collector: impl Collector + 'static) {
+        self.0.register(Box::new(collector)).expect("no name is used twice");
+    }
+
+    #[expect(clippy::expect_used, reason = "names and labels are constants")]
+    fn add<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        let metric = made.expect("names and labels are well-formed");
+        self.register(metric.clone());
+        metric
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.add(IntCounter::with_opts(opts(name, help)))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.add(IntCounterVec::new(opts(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.add(IntGauge::with_opts(opts(name, help)))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.add(IntGaugeVec::new(opts(name, help), labels))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        self.add(Histogram::with_opts(
+            HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec()),
+        ))
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+        let opts = HistogramOpts::from(opts(name, help)).buckets(REQUEST_BUCKETS.to_vec());
+        self.add(HistogramVec::new(opts, labels))
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("portcullis")
+}
+
+/// The label for a status. The upstream chooses some of them, so only those that mean something
+/// here have their own.
+fn code(status: u16) -> &'static str {
+    match status {
+        200 => "200",
+        201 => "201",
+        202 => "202",
+        204 => "204",
+        206 => "206",
+        301 => "301",
+        302 => "302",
+        303 => "303",
+        304 => "304",
+        307 => "307",
+        308 => "308",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        408 => "408",
+        409 => "409",
+        411 => "411",
+        412 => "412",
+        413 => "413",
+        414 => "414",
+        415 => "415",
+        416 => "416",
+        429 => "429",
+        431 => "431",
+        500 => "500",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,7 @@ pub mod service {
     mod parameters;
     pub mod token;
 }
+pub mod service;
 pub mod token {
     //! Access tokens.
     mod access;

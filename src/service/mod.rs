@@ -1,0 +1,3 @@
+//! What the gate serves of its own.
+
+pub mod management;

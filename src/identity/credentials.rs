@@ -65,6 +65,10 @@ fn basic(encoded: &str) -> Result<Credentials, AuthError> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     fn read(values: &[&str]) -> Result<Option<Credentials>, AuthError> {
@@ -117,5 +121,20 @@ mod tests {
             read(&["Digest username=alice"]),
             Err(AuthError::Invalid { reason: Rejection::Scheme })
         ));
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_makes_it_panic(
+            scheme in select(vec!["", "Basic ", "Bearer ", "basic"]),
+            bytes in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            for rest in [bytes.clone(), STANDARD.encode(&bytes).into_bytes()] {
+                if let Ok(value) = HeaderValue::from_bytes(&[scheme.as_bytes(), &rest].concat()) {
+                    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+                    prop_assert!(!matches!(Credentials::from_headers(&headers), Ok(None)));
+                }
+            }
+        }
     }
 }

@@ -22,10 +22,7 @@ pub enum AuthError {
     #[error("the token has expired; log in again")]
     Expired,
     /// Too many failures: 429.
-    #[error(
-        "too many failed logins; try again in {} s",
-        .retry_after.as_secs().saturating_add(u64::from(.retry_after.subsec_nanos() > 0))
-    )]
+    #[error("too many failed logins; try again in {} s", whole_seconds(*.retry_after))]
     Throttled {
         /// How long to wait.
         retry_after: Duration,
@@ -33,6 +30,26 @@ pub enum AuthError {
     /// More passwords are waiting to be checked than can be: 503.
     #[error("too many logins at once; try again in a few seconds")]
     Busy,
+}
+
+/// How long a client that came at a busy moment should wait.
+const BUSY: Duration = Duration::from_secs(5);
+
+impl AuthError {
+    /// The `Retry-After` of the answer, in seconds, where waiting helps.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Throttled { retry_after } => Some(whole_seconds(*retry_after)),
+            Self::Busy => Some(whole_seconds(BUSY)),
+            Self::Malformed(_) | Self::Invalid { .. } | Self::Expired => None,
+        }
+    }
+}
+
+/// Rounded up, so that who waits for that long has waited for long enough.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 /// What is wrong with a credential.
@@ -93,5 +110,29 @@ impl From<Rejection> for AuthError {
 impl From<InvalidToken> for AuthError {
     fn from(error: InvalidToken) -> Self {
         Rejection::Token(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_told_in_whole_seconds_that_suffice() {
+        let throttled =
+            |millis| AuthError::Throttled { retry_after: Duration::from_millis(millis) };
+        assert_eq!(throttled(1).retry_after(), Some(1));
+        assert_eq!(throttled(2000).retry_after(), Some(2));
+        assert_eq!(throttled(2001).retry_after(), Some(3));
+        assert_eq!(throttled(2001).to_string(), "too many failed logins; try again in 3 s");
+        assert_eq!(AuthError::Expired.retry_after(), None);
+    }
+
+    #[test]
+    fn the_reason_is_for_the_log_alone() {
+        let error = AuthError::from(Rejection::UnknownUser);
+        assert_eq!(error.to_string(), "the user name, the password or the token is wrong");
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.to_string(), "there is no such user");
     }
 }

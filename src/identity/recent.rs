@@ -35,8 +35,10 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
         if young.is_some() {
             return young;
         }
-        let (key, value) = generations.old.remove(key)?;
-        self.insert(key, value.clone());
+        let value = generations.old.get(key)?.value().clone();
+        // First in the young one and then out of the old one: it is never in neither.
+        let value = self.keep(key.clone(), || value);
+        generations.old.remove(key);
         Some(value)
     }
 
@@ -47,17 +49,18 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
 
     /// The value of a key, made now if there is none. Of two callers at once both get the same one.
     pub(crate) fn get_or_insert_with(&self, key: K, make: impl FnOnce() -> V) -> V {
-        if let Some(value) = self.get(&key) {
-            return value;
-        }
-        self.make_room();
-        self.generations.load().young.entry(key).or_insert_with(make).value().clone()
+        self.get(&key).unwrap_or_else(|| self.keep(key, make))
     }
 
     pub(crate) fn remove(&self, key: &K) {
         let generations = self.generations.load();
         generations.young.remove(key);
         generations.old.remove(key);
+    }
+
+    fn keep(&self, key: K, make: impl FnOnce() -> V) -> V {
+        self.make_room();
+        self.generations.load().young.entry(key).or_insert_with(make).value().clone()
     }
 
     fn make_room(&self) {

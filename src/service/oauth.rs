@@ -9,9 +9,6 @@ use serde_json::json;
 use crate::identity::AuthError;
 use crate::token::{Issuer, MintError};
 
-/// How long a client that came at a busy moment should wait, in seconds.
-const BUSY: u64 = 5;
-
 /// An error in both of the forms that clients read: OAuth's (RFC 6749, section 5.2) and the
 /// registry's `errors`, whose text docker prints.
 #[derive(Debug)]
@@ -80,7 +77,7 @@ impl OauthError {
     /// one): a Bearer one would send the client here again, and docker would hide the text.
     pub(super) fn credential(error: &AuthError, issuer: &Issuer) -> Self {
         let message = error.to_string();
-        match error {
+        let refusal = match error {
             AuthError::Malformed(_) => Self::invalid_request(message),
             AuthError::Invalid { .. } | AuthError::Expired => {
                 let challenge = format!(r#"Basic realm="{}", charset="UTF-8""#, issuer.realm());
@@ -89,18 +86,18 @@ impl OauthError {
                 Self::new(StatusCode::UNAUTHORIZED, "invalid_grant", "UNAUTHORIZED", message)
                     .with(WWW_AUTHENTICATE, challenge)
             }
-            AuthError::Throttled { retry_after } => {
-                let seconds =
-                    retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0));
+            AuthError::Throttled { .. } => {
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 Self::new(status, "temporarily_unavailable", "TOOMANYREQUESTS", message)
-                    .with(RETRY_AFTER, HeaderValue::from(seconds))
             }
             AuthError::Busy => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 Self::new(status, "temporarily_unavailable", "UNAVAILABLE", message)
-                    .with(RETRY_AFTER, HeaderValue::from(BUSY))
             }
+        };
+        match error.retry_after() {
+            Some(seconds) => refusal.with(RETRY_AFTER, HeaderValue::from(seconds)),
+            None => refusal,
         }
     }
 }

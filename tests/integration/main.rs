@@ -1,0 +1,12 @@
+//! The gate as its users meet it: the built program, a real docker-registry behind it, and the real
+//! docker, podman, skopeo and containerd in front. Runs as root on a machine that may be thrown away.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
+
+mod clients;
+mod support;

@@ -1,0 +1,94 @@
+//! A docker daemon and its command line, apart from any other on this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::gate::{Gate, password_of};
+use super::process::{Daemon, Said, program};
+
+/// A daemon that trusts one gate's certificate authority.
+pub(crate) struct Docker {
+    daemon: Daemon,
+    cli: PathBuf,
+    folder: TempDir,
+    name: String,
+    trust: PathBuf,
+}
+
+impl Docker {
+    pub(crate) fn start(gate: &Gate) -> Self {
+        let (cli, binary) = (program("docker", "docker.io"), program("dockerd", "docker.io"));
+        let folder = tempfile::tempdir().unwrap();
+        let trust = Path::new("/etc/docker/certs.d").join(gate.name());
+        fs::create_dir_all(&trust).unwrap();
+        fs::copy(gate.ca(), trust.join("ca.crt")).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        // Without it the daemon would read the machine's own configuration.
+        fs::write(at("daemon.json"), "{}").unwrap();
+        let mut daemon = Daemon::start(&binary, at("log"), |command| {
+            command.args(["--bridge=none", "--iptables=false", "--ip6tables=false"]);
+            command.args(["--storage-driver=vfs"]);
+            command.arg("--config-file").arg(at("daemon.json"));
+            command.arg("--data-root").arg(at("data")).arg("--exec-root").arg(at("exec"));
+            command.arg("--pidfile").arg(at("pid"));
+            command.arg("-H").arg(format!("unix://{}", at("socket").display()));
+        });
+        let docker = |arguments: &[&str]| {
+            let mut command = Command::new(&cli);
+            command.env("DOCKER_HOST", format!("unix://{}", at("socket").display()));
+            Said::of(command.env("DOCKER_CONFIG", at("config")).args(arguments))
+        };
+        daemon.ready("answer", || docker(&["version"]).code == Some(0));
+        Self { daemon, cli, folder, name: gate.name(), trust }
+    }
+
+    fn command(&self) -> Command {
+        let socket = self.folder.path().join("socket");
+        let mut command = Command::new(&self.cli);
+        command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        command.env("DOCKER_CONFIG", self.folder.path().join("config"));
+        command
+    }
+
+    /// `docker …`
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(self.command().args(arguments))
+    }
+
+    /// `REPOSITORY:TAG` as an image name.
+    pub(crate) fn at_gate(&self, image: &str) -> String {
+        format!("{}/{image}", self.name)
+    }
+
+    pub(crate) fn login(&self, user: &str) -> Said {
+        let mut command = self.command();
+        command.args(["login", "--username", user, "--password-stdin", &self.name]);
+        Said::with_input(&mut command, &password_of(user))
+    }
+
+    pub(crate) fn logout(&self) -> Said {
+        self.run(&["logout", &self.name])
+    }
+
+    pub(crate) fn pull(&self, image: &str) -> Said {
+        self.run(&["pull", "--quiet", &self.at_gate(image)])
+    }
+
+    pub(crate) fn push(&self, image: &str) -> Said {
+        self.run(&["push", &self.at_gate(image)])
+    }
+
+    /// What the daemon printed: for the message of a failing test.
+    pub(crate) fn log(&self) -> String {
+        self.daemon.log()
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.trust);
+    }
+}

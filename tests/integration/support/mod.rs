@@ -1,0 +1,15 @@
+//! What the tests stand on: servers, clients and images.
+
+pub(crate) mod client;
+pub(crate) mod gate;
+pub(crate) mod images;
+pub(crate) mod process;
+pub(crate) mod recorder;
+pub(crate) mod registry;
+pub(crate) mod upstream;
+pub(crate) mod wire;
+
+pub(crate) mod ctr;
+pub(crate) mod docker;
+pub(crate) mod podman;
+pub(crate) mod skopeo;

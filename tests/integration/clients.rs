@@ -5,14 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::client::Ask;
 use crate::support::ctr::Containerd;
 use crate::support::docker::Docker;
-use crate::support::gate::{Gate, Setup};
 use crate::support::images::{Image, Index};
 use crate::support::podman::Podman;
-use crate::support::recorder::Recorder;
-use crate::support::registry::Registry;
+use crate::support::scene::Scene;
 use crate::support::skopeo::Skopeo;
 
 const POLICY: &str = r#"
@@ -21,47 +18,9 @@ rules:
     subjects: [group:team]
     images: ["team/**"]
     allow: [pull, push, delete]
-  - name: production-is-not-for-pulling
-    subjects: [anyone]
-    images: ["team/app:prod"]
-    deny: [pull]
 "#;
 
-/// A registry, a recorder, a gate, and alice of the team.
-struct Scene {
-    gate: Gate,
-    recorder: Recorder,
-    registry: Registry,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let registry = Registry::start();
-        let recorder = Recorder::start(registry.address());
-        let gate = Setup::new(&recorder.url(), POLICY).user("alice", &["team"]).start();
-        Self { gate, recorder, registry }
-    }
-
-    /// What the registry holds under a name: the manifest's digest.
-    fn stored(&self, repository: &str, reference: &str) -> Option<String> {
-        let accept = "application/vnd.oci.image.index.v1+json, \
-            application/vnd.oci.image.manifest.v1+json, \
-            application/vnd.docker.distribution.manifest.list.v2+json, \
-            application/vnd.docker.distribution.manifest.v2+json";
-        let target = format!("/v2/{repository}/manifests/{reference}");
-        let headers = [("accept", accept)];
-        let answer = self.registry.client().send("HEAD", &target, &Ask::headers(&headers));
-        answer.header("docker-content-digest").map(str::to_owned)
-    }
-
-    /// Each request that the gate sent on is one that the registry answered, and the other way
-    /// round: nobody found another way in.
-    fn nobody_went_around(&self, own_requests: usize) {
-        let through = self.recorder.seen().len();
-        assert!(through > 0);
-        assert_eq!(self.registry.answered(), through + own_requests);
-    }
-}
+const TEAM: &[(&str, &[&str])] = &[("alice", &["team"])];
 
 /// Each blob in a folder that `skopeo copy … dir:` wrote is the one that was pushed.
 fn assert_same_files(folder: &Path, image: &Image) {
@@ -74,7 +33,7 @@ fn assert_same_files(folder: &Path, image: &Image) {
 
 #[test]
 fn skopeo_pushes_pulls_lists_and_deletes_and_every_byte_is_the_same() {
-    let scene = Scene::new();
+    let scene = Scene::new(POLICY, TEAM);
     let folder = tempfile::tempdir().unwrap();
     let layout = folder.path().join("layout");
     let (image, skopeo) = (Image::oci("skopeo"), Skopeo::signed_in(&scene.gate, "alice"));
@@ -101,7 +60,7 @@ fn skopeo_pushes_pulls_lists_and_deletes_and_every_byte_is_the_same() {
 
 #[test]
 fn skopeo_carries_a_multi_platform_index_both_ways_and_mounts_across_repositories() {
-    let scene = Scene::new();
+    let scene = Scene::new(POLICY, TEAM);
     let folder = tempfile::tempdir().unwrap();
     let skopeo = Skopeo::signed_in(&scene.gate, "alice");
     let (oci, docker) = (Index::oci("multi"), Index::docker("multi"));
@@ -134,7 +93,7 @@ fn skopeo_carries_a_multi_platform_index_both_ways_and_mounts_across_repositorie
 
 #[test]
 fn docker_logs_in_pushes_pulls_by_tag_and_digest_and_logs_out() {
-    let scene = Scene::new();
+    let scene = Scene::new(POLICY, TEAM);
     let folder = tempfile::tempdir().unwrap();
     let docker = Docker::start(&scene.gate);
     let archive = folder.path().join("image.tar");
@@ -170,7 +129,7 @@ fn docker_logs_in_pushes_pulls_by_tag_and_digest_and_logs_out() {
 
 #[test]
 fn docker_pulls_its_platform_from_an_index() {
-    let scene = Scene::new();
+    let scene = Scene::new(POLICY, TEAM);
     let docker = Docker::start(&scene.gate);
     let index = Index::docker("platforms");
     scene.gate.client("alice").push_index("team/multi", "v1", &index);
@@ -185,7 +144,7 @@ fn docker_pulls_its_platform_from_an_index() {
 
 #[test]
 fn podman_logs_in_pulls_pushes_mounts_and_logs_out() {
-    let scene = Scene::new();
+    let scene = Scene::new(POLICY, TEAM);
     let image = Image::oci("podman");
     scene.gate.client("alice").push("team/app", "v1", &image);
     let podman = Podman::signed_in(&scene.gate, "alice");
@@ -215,7 +174,7 @@ fn podman_logs_in_pulls_pushes_mounts_and_logs_out() {
 
 #[test]
 fn containerd_pulls_by_tag_and_digest_and_pushes() {
-    let scene = Scene::new();
+    let scene = Scene::new(POLICY, TEAM);
     let containerd = Containerd::start(&scene.gate);
     let (image, index) = (Image::oci("ctr"), Index::oci("ctr-multi"));
     let alice = scene.gate.client("alice");

@@ -9,4 +9,6 @@
 )]
 
 mod clients;
+mod denials;
 mod support;
+mod tag_limited;

@@ -6,6 +6,7 @@ pub(crate) mod images;
 pub(crate) mod process;
 pub(crate) mod recorder;
 pub(crate) mod registry;
+pub(crate) mod scene;
 pub(crate) mod upstream;
 pub(crate) mod wire;
 

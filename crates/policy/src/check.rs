@@ -214,12 +214,14 @@ impl<'a> Groups<'a> {
         if !rule.subjects.iter().all(empty) {
             return;
         }
-        let names: Vec<_> =
-            rule.subjects.iter().map(|entry| format!("`{}`", entry.written.text)).collect();
         if let Some(first) = rule.subjects.first() {
             let message = format!("rule `{}` is for nobody", rule.name.text);
             let mistake = Mistake::warning(first.written.at, message)
-                .label(format!("{} has no members", names.join(", ")))
+                .label(if rule.subjects.len() == 1 {
+                    "a group without members"
+                } else {
+                    "groups without members"
+                })
                 .help("if an identity source asserts the group, write `external` for its members");
             findings.report(mistake);
         }

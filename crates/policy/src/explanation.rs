@@ -6,8 +6,8 @@ use crate::Action;
 use crate::caller::{Caller, Subject};
 use crate::decide::{Decision, Outcome};
 use crate::policy::{Image, Policy};
-use crate::rule::{Clause, Effect, Rule, bindings};
-use crate::subjects::Standing;
+use crate::rule::{Clause, Rule, bindings};
+use crate::subjects::{Scope, Standing};
 
 /// A question that no rule answers.
 #[derive(Debug)]
@@ -89,6 +89,7 @@ struct Miss {
 /// Nearest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Distance {
+    Credential,
     Exception,
     Tag,
     Action,
@@ -112,11 +113,11 @@ fn miss(
         rule.excepted(standing, asked.repository.as_str())
             .any(|(tags, bindings)| tags.matches(tag, bindings))
     };
-    if !standing.is_one_of(&rule.subjects, Effect::Allow.scope()) {
+    if !standing.is_one_of(&rule.subjects, Scope::Held) {
         return None;
     }
     let image = &clause.image;
-    let mut in_repository = bindings(image, standing, Effect::Allow.scope())
+    let mut in_repository = bindings(image, standing, Scope::Held)
         .filter(|&bindings| image.repository.matches_after_literal(rest, bindings))
         .peekable();
     let allows = rule.allow.contains(asked.action);
@@ -139,10 +140,12 @@ fn miss(
     } else if !allows {
         let words: Vec<_> = rule.allow.iter().map(Action::as_str).collect();
         (Distance::Action, format!("rule `{name}` allows only {} there", words.join(", ")))
-    } else if is_excepted() || !rule.concerns(standing, Effect::Allow) {
-        (Distance::Exception, format!("{would} `except` leaves this out"))
+    } else if standing.is_one_of(&rule.except_subjects, Scope::Held) {
+        (Distance::Exception, format!("{would} its `except` names this caller"))
+    } else if is_excepted() {
+        (Distance::Exception, format!("{would} its `except` names this image"))
     } else {
-        return None;
+        (Distance::Credential, format!("{would} the credential does not carry the group for it"))
     };
     Some(Miss { distance, text })
 }

@@ -64,6 +64,7 @@ pub(crate) fn read(file: usize, text: &str, findings: &mut Findings<'_>) -> Opti
     let options = granit_parser::options! {
         disallow_directives: true,
         emit_unresolved_aliases: true,
+        emit_anchor_events: true,
         emit_comments: false,
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
@@ -71,7 +72,10 @@ pub(crate) fn read(file: usize, text: &str, findings: &mut Findings<'_>) -> Opti
     let mut tree = Tree { file, text, findings, open: Vec::new(), root: None, documents: 0 };
     for next in Parser::new_from_str_with_options(text, options) {
         match next {
-            Ok((event, span)) => tree.take(event, place(&span)),
+            Ok((event, span)) => {
+                tree.refuse_type_tag(&event, &span);
+                tree.take(event, place(&span));
+            }
             Err(error) => {
                 tree.not_yaml(&error);
                 return None;
@@ -116,9 +120,6 @@ enum Pending {
 
 impl Tree<'_, '_> {
     fn take(&mut self, event: Event<'_>, span: Span) {
-        if event.is_node() && !event.is_alias() {
-            self.refuse_properties(&event, span);
-        }
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -157,6 +158,12 @@ impl Tree<'_, '_> {
                     None => return,
                 };
                 self.add(node);
+            }
+            Event::Anchor(..) => {
+                let mistake = self
+                    .mistake(span, "YAML anchors are not used in policy files")
+                    .help("name the people in a group, and the group wherever they are meant");
+                self.findings.report(mistake);
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 let mistake = self
@@ -213,7 +220,7 @@ impl Tree<'_, '_> {
             Value::Nothing | Value::List(_) | Value::Map(_) => {
                 let mistake = self
                     .mistake(node.span, "a key has to be text")
-                    .help("a pattern with `{` or `[` at its start has to stand in quotes");
+                    .help("a pattern that begins with `{` or `[` has to stand in quotes");
                 self.findings.report(mistake);
                 return None;
             }
@@ -239,17 +246,12 @@ impl Tree<'_, '_> {
         Some(Key { text, span: node.span })
     }
 
-    /// Refuses anchors and type tags, which would change what a value means.
-    fn refuse_properties(&mut self, event: &Event<'_>, span: Span) {
-        if event.anchor_id().is_some_and(|id| id != 0) {
-            let mistake = self
-                .mistake(span, "YAML anchors are not used in policy files")
-                .help("give several rules the same people by a group, and leave out the `&…`");
-            self.findings.report(mistake);
-        }
+    /// A type tag would change what a value means.
+    fn refuse_type_tag(&mut self, event: &Event<'_>, span: &granit_parser::Span) {
         if event.tag().is_some() {
+            let place = place(&span.tag_span().unwrap_or(*span));
             let mistake = self
-                .mistake(span, "YAML type tags are not used in policy files")
+                .mistake(place, "YAML type tags are not used in policy files")
                 .help("leave out the `!…`; text that begins with `!` has to stand in quotes");
             self.findings.report(mistake);
         }
@@ -259,7 +261,10 @@ impl Tree<'_, '_> {
         let marker = error.marker();
         let start = marker.byte_offset().unwrap_or(self.text.len());
         let span = Span { start, end: start + 1, line: marker.line() };
-        let mistake = self.mistake(span, "this is not valid YAML").label(error.info());
+        let mut mistake = self.mistake(span, "this is not valid YAML").label(error.info());
+        if self.text.get(..start).is_some_and(|before| before.ends_with(['}', ']'])) {
+            mistake = mistake.help("a pattern that begins with `{` or `[` has to stand in quotes");
+        }
         self.findings.report(mistake);
     }
 

@@ -1,8 +1,13 @@
 //! The policy crate from outside.
 
+#[cfg(test)]
 mod decisions;
+#[cfg(test)]
 mod mistakes;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod reasons;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

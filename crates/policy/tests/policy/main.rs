@@ -11,4 +11,6 @@ mod reasons;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod support;

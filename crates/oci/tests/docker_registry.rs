@@ -36,7 +36,7 @@ const REPOSITORIES: [&str; 10] = [
 ];
 
 /// How many targets are tried as they are, and how many with changes.
-const TARGETS: usize = 800;
+const TARGETS: usize = 500;
 
 #[test]
 fn an_accepted_target_leads_the_registry_where_it_says() {

@@ -7,10 +7,14 @@ use rustls::{
     ServerConnection, SupportedProtocolVersion,
 };
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
 use crate::log::Causes;
 use crate::metrics::Metrics;
+use crate::proxy::Limits;
+use crate::proxy::io::Guarded;
 
 /// A folder with a certificate that ends on a given day, and its key.
 struct Folder {
@@ -234,4 +238,34 @@ fn what_is_wrong_is_told_with_file_and_remedy() {
     assert!(
         folder.error().starts_with("`certs/server.key` (`tls.key`) is no key that can be used")
     );
+}
+
+#[tokio::test]
+async fn a_body_passes_through_the_guard_below_it() {
+    let folder = Folder::new();
+    let trusted = folder.issue(2090);
+    let server = ServerTls::load(&folder.tls).unwrap();
+    let body: Vec<u8> = (0..1_000_000_u32).map(|at| (at / 7) as u8).collect();
+    let (near, far) = tokio::io::duplex(100_000);
+
+    let near = Guarded::new(near, &Limits::default());
+    let accept = TlsAcceptor::from(server.config()).accept(near);
+    let connector = TlsConnector::from(client(&trusted, &TLS13, None));
+    let connect = connector.connect("gate.test".try_into().unwrap(), far);
+    let (mut near, mut far) = tokio::try_join!(accept, connect).unwrap();
+
+    let sent = body.clone();
+    let client = tokio::spawn(async move {
+        far.write_all(&sent).await.unwrap();
+        far.shutdown().await.unwrap();
+        let mut echo = Vec::new();
+        far.read_to_end(&mut echo).await.unwrap();
+        echo
+    });
+    let mut received = Vec::new();
+    near.read_to_end(&mut received).await.unwrap();
+    assert!(received == body, "it arrived changed");
+    near.write_all(&received).await.unwrap();
+    near.shutdown().await.unwrap();
+    assert!(client.await.unwrap() == body, "it came back changed");
 }

@@ -302,6 +302,16 @@ async fn many_logins_at_once_with_the_right_password_all_succeed() {
 }
 
 #[tokio::test]
+async fn the_right_password_is_no_failure_however_often_it_is_checked() {
+    let gate = Gate::new();
+    for _ in 0..20 {
+        gate.basic("bob", "battery", HERE, at(0)).await.unwrap();
+        // Other users, so that it is hashed again.
+        gate.users.store(Arc::new(users("groups: []")));
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_pays_for_its_attempt() {
     let gate = Gate::new();
     for _ in 0..10 {

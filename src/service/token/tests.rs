@@ -16,8 +16,8 @@ use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::identity::Observer;
 use crate::identity::users::Users;
+use crate::identity::{Access, Observer};
 use crate::token::{Claims, Issuer, KeyRing, verify};
 
 fn now() -> Timestamp {
@@ -280,12 +280,25 @@ async fn asking_for_more_gives_what_may_be_had() {
 #[tokio::test]
 async fn a_token_shown_as_the_password_gives_no_more_than_it_has() {
     let gate = Gate::new();
-    let first = gate.alice("service=svc.example&scope=repository:w/app:pull").await;
-    let token = first.json()["token"].as_str().unwrap().to_owned();
+    let order = Order {
+        subject: Subject::User("alice".to_owned()),
+        groups: Some(vec!["ops".to_owned()]),
+        access: vec![Access::Repository {
+            name: RepositoryName::new("w/app").unwrap(),
+            actions: vec![Action::Pull],
+        }],
+        lifetime: Duration::from_secs(90),
+        not_after: None,
+    };
+    let issuer = Issuer::new("https://svc.example").unwrap();
+    let (token, first) = mint(order, &gate.keys, &issuer, now()).unwrap();
     let wanted = "service=svc.example&scope=repository:w/app:pull,push&scope=repository:team/app:pull&scope=registry:catalog:*";
-    let second = gate.get(wanted, Some(("alice", &token))).await;
-    assert_eq!(second.scope(), "repository:w/app:pull");
-    assert_eq!(gate.claims(&second).exp, gate.claims(&first).exp);
+    let answer = gate.get(wanted, Some(("alice", token.expose()))).await;
+    assert_eq!(answer.scope(), "repository:w/app:pull");
+    assert_eq!(answer.json()["expires_in"], 90);
+    let second = gate.claims(&answer);
+    assert_eq!((second.exp, second.groups), (first.exp, first.groups));
+    assert_ne!(second.jti, first.jti);
     assert_eq!(gate.events.lock().unwrap().last().unwrap(), "issued Token user:alice");
 }
 

@@ -256,6 +256,12 @@ fn a_token_holds_from_its_start_to_its_end_give_or_take_the_leeway() {
     assert_eq!(when(3600 + 30), Err(InvalidToken::Expired));
     assert_eq!(when(86_400), Err(InvalidToken::Expired));
     assert_eq!(when(-86_400), Err(InvalidToken::Early));
+    // Whichever of its two beginnings is later counts.
+    for name in ["iat", "nbf"] {
+        let mut later = claims();
+        later[name] = json!(NOW + 31);
+        assert_eq!(gate.check(&gate.sign(&gate.header(), &later)), Err(InvalidToken::Early));
+    }
 }
 
 #[test]

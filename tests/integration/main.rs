@@ -10,5 +10,10 @@
 
 mod clients;
 mod denials;
+mod framing;
+mod lists;
+mod reload;
 mod support;
 mod tag_limited;
+mod targets;
+mod uploads;

@@ -4,6 +4,7 @@ use crate::support::client::{Ask, Client};
 use crate::support::images::{
     Blob, Image, Index, OCI_INDEX, OCI_MANIFEST, fallback_tag, index_of, manifest,
 };
+use crate::support::recorder::Seen;
 use crate::support::scene::{ACCEPT, Scene};
 
 /// alice owns the repository; bob may pull `team/app:v1`; mallory may push `dev-*` beside it;
@@ -191,7 +192,7 @@ fn a_secret_layer_is_no_source_of_a_mount() {
     for from in ["&from=team/app", "&from=never/seen", ""] {
         let (answer, asked) = mount(secret, from);
         answer.expect(202);
-        let asked: Vec<_> = asked.iter().map(|seen| seen.line()).collect();
+        let asked: Vec<_> = asked.iter().map(Seen::line).collect();
         assert_eq!(asked, ["POST /v2/home/bob/blobs/uploads/"], "a bare upload and nothing else");
     }
     bob.get(&format!("/v2/home/bob/blobs/{secret}")).expect(404);

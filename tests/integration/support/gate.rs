@@ -262,7 +262,9 @@ fn serve(config: &Path, log: PathBuf) -> Daemon {
 pub(crate) fn add_user(config: &Path, name: &str, groups: &[String]) {
     let mut command = portcullis();
     command.args(["user", "add", name, "--password-stdin", "--config"]).arg(config);
-    groups.iter().for_each(|group| drop(command.args(["--group", group])));
+    for group in groups {
+        command.args(["--group", group]);
+    }
     Said::with_input(&mut command, &password_of(name)).ok();
 }
 

@@ -63,20 +63,25 @@ impl Wire {
     /// # Panics
     /// When nothing comes for a long time.
     pub(crate) fn answer(&mut self) -> Option<Raw> {
+        let mut raw = self.head_of_answer()?;
+        let length = raw.header("content-length").map_or(0, |n| n.parse().unwrap());
+        while self.rest.len() < length {
+            if !self.read() {
+                return None;
+            }
+        }
+        raw.body = self.rest.drain(..length).collect();
+        Some(raw)
+    }
+
+    /// Reads the head of the next answer and lets its body be: for answers to `HEAD`.
+    pub(crate) fn head_of_answer(&mut self) -> Option<Raw> {
         loop {
             if let Some(end) = find(&self.rest, b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(&self.rest[..end]).into_owned();
                 let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-                let mut raw = Raw { status, head, body: Vec::new() };
-                let length = raw.header("content-length").map_or(0, |n| n.parse().unwrap());
-                while self.rest.len() < end + 4 + length {
-                    if !self.read() {
-                        return None;
-                    }
-                }
-                raw.body = self.rest[end + 4..end + 4 + length].to_vec();
-                self.rest.drain(..end + 4 + length);
-                return Some(raw);
+                self.rest.drain(..end + 4);
+                return Some(Raw { status, head, body: Vec::new() });
             }
             if !self.read() {
                 return None;

@@ -8,12 +8,16 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+mod audit;
 mod clients;
 mod denials;
+mod faults;
 mod framing;
 mod lists;
 mod reload;
+mod start;
 mod support;
 mod tag_limited;
 mod targets;
+mod tokens;
 mod uploads;

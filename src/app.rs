@@ -1,16 +1,287 @@
 //! Builds the parts once; owns start-up and shutdown.
+//!
+//! Everything is read and understood before a port is bound: a first start with a bad configuration
+//! opens none.
 
-use crate::config::Config;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::audit::{self, Audit, Record};
+use crate::authorize::Locks;
+use crate::config::{Config, LogFormat};
+use crate::identity::users::{self, Users};
+use crate::identity::{Authenticator, NoRandom, Observer, TokenEvent};
+use crate::inventory::{self, Inventory};
+use crate::log;
+use crate::metrics::Metrics;
+use crate::proxy::seal::Seal;
+use crate::proxy::tls::{ServerTls, TlsError};
+use crate::proxy::{Bound, Gate, ListenError, Listeners, RequestIds, Stop};
+use crate::reload::{PolicyError, PolicyFiles, UsersFile};
+use crate::service::management::{self, Readiness};
+use crate::service::token::{self as token_service, TokenService};
+use crate::token::{InvalidUrl, Issuer, KeyError, KeyFolder};
+use crate::upstream::{self, Upstream};
+use crate::watch::{INTERVAL, Reloaded, Watch};
 
 /// Why the gate does not run.
 #[derive(Debug, thiserror::Error)]
-#[error("this build has no gate in it yet")]
-pub struct Error;
+pub enum Error {
+    /// The log's settings.
+    #[error(transparent)]
+    Log(#[from] log::Error),
+    /// The policies.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The users file.
+    #[error(transparent)]
+    Users(#[from] users::Error),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The public URL.
+    #[error(transparent)]
+    PublicUrl(#[from] InvalidUrl),
+    /// The signing keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The upstream's settings.
+    #[error(transparent)]
+    Upstream(#[from] upstream::Error),
+    /// The audit trail.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
+    /// The system.
+    #[error(transparent)]
+    Random(#[from] NoRandom),
+    /// An address.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Threads or signals.
+    #[error("the system does not give what the gate needs to run")]
+    System(#[from] io::Error),
+}
 
 /// Serves until it is told to stop.
 ///
 /// # Errors
 /// The gate cannot start.
-pub fn run(_config: Config) -> Result<(), Error> {
-    Err(Error)
+pub fn run(config: Config) -> Result<(), Error> {
+    log::init(&log::Settings {
+        format: match config.log_format {
+            LogFormat::Text => log::Format::Text,
+            LogFormat::Json => log::Format::Json,
+        },
+        level: config.log_level.clone(),
+    })?;
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let tls = config.tls.as_ref().map(ServerTls::load).transpose()?.map(Arc::new);
+    let users_file = Reloaded::start(UsersFile(config.users.clone()))?;
+    let users = Arc::new(ArcSwap::new(Arc::clone(&users_file.current())));
+    let gate = Arc::new(gate(&config, Arc::clone(&users))?);
+    let mut bound = Vec::new();
+    for listen in &config.listen {
+        bound.push(Bound::new(listen, workers)?);
+    }
+    let management = std::net::TcpListener::bind(config.management)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|source| ListenError::new(config.management, "management.listen", source))?;
+
+    let listeners = Listeners::new(Arc::clone(&gate), tls.as_ref().map(|tls| tls.config()));
+    let (stop, stopped) = Stop::new();
+    let mut threads = Vec::new();
+    for worker in 0..workers {
+        let sockets = Listeners::share(&mut bound);
+        let (listeners, stopped) = (Arc::clone(&listeners), stopped.clone());
+        let thread = thread::Builder::new()
+            .name(format!("worker-{worker}"))
+            .spawn(move || listeners.work(sockets, stopped))?;
+        threads.push(thread);
+    }
+    let watch = watch(Arc::clone(&gate), users_file, users, tls)?;
+    for bound in &bound {
+        tracing::info!(address = %bound.address, "listening");
+    }
+    tracing::info!(address = %config.management, "management is listening");
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("management")
+        .enable_all()
+        .build()?;
+    runtime.block_on(manage(Arc::clone(&gate), management, &watch))?;
+    // No worker listens any more only when all receivers are gone, and then there is none to tell.
+    let _ = stop.send(true);
+    for thread in threads {
+        match thread.join() {
+            Ok(ended) => ended?,
+            Err(_) => tracing::error!("a worker had panicked"),
+        }
+    }
+    drop(watch);
+    runtime.block_on(async {
+        gate.audit.queue(Record::new("gate.stopped"));
+        gate.audit.close().await;
+    });
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
+    let now = Timestamp::now();
+    let policy = Arc::new(Reloaded::start(PolicyFiles(config.policies.clone()))?);
+    let keys = KeyFolder::open(&config.signing_keys, now)?;
+    let issuer = Issuer::new(config.public_url.as_str())?;
+    let upstream = Arc::new(Upstream::new(config.upstream.clone())?);
+    let metrics = Arc::new(Metrics::new());
+    let audit = Arc::new(Audit::open(&audit::Settings {
+        file: config.audit_file.clone(),
+        rotate: config.audit_rotate,
+        keep: config.audit_keep,
+    })?);
+    let observer = observer(Arc::clone(&metrics), Arc::clone(&audit));
+    let authenticator = Arc::new(Authenticator::new(issuer, keys.ring(), users, observer)?);
+    let services = {
+        let policy = Arc::clone(&policy);
+        let grants = Box::new(move |caller: &_, action, repository: &_| {
+            policy.current().policy.grants_any(caller, action, repository)
+        });
+        let service =
+            TokenService::new(Arc::clone(&authenticator), config.tokens, grants, Timestamp::now);
+        token_service::router(Arc::new(service))
+    };
+    let loaded = policy.current();
+    metrics.policy_loaded(loaded.sha256);
+    audit.queue(policy_loaded(&loaded.sha256));
+    drop(loaded);
+    Ok(Gate {
+        authenticator,
+        policy,
+        inventory: Inventory::new(inventory::Settings {
+            linger: config.inventory_linger,
+            ..inventory::Settings::default()
+        }),
+        upstream,
+        locks: Locks::default(),
+        seal: Seal::new(&keys.sealing_key()),
+        audit,
+        metrics,
+        limits: config.limits,
+        mirrors: config.mirrors.clone().into_iter().collect(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        request_ids: RequestIds::new().map_err(|_| NoRandom)?,
+        services,
+    })
+}
+
+fn policy_loaded(sha256: &impl std::fmt::Display) -> Record {
+    Record { reason: Some(format!("sha256:{sha256}")), ..Record::new("policy.loaded") }
+}
+
+/// Counts and records what becomes of credentials.
+fn observer(metrics: Arc<Metrics>, audit: Arc<Audit>) -> Observer {
+    Observer::new(move |event| match event {
+        TokenEvent::Issued { grant, subject, token_id, address } => {
+            metrics.token_issued(grant.label());
+            audit.queue(Record {
+                subject: Some(subject.to_string()),
+                token_id: Some(token_id.to_owned()),
+                address: Some(address),
+                reason: Some(grant.label().to_owned()),
+                ..Record::new("token.issued")
+            });
+        }
+        TokenEvent::Checked { result } => metrics.token_checked(result.label()),
+        TokenEvent::LoginFailed { account, address, reason } => {
+            metrics.login_failed(reason);
+            audit.queue(Record {
+                subject: Some(account.to_owned()),
+                address: Some(address),
+                reason: Some(reason.to_owned()),
+                ..Record::new("login.failed")
+            });
+        }
+    })
+}
+
+/// Looks each second whether files changed.
+fn watch(
+    gate: Arc<Gate>,
+    users_file: Reloaded<UsersFile>,
+    users: Arc<ArcSwap<Users>>,
+    tls: Option<Arc<ServerTls>>,
+) -> io::Result<Watch> {
+    if let Some(tls) = &tls {
+        gate.metrics.certificate(tls.expires_at());
+    }
+    Watch::every(INTERVAL, move || {
+        match gate.policy.poll() {
+            Ok(false) => {}
+            Ok(true) => {
+                let sha256 = gate.policy.current().sha256;
+                gate.metrics.policy_loaded(sha256);
+                gate.audit.queue(policy_loaded(&sha256));
+                tracing::info!(%sha256, "policies loaded");
+            }
+            Err(error) => {
+                gate.metrics.policy_refused();
+                let reason = Some(log::Causes(&error).to_string());
+                gate.audit.queue(Record { reason, ..Record::new("policy.refused") });
+            }
+        }
+        // Told in the log by `poll` itself; the last good ones stay in force.
+        if let Ok(true) = users_file.poll() {
+            users.store(Arc::clone(&users_file.current()));
+            gate.audit.queue(Record::new("users.loaded"));
+            tracing::info!("users loaded");
+        }
+        if let Some(tls) = &tls
+            && let Ok(true) = tls.reload()
+        {
+            gate.metrics.certificate(tls.expires_at());
+            tracing::info!(expires_at = %tls.expires_at(), "certificate loaded");
+        }
+    })
+}
+
+/// Serves monitoring and listens to signals; returns when it is time to stop.
+async fn manage(gate: Arc<Gate>, listener: std::net::TcpListener, watch: &Watch) -> io::Result<()> {
+    let stopping = Arc::new(AtomicBool::new(false));
+    let metrics = {
+        let gate = Arc::clone(&gate);
+        move || {
+            gate.metrics.audit(&gate.audit);
+            gate.metrics.encode()
+        }
+    };
+    let readiness = {
+        let stopping = Arc::clone(&stopping);
+        move || match stopping.load(Ordering::Relaxed) {
+            false => Readiness::Ready,
+            true => Readiness::NotReady("it is stopping".into()),
+        }
+    };
+    let router = management::router(metrics, readiness);
+    let listener = TcpListener::from_std(listener)?;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => watch.now(),
+        }
+    }
+    stopping.store(true, Ordering::Relaxed);
+    tracing::info!("stopping");
+    Ok(())
 }

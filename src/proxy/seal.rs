@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 const MAX_SESSION: usize = 4096;
 
 /// How long an upload may take.
-const UPLOAD_LIFE: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const UPLOAD_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How far the clocks of two replicas may be apart.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);

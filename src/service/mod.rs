@@ -1,3 +1,6 @@
-//! What the gate serves of its own.
+//! What the gate itself answers.
 
 pub mod management;
+mod oauth;
+mod parameters;
+pub mod token;

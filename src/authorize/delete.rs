@@ -1,0 +1,118 @@
+//! Deleting. A registry that deletes a digest removes every tag that points at it, so the right to
+//! one of them is not enough.
+
+use oci::{Digest, Operation, Reference, RepositoryName, Tag};
+use policy::{Action, TagFilter, Tags};
+
+use super::{Permit, Question, unknown_manifest};
+use crate::inventory::{Budget, holds, tag_digests};
+use crate::refusal::Refusal;
+
+impl Question<'_> {
+    pub(super) async fn delete_manifest(
+        &self,
+        repository: RepositoryName,
+        reference: Reference,
+    ) -> Result<Permit, Refusal> {
+        match &reference {
+            Reference::Tag(tag) => {
+                let rule = self.require(Action::Delete, &repository, Some(tag))?;
+                let lock = self.locks.alone(&repository).await;
+                let operation = Operation::DeleteManifest { repository, reference };
+                Ok(Permit { lock: Some(lock), ..Permit::plain(operation, rule) })
+            }
+            Reference::Digest(digest) => {
+                let lock = self.locks.alone(&repository).await;
+                self.require_every_tag(&repository, digest).await?;
+                let operation = Operation::DeleteManifest { repository, reference };
+                Ok(Permit { lock: Some(lock), ..Permit::plain(operation, None) })
+            }
+        }
+    }
+
+    pub(super) fn delete_blob(
+        &self,
+        repository: RepositoryName,
+        digest: Digest,
+    ) -> Result<Permit, Refusal> {
+        let rule = self.require(Action::Delete, &repository, None)?;
+        match self.policy.tags(&self.principal.caller, Action::Delete, &repository) {
+            Tags::All => Ok(Permit::plain(Operation::DeleteBlob { repository, digest }, rule)),
+            Tags::Some(_) | Tags::None => Err(Refusal::Denied {
+                action: Action::Delete.as_str(),
+                image: format!("{repository}@{digest}"),
+                rule: None,
+                reason: "a blob may belong to any tag, and some tags here may not be deleted"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    async fn require_every_tag(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(), Refusal> {
+        let filter = match self.policy.tags(&self.principal.caller, Action::Delete, repository) {
+            Tags::None => return Err(self.denied(Action::Delete, repository, None)),
+            _ if !self.covers(Action::Delete, repository) => {
+                return Err(Refusal::InsufficientScope);
+            }
+            Tags::All => return Ok(()),
+            Tags::Some(filter) => filter,
+        };
+        let mut budget = Budget::new(self.inventory.settings().max_requests);
+        let tags = tag_digests(self.upstream, repository, &mut budget).await?;
+        let verdict = self.every_tag(repository, digest, &tags, &filter, &mut budget).await?;
+        if verdict {
+            return Ok(());
+        }
+        // Only who can read it learns that it is there.
+        if self.readable(repository, digest) {
+            Err(Refusal::Denied {
+                action: Action::Delete.as_str(),
+                image: format!("{repository}@{digest}"),
+                rule: None,
+                reason: "deleting by digest removes every tag that points at it, and an index \
+                         loses what it names; not all of them may be deleted. Delete by tag instead"
+                    .to_owned(),
+            })
+        } else {
+            Err(unknown_manifest())
+        }
+    }
+
+    /// Whether everything that needs `digest` may be deleted, and it is the caller's to delete.
+    async fn every_tag(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        tags: &[(Tag, Digest)],
+        filter: &TagFilter<'_>,
+        budget: &mut Budget,
+    ) -> Result<bool, Refusal> {
+        let (pointing, others): (Vec<_>, Vec<_>) = tags.iter().partition(|(_, at)| at == digest);
+        if pointing.iter().any(|(tag, _)| !filter.allows(tag)) {
+            return Ok(false);
+        }
+        for (tag, at) in others {
+            if !filter.allows(tag) && holds(self.upstream, repository, at, digest, budget).await? {
+                return Ok(false);
+            }
+        }
+        if !pointing.is_empty() || filter.includes_untagged() {
+            return Ok(true);
+        }
+        let subject = &self.principal.caller.subject;
+        if self.inventory.is_own(repository, subject, digest, self.now) {
+            return Ok(true);
+        }
+        // An artifact goes with its image.
+        let image = self.inventory.subject_of(repository, digest);
+        Ok(self.inventory.is_artifact(repository, digest)
+            && image.is_some_and(|image| {
+                let mut pointing = tags.iter().filter(|(_, at)| *at == image).peekable();
+                pointing.peek().is_some() && pointing.all(|(tag, _)| filter.allows(tag))
+            }))
+    }
+}

@@ -1,0 +1,273 @@
+//! Writing: uploads, mounts, manifests.
+
+use bytes::Bytes;
+use oci::{
+    Digest, ErrorCode, Kind, Manifest, Operation, Reference, RepositoryName, Tag, UploadStart,
+};
+use policy::{Action, Tags};
+
+use super::{Granted, Locked, ManifestContent, Permit, Question};
+use crate::content;
+use crate::inventory::head_tag;
+use crate::refusal::Refusal;
+
+/// A manifest that may be stored under its reference, if its body proves right.
+pub struct PendingManifest<'a> {
+    question: Question<'a>,
+    operation: Operation,
+    repository: RepositoryName,
+    reference: Reference,
+    /// What is to be done to each tag that is set.
+    tags: Vec<(Tag, TagRight)>,
+    rule: Option<String>,
+}
+
+/// By which right a tag is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TagRight {
+    /// Whether it exists or not.
+    Push,
+    /// Only if it does not exist.
+    Create,
+    /// Only if it exists.
+    Overwrite,
+    /// It is the fallback tag of an image to which the caller may attach.
+    Attach,
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn start_upload(
+        &self,
+        repository: RepositoryName,
+        start: UploadStart,
+    ) -> Result<Permit, Refusal> {
+        self.require_writer(&repository)?;
+        let start = match start {
+            UploadStart::Mount { digest, from: Some(from) } if self.readable(&from, &digest) => {
+                UploadStart::Mount { digest, from: Some(from) }
+            }
+            // What the caller may not read it may not mount: an ordinary upload begins.
+            UploadStart::Mount { .. } => UploadStart::Session { algorithm: None },
+            other => other,
+        };
+        Ok(Permit::plain(Operation::StartUpload { repository, start }, None))
+    }
+
+    pub(super) fn upload(&self, operation: Operation) -> Result<Permit, Refusal> {
+        let (repository, session) = match &operation {
+            Operation::UploadStatus { repository, session }
+            | Operation::UploadChunk { repository, session }
+            | Operation::FinishUpload { repository, session, .. }
+            | Operation::CancelUpload { repository, session } => (repository, session),
+            _ => return Err(Refusal::Internal("not an upload")),
+        };
+        self.require_writer(repository)?;
+        let subject = self.principal.caller.subject.to_string();
+        let upload = self
+            .seal
+            .open_upload(session.as_str(), repository, &subject, jiff::Timestamp::now())
+            .ok_or(Refusal::Missing {
+                code: ErrorCode::BlobUploadUnknown,
+                message: "blob upload unknown to registry",
+            })?;
+        Ok(Permit { granted: Granted::Upload { operation, upload }, rule: None, lock: None })
+    }
+
+    /// The caller may write something in the repository; else it is told why not.
+    fn require_writer(&self, repository: &RepositoryName) -> Result<(), Refusal> {
+        if self.may_write(repository) {
+            return Ok(());
+        }
+        let granted = super::WRITES
+            .into_iter()
+            .any(|action| self.policy.grants_any(&self.principal.caller, action, repository));
+        if granted {
+            return Err(Refusal::InsufficientScope);
+        }
+        Err(self.denied(Action::Create, repository, None))
+    }
+
+    /// The refusal that policy gives; for where it is known to refuse.
+    pub(super) fn denied(
+        &self,
+        action: Action,
+        repository: &RepositoryName,
+        tag: Option<&Tag>,
+    ) -> Refusal {
+        match self.require(action, repository, tag) {
+            Err(refusal) => refusal,
+            Ok(_) => Refusal::Internal("policy allows what was refused"),
+        }
+    }
+
+    pub(super) async fn put_manifest(
+        self,
+        operation: Operation,
+    ) -> Result<PendingManifest<'a>, Refusal> {
+        let Operation::PutManifest { repository, reference, tags } = &operation else {
+            return Err(Refusal::Internal("not a manifest to be stored"));
+        };
+        let (repository, reference) = (repository.clone(), reference.clone());
+        let mut rule = None;
+        let mut rights = Vec::new();
+        let tag = match &reference {
+            Reference::Tag(tag) => Some(tag),
+            Reference::Digest(_) => None,
+        };
+        for tag in tag.into_iter().chain(tags) {
+            let (right, by) = self.tag_right(&repository, tag)?;
+            rights.push((tag.clone(), right));
+            rule = rule.or(by);
+        }
+        if rights.is_empty() {
+            self.require_writer(&repository)?;
+        }
+        Ok(PendingManifest { question: self, operation, repository, reference, tags: rights, rule })
+    }
+
+    /// By which right the caller may set the tag, and which rule gives it.
+    fn tag_right(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<(TagRight, Option<String>), Refusal> {
+        let create = self.require(Action::Create, repository, Some(tag));
+        let overwrite = self.require(Action::Overwrite, repository, Some(tag));
+        match (create, overwrite) {
+            (Ok(rule), Ok(_)) => Ok((TagRight::Push, rule)),
+            (Ok(rule), Err(_)) => Ok((TagRight::Create, rule)),
+            (Err(_), Ok(rule)) => Ok((TagRight::Overwrite, rule)),
+            (Err(refusal), Err(_)) => match tag.referrers_subject() {
+                Some(image) if self.may_attach_to(repository, &image) => {
+                    Ok((TagRight::Attach, None))
+                }
+                _ => Err(refusal),
+            },
+        }
+    }
+
+    /// Whether the caller may add artifacts to that image.
+    fn may_attach_to(&self, repository: &RepositoryName, image: &Digest) -> bool {
+        self.covers(Action::Attach, repository)
+            && match self.policy.tags(&self.principal.caller, Action::Attach, repository) {
+                Tags::All => true,
+                Tags::None => false,
+                Tags::Some(filter) => self.inventory.is_vouched_for(
+                    repository,
+                    image,
+                    |tag| filter.allows(tag),
+                    self.now,
+                ),
+            }
+    }
+}
+
+impl PendingManifest<'_> {
+    /// Judges the body, and whether each tag exists if that matters.
+    ///
+    /// # Errors
+    /// The manifest is invalid, has another digest than it is stored under, names content that the
+    /// caller may not read, or a tag exists that may only be created (or the other way round).
+    pub async fn judge(self, bytes: Bytes, content_type: Option<&str>) -> Result<Permit, Refusal> {
+        let manifest = Manifest::parse(&bytes, content_type).map_err(Refusal::Manifest)?;
+        let algorithm = match &self.reference {
+            Reference::Tag(_) => oci::Algorithm::Sha256,
+            Reference::Digest(digest) => digest.algorithm(),
+        };
+        let digest = content::digest(algorithm, &bytes);
+        if let Reference::Digest(named) = &self.reference
+            && *named != digest
+        {
+            return Err(Refusal::Content {
+                code: ErrorCode::DigestInvalid,
+                message: format!("the manifest's digest is {digest}, not {named}"),
+            });
+        }
+        self.earned(&manifest)?;
+        self.attached(&manifest)?;
+        let lock = self.lock(&digest).await?;
+        let Self { operation, rule, .. } = self;
+        let content = ManifestContent { bytes, digest, manifest };
+        Ok(Permit { granted: Granted::Manifest { operation, content }, rule, lock })
+    }
+
+    /// Edges must be earned: whoever names content makes it reachable from what it writes, so it
+    /// must be able to read it already.
+    fn earned(&self, manifest: &Manifest) -> Result<(), Refusal> {
+        match manifest.references().find(|digest| !self.question.readable(&self.repository, digest))
+        {
+            None => Ok(()),
+            Some(digest) => Err(Refusal::UnknownContent(digest.clone())),
+        }
+    }
+
+    /// What has a `subject` is added to that image, and needs the right to do so; and what is
+    /// stored by that right alone must be an artifact.
+    fn attached(&self, manifest: &Manifest) -> Result<(), Refusal> {
+        let Self { question, repository, .. } = self;
+        let pushes = |action| {
+            question.covers(action, repository)
+                && question.policy.grants_any(&question.principal.caller, action, repository)
+        };
+        if let Some(subject) = &manifest.subject
+            && !question.may_attach_to(repository, &subject.digest)
+        {
+            return Err(Refusal::Denied {
+                action: Action::Attach.as_str(),
+                image: format!("{repository}@{}", subject.digest),
+                rule: None,
+                reason: "a manifest with a `subject` needs the action `attach` on that image"
+                    .to_owned(),
+            });
+        }
+        let by_attach = self.tags.iter().any(|(_, right)| *right == TagRight::Attach)
+            || (self.tags.is_empty() && !pushes(Action::Create) && !pushes(Action::Overwrite));
+        let is_artifact = if manifest.kind() == Kind::Index {
+            manifest
+                .children
+                .iter()
+                .all(|child| question.inventory.is_artifact(repository, &child.digest))
+        } else {
+            manifest.is_artifact_by_content()
+        };
+        if by_attach && !is_artifact {
+            return Err(Refusal::Denied {
+                action: Action::Create.as_str(),
+                image: format!("{repository}:{}", self.reference),
+                rule: None,
+                reason: "the action `attach` is for signatures, SBOMs and attestations; this is \
+                         none of them"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits for the repository's lock and, holding it, looks whether tags exist where that decides.
+    async fn lock(&self, digest: &Digest) -> Result<Option<Locked>, Refusal> {
+        let Self { question, repository, .. } = self;
+        if self.tags.is_empty() {
+            return Ok(None);
+        }
+        let looks = |right: &TagRight| matches!(right, TagRight::Create | TagRight::Overwrite);
+        if !self.tags.iter().any(|(_, right)| looks(right)) {
+            return Ok(Some(question.locks.share(repository).await));
+        }
+        let lock = question.locks.alone(repository).await;
+        for (tag, right) in self.tags.iter().filter(|(_, right)| looks(right)) {
+            let there = head_tag(question.upstream, repository, tag).await?;
+            match there {
+                // The same content once more moves nothing.
+                Some(there) if there == *digest => {}
+                Some(_) if *right == TagRight::Create => {
+                    return Err(question.denied(Action::Overwrite, repository, Some(tag)));
+                }
+                None if *right == TagRight::Overwrite => {
+                    return Err(question.denied(Action::Create, repository, Some(tag)));
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(lock))
+    }
+}

@@ -1,0 +1,180 @@
+//! One repository as a graph.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use oci::{Digest, Kind, Manifest, Tag};
+use policy::Subject;
+
+/// Bounds the walk from a digest up to the tags that hold it: more than this is no image.
+const MAX_STEPS: usize = 10_000;
+
+/// Which tags point at which manifests, and what these name.
+///
+/// There is no "current" digest of a tag: a pointer has the time at which it was last seen, and
+/// counts until it has lingered. So a tag that moves between a client's HEAD and its GET breaks no
+/// pull, and a manifest that was shown for the same tag under another `Accept` replaces nothing.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    pointers: HashMap<Digest, HashMap<Tag, Instant>>,
+    manifests: HashMap<Digest, Known>,
+    /// Content → the manifests that name it as child, config or layer.
+    holders: HashMap<Digest, Vec<Digest>>,
+    pushes: HashMap<Digest, HashMap<Subject, Instant>>,
+    edges: usize,
+}
+
+/// What a manifest says, as far as reading depends on it.
+#[derive(Debug)]
+struct Known {
+    children: Box<[Digest]>,
+    subject: Option<Digest>,
+    is_artifact: bool,
+    is_index: bool,
+}
+
+impl Graph {
+    /// How much is held, in edges.
+    pub(super) fn edges(&self) -> usize {
+        self.edges
+    }
+
+    pub(super) fn point(&mut self, tag: &Tag, digest: &Digest, now: Instant) {
+        let tags = self.pointers.entry(digest.clone()).or_default();
+        if tags.insert(tag.clone(), now).is_none() {
+            self.edges += 1;
+        }
+    }
+
+    pub(super) fn add(&mut self, digest: &Digest, manifest: &Manifest) {
+        if self.manifests.contains_key(digest) {
+            return;
+        }
+        let named: HashSet<&Digest> = manifest.references().collect();
+        self.edges += 1 + named.len();
+        for content in named {
+            self.holders.entry(content.clone()).or_default().push(digest.clone());
+        }
+        let known = Known {
+            children: manifest.children.iter().map(|child| child.digest.clone()).collect(),
+            subject: manifest.subject.as_ref().map(|subject| subject.digest.clone()),
+            is_artifact: manifest.is_artifact_by_content(),
+            is_index: manifest.kind() == Kind::Index,
+        };
+        self.manifests.insert(digest.clone(), known);
+    }
+
+    pub(super) fn pushed(&mut self, subject: &Subject, digest: &Digest, now: Instant) {
+        let pushers = self.pushes.entry(digest.clone()).or_default();
+        if pushers.insert(subject.clone(), now).is_none() {
+            self.edges += 1;
+        }
+    }
+
+    pub(super) fn is_own(
+        &self,
+        subject: &Subject,
+        digest: &Digest,
+        now: Instant,
+        linger: Duration,
+    ) -> bool {
+        self.pushes
+            .get(digest)
+            .and_then(|pushers| pushers.get(subject))
+            .is_some_and(|&at| now.saturating_duration_since(at) < linger)
+    }
+
+    /// Walks from `digest` towards the tags: through the manifests that name it, and from an
+    /// artifact to its subject. An artifact must be one by its content to take that last way, else
+    /// a `subject` written into an image would open it.
+    pub(super) fn is_vouched_for(
+        &self,
+        digest: &Digest,
+        allows: &impl Fn(&Tag) -> bool,
+        now: Instant,
+        linger: Duration,
+    ) -> bool {
+        let mut seen = HashSet::from([digest]);
+        let mut ahead = vec![digest];
+        while let Some(at) = ahead.pop() {
+            if seen.len() > MAX_STEPS {
+                return false;
+            }
+            let is_artifact = self.is_artifact(at);
+            for (tag, &since) in self.pointers.get(at).into_iter().flatten() {
+                if now.saturating_duration_since(since) < linger && allows(tag) {
+                    return true;
+                }
+            }
+            let holders = self.holders.get(at).into_iter().flatten();
+            let subjects = is_artifact.then(|| self.subjects(at)).into_iter().flatten();
+            for next in holders.chain(subjects) {
+                if seen.insert(next) {
+                    ahead.push(next);
+                }
+            }
+        }
+        false
+    }
+
+    /// An artifact by content; or an index, such as that of a fallback referrers tag, whose
+    /// children are all known to be artifacts.
+    pub(super) fn is_artifact(&self, digest: &Digest) -> bool {
+        self.manifests.get(digest).is_some_and(|known| {
+            if known.is_index {
+                !known.children.is_empty()
+                    && known.children.iter().all(|child| {
+                        self.manifests.get(child).is_some_and(|child| child.is_artifact)
+                    })
+            } else {
+                known.is_artifact
+            }
+        })
+    }
+
+    /// What an artifact is about: by its `subject`, or by the fallback tag that points at it.
+    fn subjects<'a>(&'a self, artifact: &'a Digest) -> impl Iterator<Item = &'a Digest> {
+        let by_tag = self
+            .pointers
+            .get(artifact)
+            .into_iter()
+            .flat_map(HashMap::keys)
+            .filter_map(Tag::referrers_subject)
+            .filter_map(|subject| {
+                self.pointers
+                    .get_key_value(&subject)
+                    .map(|(key, _)| key)
+                    .or_else(|| self.manifests.get_key_value(&subject).map(|(key, _)| key))
+            });
+        self.subject_of(artifact).into_iter().chain(by_tag)
+    }
+
+    pub(super) fn subject_of(&self, digest: &Digest) -> Option<&Digest> {
+        self.manifests.get(digest).and_then(|known| known.subject.as_ref())
+    }
+
+    pub(super) fn children_of(&self, digest: &Digest) -> Option<Vec<Digest>> {
+        self.manifests.get(digest).map(|known| known.children.to_vec())
+    }
+
+    /// Drops pointers and pushes that have lingered, and then every manifest that no tag leads to.
+    pub(super) fn expire(&mut self, now: Instant, linger: Duration) {
+        let fresh = |at: &Instant| now.saturating_duration_since(*at) < linger;
+        self.pointers.retain(|_, tags| {
+            tags.retain(|_, at| fresh(at));
+            !tags.is_empty()
+        });
+        self.pushes.retain(|_, pushers| {
+            pushers.retain(|_, at| fresh(at));
+            !pushers.is_empty()
+        });
+        if self.pointers.is_empty() {
+            self.manifests.clear();
+            self.holders.clear();
+        }
+        self.edges = self.pointers.values().map(HashMap::len).sum::<usize>()
+            + self.pushes.values().map(HashMap::len).sum::<usize>()
+            + self.holders.values().map(Vec::len).sum::<usize>()
+            + self.manifests.len();
+    }
+}

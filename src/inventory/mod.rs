@@ -1,0 +1,172 @@
+//! What the upstream holds, as far as the gate has seen it: tags → manifests → blobs.
+//!
+//! Rights speak of tags, and clients go by digest. This is the graph that tells which tags vouch
+//! for a digest. It learns from what passes the gate, and it only ever *adds*: a registry that
+//! converts manifests by `Accept` shows several manifests for one tag, and each of them is the
+//! tag's. What it does not know is not readable, so forgetting is always safe.
+
+mod graph;
+mod resolve;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use dashmap::DashMap;
+use oci::{Digest, Manifest, RepositoryName, Tag};
+use policy::Subject;
+
+use graph::Graph;
+pub(crate) use resolve::{
+    Budget, ListPage, head_tag, holds, list_page, list_tags, read_page, tag_digests,
+};
+
+/// The configuration's `inventory`.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How long after it was last seen at a tag a manifest still counts as the tag's, and how long
+    /// content is readable to whoever pushed it. Default 24 h.
+    pub linger: Duration,
+    /// How many edges (tag to manifest, manifest to content) are kept in memory, of all
+    /// repositories together. Default 4 million, about 1 GiB.
+    pub max_edges: usize,
+    /// The most requests to the upstream that one question may cost. Default 2000.
+    pub max_requests: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { linger: Duration::from_secs(24 * 3600), max_edges: 4_000_000, max_requests: 2000 }
+    }
+}
+
+/// The graph of every repository that was seen.
+#[derive(Debug)]
+pub struct Inventory {
+    settings: Settings,
+    repositories: DashMap<RepositoryName, Arc<Mutex<Graph>>>,
+    edges: AtomicUsize,
+}
+
+impl Inventory {
+    /// An empty one.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, repositories: DashMap::new(), edges: AtomicUsize::new(0) }
+    }
+
+    /// How it was set up.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// `tag` was seen to point at `digest`.
+    pub fn saw_tag(&self, repository: &RepositoryName, tag: &Tag, digest: &Digest, now: Instant) {
+        self.learn(repository, |graph| graph.point(tag, digest, now));
+    }
+
+    /// The manifest `digest` is in `repository`, and this is what it says.
+    pub fn saw_manifest(&self, repository: &RepositoryName, digest: &Digest, manifest: &Manifest) {
+        self.learn(repository, |graph| graph.add(digest, manifest));
+    }
+
+    /// `subject` itself brought `digest` into `repository`: pushed, uploaded or mounted it.
+    pub fn saw_push(
+        &self,
+        repository: &RepositoryName,
+        subject: &Subject,
+        digest: &Digest,
+        now: Instant,
+    ) {
+        self.learn(repository, |graph| graph.pushed(subject, digest, now));
+    }
+
+    /// Whether `subject` itself brought `digest` into `repository`, not longer than `linger` ago.
+    #[must_use]
+    pub fn is_own(
+        &self,
+        repository: &RepositoryName,
+        subject: &Subject,
+        digest: &Digest,
+        now: Instant,
+    ) -> bool {
+        self.ask(repository, |graph| graph.is_own(subject, digest, now, self.settings.linger))
+    }
+
+    /// Whether `digest` is reachable from the manifest of a tag that `allows` accepts.
+    #[must_use]
+    pub fn is_vouched_for(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        allows: impl Fn(&Tag) -> bool,
+        now: Instant,
+    ) -> bool {
+        self.ask(repository, |graph| {
+            graph.is_vouched_for(digest, &allows, now, self.settings.linger)
+        })
+    }
+
+    /// Whether `digest` is known to be an artifact by its content: no index, no filesystem layer.
+    #[must_use]
+    pub fn is_artifact(&self, repository: &RepositoryName, digest: &Digest) -> bool {
+        self.ask(repository, |graph| graph.is_artifact(digest))
+    }
+
+    /// The subject of an artifact, if the manifest is known.
+    #[must_use]
+    pub fn subject_of(&self, repository: &RepositoryName, digest: &Digest) -> Option<Digest> {
+        self.graph(repository).and_then(|graph| lock(&graph).subject_of(digest).cloned())
+    }
+
+    /// The children of a manifest, or none if the manifest is not known.
+    #[must_use]
+    pub fn children_of(&self, repository: &RepositoryName, digest: &Digest) -> Option<Vec<Digest>> {
+        self.graph(repository).and_then(|graph| lock(&graph).children_of(digest))
+    }
+
+    fn graph(&self, repository: &RepositoryName) -> Option<Arc<Mutex<Graph>>> {
+        self.repositories.get(repository).map(|entry| Arc::clone(entry.value()))
+    }
+
+    fn ask(&self, repository: &RepositoryName, question: impl Fn(&Graph) -> bool) -> bool {
+        self.graph(repository).is_some_and(|graph| question(&lock(&graph)))
+    }
+
+    fn learn(&self, repository: &RepositoryName, lesson: impl FnOnce(&mut Graph)) {
+        let graph = Arc::clone(self.repositories.entry(repository.clone()).or_default().value());
+        let (before, after) = {
+            let mut graph = lock(&graph);
+            let before = graph.edges();
+            lesson(&mut graph);
+            (before, graph.edges())
+        };
+        let grown = after.saturating_sub(before);
+        let total = self.edges.fetch_add(grown, Ordering::Relaxed) + grown;
+        if total > self.settings.max_edges {
+            self.forget();
+        }
+    }
+
+    /// Makes room: what has expired first, then whole repositories, any of them. Forgetting can
+    /// only deny, and the next pull of a tag teaches the gate again.
+    fn forget(&self) {
+        let now = Instant::now();
+        let mut kept = 0;
+        let target = self.settings.max_edges / 2;
+        self.repositories.retain(|_, graph| {
+            let mut graph = lock(graph);
+            graph.expire(now, self.settings.linger);
+            let fits = graph.edges() > 0 && kept + graph.edges() <= target;
+            kept += if fits { graph.edges() } else { 0 };
+            fits
+        });
+        self.edges.store(kept, Ordering::Relaxed);
+    }
+}
+
+/// A graph is valid after every step of its methods, so a panic elsewhere does not spoil it.
+fn lock(graph: &Mutex<Graph>) -> MutexGuard<'_, Graph> {
+    graph.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,254 @@
+//! Asking the upstream what it holds, where guessing is not good enough.
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT, LINK};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use oci::{
+    Digest, Kind, Manifest, ManifestType, Operation, Page, Read, Reference, RepositoryName, Tag,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::body::Body;
+use crate::content;
+use crate::upstream::{Answer, Error, Outgoing, Upstream};
+
+/// Every manifest type that the gate reads, so that the upstream converts none.
+const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json";
+
+/// The largest manifest that is read (spec, "Pushing Manifests").
+const MAX_MANIFEST: usize = 4 << 20;
+
+/// The largest page of a list that is read.
+const MAX_PAGE: usize = 32 << 20;
+
+/// How deep indexes may be nested.
+const MAX_DEPTH: usize = 4;
+
+/// How many requests one question may still cost.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: usize,
+    whole: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(requests: usize) -> Self {
+        Self { left: requests, whole: requests }
+    }
+
+    fn spend(&mut self) -> Result<(), Error> {
+        self.left = self.left.checked_sub(1).ok_or(Error::Budget(self.whole))?;
+        Ok(())
+    }
+}
+
+/// What the tag points at now; none where there is no such tag.
+pub(crate) async fn head_tag(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    tag: &Tag,
+) -> Result<Option<Digest>, Error> {
+    let operation = Operation::ReadManifest {
+        read: Read::Head,
+        repository: repository.clone(),
+        reference: Reference::Tag(tag.clone()),
+    };
+    let answer = ask(upstream, Method::HEAD, &operation).await?;
+    match answer.head.status() {
+        StatusCode::OK => content::digest_header(answer.head.headers())
+            .map(Some)
+            .ok_or_else(|| Error::Wrong("it does not say the digest of a tag".to_owned())),
+        StatusCode::NOT_FOUND => Ok(None),
+        status => Err(Error::Wrong(format!("it answered {status} when asked for a tag"))),
+    }
+}
+
+/// Every tag of the repository with what it points at.
+pub(crate) async fn tag_digests(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    budget: &mut Budget,
+) -> Result<Vec<(Tag, Digest)>, Error> {
+    let mut tags = Vec::new();
+    for tag in list_tags(upstream, repository, budget).await?.unwrap_or_default() {
+        budget.spend()?;
+        if let Some(digest) = head_tag(upstream, repository, &tag).await? {
+            tags.push((tag, digest));
+        }
+    }
+    Ok(tags)
+}
+
+/// The names of all tags; none where there is no such repository.
+pub(crate) async fn list_tags(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    budget: &mut Budget,
+) -> Result<Option<Vec<Tag>>, Error> {
+    #[derive(Deserialize)]
+    struct TagList {
+        // docker-registry says `null` for a repository whose tags were all deleted.
+        tags: Option<Vec<String>>,
+    }
+    let operation = Operation::ListTags {
+        read: Read::Get,
+        repository: repository.clone(),
+        page: Page::default(),
+    };
+    let mut target = operation.target();
+    let mut tags = Vec::new();
+    while let Some(at) = target.take() {
+        let Some(page) = list_page::<TagList>(upstream, &at, budget).await? else {
+            return Ok(None);
+        };
+        // A name that is no tag cannot be asked for either.
+        tags.extend(page.body.tags.unwrap_or_default().iter().filter_map(|t| Tag::new(t).ok()));
+        target = page.next;
+    }
+    Ok(Some(tags))
+}
+
+/// One page of a list, and where the next one is.
+pub(crate) struct ListPage<T> {
+    pub(crate) body: T,
+    pub(crate) next: Option<String>,
+}
+
+/// Fetches a page of a list; none where the upstream says 404.
+pub(crate) async fn list_page<T: DeserializeOwned>(
+    upstream: &Upstream,
+    target: &str,
+    budget: &mut Budget,
+) -> Result<Option<ListPage<T>>, Error> {
+    budget.spend()?;
+    let answer = send(upstream, Method::GET, target, HeaderMap::new()).await?;
+    match answer.head.status() {
+        StatusCode::OK => read_page(answer).await.map(Some),
+        StatusCode::NOT_FOUND => {
+            answer.discard().await;
+            Ok(None)
+        }
+        status => Err(Error::Wrong(format!("it answered {status} to a list"))),
+    }
+}
+
+/// Reads a page of a list.
+pub(crate) async fn read_page<T: DeserializeOwned>(answer: Answer) -> Result<ListPage<T>, Error> {
+    let next = next_link(answer.head.headers());
+    let bytes = answer.collect(MAX_PAGE).await?;
+    let body = serde_json::from_slice(&bytes)
+        .map_err(|error| Error::Wrong(format!("a list cannot be read: {error}")))?;
+    Ok(ListPage { body, next })
+}
+
+/// The target of `Link: <…>; rel="next"` (RFC 8288), on the upstream's own origin.
+fn next_link(headers: &HeaderMap) -> Option<String> {
+    let link = headers.get(LINK)?.to_str().ok()?;
+    let (target, parameters) = link.strip_prefix('<')?.split_once('>')?;
+    if !parameters.contains("rel=\"next\"") && !parameters.contains("rel=next") {
+        return None;
+    }
+    // The path alone is used, so that a list cannot send the gate to another place.
+    let uri: http::Uri = target.parse().ok()?;
+    uri.path_and_query().map(|target| target.as_str().to_owned())
+}
+
+/// Whether `digest` is the manifest `at`, or a child of it at any depth.
+pub(crate) async fn holds(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    at: &Digest,
+    digest: &Digest,
+    budget: &mut Budget,
+) -> Result<bool, Error> {
+    let mut ahead = vec![(at.clone(), 0)];
+    while let Some((at, depth)) = ahead.pop() {
+        if at == *digest {
+            return Ok(true);
+        }
+        budget.spend()?;
+        let Some(manifest) = fetch(upstream, repository, &at).await? else { continue };
+        if depth == MAX_DEPTH && manifest.kind() == Kind::Index {
+            return Err(Error::Wrong("indexes are nested too deep".to_owned()));
+        }
+        for child in &manifest.children {
+            if child.digest == *digest {
+                return Ok(true);
+            }
+            if is_index_type(&child.media_type) {
+                ahead.push((child.digest.clone(), depth + 1));
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn is_index_type(media_type: &str) -> bool {
+    [ManifestType::OciIndex, ManifestType::DockerList]
+        .iter()
+        .any(|index| index.as_str() == media_type)
+}
+
+/// A manifest by digest; none where it is gone.
+async fn fetch(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<Manifest>, Error> {
+    let operation = Operation::ReadManifest {
+        read: Read::Get,
+        repository: repository.clone(),
+        reference: Reference::Digest(digest.clone()),
+    };
+    let answer = ask(upstream, Method::GET, &operation).await?;
+    match answer.head.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => {
+            answer.discard().await;
+            return Ok(None);
+        }
+        status => return Err(Error::Wrong(format!("it answered {status} to a manifest"))),
+    }
+    let content_type = content::content_type(answer.head.headers()).map(str::to_owned);
+    let bytes = answer.collect(MAX_MANIFEST).await?;
+    if content::digest(digest.algorithm(), &bytes) != *digest {
+        return Err(Error::Wrong("a manifest has another digest than it was asked for".to_owned()));
+    }
+    Manifest::parse(&bytes, content_type.as_deref())
+        .map(Some)
+        .map_err(|error| Error::Wrong(format!("a manifest cannot be read: {error}")))
+}
+
+async fn ask(upstream: &Upstream, method: Method, operation: &Operation) -> Result<Answer, Error> {
+    let target = operation
+        .target()
+        .ok_or_else(|| Error::Wrong("the operation has no target of its own".to_owned()))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
+    send(upstream, method, &target, headers).await
+}
+
+async fn send(
+    upstream: &Upstream,
+    method: Method,
+    target: &str,
+    mut headers: HeaderMap,
+) -> Result<Answer, Error> {
+    headers
+        .insert(HeaderName::from_static("accept-encoding"), HeaderValue::from_static("identity"));
+    upstream
+        .send(Outgoing {
+            method,
+            target: upstream.target(target),
+            headers,
+            client_host: None,
+            body: Body::Empty,
+            progress: Arc::default(),
+        })
+        .await
+}

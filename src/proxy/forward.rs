@@ -1,0 +1,302 @@
+//! From a [`Permit`] to an answer. This is the only way to the upstream, and a permit is the only
+//! way in here.
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use oci::{Digest, Operation, Read, Reference, RepositoryName, UploadStart};
+
+use super::exchange::Exchange;
+use super::headers::{Forwarded, to_client, to_upstream};
+use super::uploads::{Session, seal_location};
+use super::{Gate, lists, manifests};
+use crate::authorize::{Granted, Permit, Question};
+use crate::body::{Body, Pace, Progress, Transfer};
+use crate::refusal::Refusal;
+use crate::upstream::{Answer, Error, Outgoing, Redirects};
+use hyper::body::Incoming;
+
+/// One request on its way: what came, without what was decided about it.
+pub(super) struct Forwarding<'a> {
+    pub(super) gate: &'a Gate,
+    pub(super) question: Question<'a>,
+    pub(super) head: &'a Parts,
+    pub(super) forwarded: Forwarded<'a>,
+    pub(super) exchange: &'a mut Exchange,
+}
+
+impl Forwarding<'_> {
+    /// Does what the permit allows, and makes the answer for the client.
+    pub(super) async fn run(
+        mut self,
+        permit: Permit,
+        body: Option<Incoming>,
+    ) -> Result<Response<Body>, Refusal> {
+        let (granted, lock) = permit.into_parts();
+        let answer = match granted {
+            Granted::Plain(operation) => self.plain(operation, body).await,
+            Granted::ArtifactOnly(operation) => {
+                manifests::read_artifact(&mut self, operation).await
+            }
+            Granted::Manifest { operation, content } => {
+                manifests::store(&mut self, operation, content).await
+            }
+            Granted::Upload { operation, upload } => {
+                let session = Session { started: upload.started };
+                self.upload_step(operation, &upload.location, session, body).await
+            }
+        };
+        // The lock is held until the upstream has answered, and what it said is learned.
+        drop(lock);
+        answer
+    }
+
+    async fn plain(
+        &mut self,
+        operation: Operation,
+        body: Option<Incoming>,
+    ) -> Result<Response<Body>, Refusal> {
+        match &operation {
+            Operation::ReadManifest { .. } => manifests::read(self, operation).await,
+            Operation::ReadBlob { read, .. } => {
+                let read = *read;
+                self.blob(operation, read).await
+            }
+            Operation::ListTags { .. }
+            | Operation::Catalog { .. }
+            | Operation::Referrers { .. } => lists::answer(self, operation).await,
+            Operation::StartUpload { repository, start } => {
+                let (repository, start) = (repository.clone(), start.clone());
+                self.start_upload(operation, repository, start, body).await
+            }
+            Operation::DeleteManifest { .. } | Operation::DeleteBlob { .. } => {
+                let answer = self.send(&operation, Method::DELETE, Body::Empty).await?;
+                Ok(self.stream(answer, HeaderMap::new()))
+            }
+            _ => Err(Refusal::Internal("an operation without its permit")),
+        }
+    }
+
+    /// Asks the upstream for the operation as it stands.
+    pub(super) async fn send(
+        &mut self,
+        operation: &Operation,
+        method: Method,
+        body: Body,
+    ) -> Result<Answer, Refusal> {
+        let target = operation.target().ok_or(Refusal::Internal("an operation without target"))?;
+        let target = self.gate.upstream.target(&target);
+        self.send_to(operation, method, target, body, Arc::default()).await
+    }
+
+    async fn send_to(
+        &mut self,
+        operation: &Operation,
+        method: Method,
+        target: String,
+        body: Body,
+        progress: Arc<Progress>,
+    ) -> Result<Answer, Refusal> {
+        let outgoing = Outgoing {
+            method,
+            target,
+            headers: to_upstream(&self.head.headers, operation, self.forwarded),
+            client_host: self.head.headers.get(http::header::HOST).cloned(),
+            body,
+            progress: Arc::clone(&progress),
+        };
+        self.exchange.asked();
+        let sent = self.gate.upstream.send(outgoing).await;
+        self.exchange.answered();
+        match sent {
+            Err(_) if progress.is_broken() => Err(Refusal::ClientBroke),
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Where a redirected read ends, if the gate is to follow; the redirect itself otherwise.
+    pub(super) async fn settle(
+        &mut self,
+        operation: &Operation,
+        method: &Method,
+        answer: Answer,
+        passes: bool,
+    ) -> Result<Answer, Refusal> {
+        let upstream = &self.gate.upstream;
+        let Some(redirected) = upstream.redirect(&answer)? else { return Ok(answer) };
+        let elsewhere = !upstream.is_own(&redirected);
+        if elsewhere && passes {
+            return Ok(answer);
+        }
+        answer.discard().await;
+        let headers = to_upstream(&self.head.headers, operation, self.forwarded);
+        Ok(upstream.follow(redirected, method, &headers).await?)
+    }
+
+    async fn blob(&mut self, operation: Operation, read: Read) -> Result<Response<Body>, Refusal> {
+        let method = method_of(read);
+        let answer = self.send(&operation, method.clone(), Body::Empty).await?;
+        let passes = self.gate.upstream.settings().redirects == Redirects::Pass;
+        let answer = self.settle(&operation, &method, answer, passes).await?;
+        let mut headers = HeaderMap::new();
+        if answer.head.status().is_redirection()
+            && let Some(location) = answer.head.headers().get(LOCATION)
+        {
+            headers.insert(LOCATION, location.clone());
+        }
+        Ok(self.stream(answer, headers))
+    }
+
+    /// Passes an answer on as it is, with the headers that the gate adds.
+    pub(super) fn stream(&mut self, answer: Answer, more: HeaderMap) -> Response<Body> {
+        let mut headers = to_client(answer.head.headers());
+        headers.extend(more);
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = answer.head.status();
+        *response.headers_mut() = headers;
+        *response.body_mut() = answer.stream(Arc::default());
+        response
+    }
+
+    /// The client's body for the upstream.
+    fn body(&mut self, body: Option<Incoming>) -> (Body, Arc<Progress>) {
+        let progress = self.exchange.incoming();
+        let body = match body {
+            Some(body) if !http_body::Body::is_end_stream(&body) => {
+                let limits = &self.gate.limits;
+                let pace = Pace { idle: limits.idle_timeout, minimum_rate: limits.minimum_rate };
+                Body::Stream(Box::new(Transfer::new(body, pace, Arc::clone(&progress), |_| {})))
+            }
+            _ => Body::Empty,
+        };
+        (body, progress)
+    }
+
+    async fn start_upload(
+        &mut self,
+        operation: Operation,
+        repository: RepositoryName,
+        start: UploadStart,
+        body: Option<Incoming>,
+    ) -> Result<Response<Body>, Refusal> {
+        // A body that is not the blob itself is not sent on.
+        let body = if matches!(start, UploadStart::Monolithic { .. }) { body } else { None };
+        let (body, progress) = self.body(body);
+        let target = operation.target().ok_or(Refusal::Internal("an upload without target"))?;
+        let target = self.gate.upstream.target(&target);
+        let answer = self.send_to(&operation, Method::POST, target, body, progress).await?;
+        let mut headers = HeaderMap::new();
+        match (answer.head.status(), &start) {
+            (
+                StatusCode::CREATED,
+                UploadStart::Monolithic { digest } | UploadStart::Mount { digest, .. },
+            ) => {
+                self.stored(&repository, digest);
+                headers.insert(LOCATION, blob_location(&repository, digest));
+            }
+            (StatusCode::ACCEPTED, _) => {
+                let session = Session { started: jiff::Timestamp::now() };
+                headers = self.seal(&repository, answer.head.headers(), session)?;
+            }
+            (status, _) if status.is_success() => {
+                return Err(unexpected(status, "the start of an upload"));
+            }
+            _ => {}
+        }
+        Ok(self.stream(answer, headers))
+    }
+
+    async fn upload_step(
+        &mut self,
+        operation: Operation,
+        location: &str,
+        session: Session,
+        body: Option<Incoming>,
+    ) -> Result<Response<Body>, Refusal> {
+        let (method, target, body) = match &operation {
+            Operation::UploadChunk { .. } => (Method::PATCH, location.to_owned(), body),
+            Operation::FinishUpload { digest, .. } => {
+                let mark = if location.contains('?') { '&' } else { '?' };
+                (Method::PUT, format!("{location}{mark}digest={digest}"), body)
+            }
+            Operation::CancelUpload { .. } => (Method::DELETE, location.to_owned(), None),
+            _ => (Method::GET, location.to_owned(), None),
+        };
+        let (body, progress) = self.body(body);
+        let answer = self.send_to(&operation, method, target, body, progress).await?;
+        let status = answer.head.status();
+        let mut headers = HeaderMap::new();
+        match &operation {
+            Operation::FinishUpload { repository, digest, .. } if status.is_success() => {
+                if status != StatusCode::CREATED {
+                    return Err(unexpected(status, "the end of an upload"));
+                }
+                self.stored(repository, digest);
+                headers.insert(LOCATION, blob_location(repository, digest));
+            }
+            Operation::UploadChunk { repository, .. }
+            | Operation::UploadStatus { repository, .. }
+                if status.is_success() =>
+            {
+                headers = self.seal(repository, answer.head.headers(), session)?;
+            }
+            _ => {}
+        }
+        Ok(self.stream(answer, headers))
+    }
+
+    fn seal(
+        &self,
+        repository: &RepositoryName,
+        upstream: &HeaderMap,
+        session: Session,
+    ) -> Result<HeaderMap, Refusal> {
+        let location = self.gate.upstream.own_target(upstream)?;
+        let subject = self.question.principal.caller.subject.to_string();
+        seal_location(&self.gate.seal, location, subject, repository, session)
+    }
+
+    fn stored(&self, repository: &RepositoryName, digest: &Digest) {
+        let subject = &self.question.principal.caller.subject;
+        self.gate.inventory.saw_push(repository, subject, digest, self.question.now);
+    }
+}
+
+/// The method for a read.
+pub(super) fn method_of(read: Read) -> Method {
+    match read {
+        Read::Get => Method::GET,
+        Read::Head => Method::HEAD,
+    }
+}
+
+fn blob_location(repository: &RepositoryName, digest: &Digest) -> HeaderValue {
+    path_value(&format!("/v2/{repository}/blobs/{digest}"))
+}
+
+/// Where a manifest is, for `Location`.
+pub(super) fn manifest_location(repository: &RepositoryName, reference: &Reference) -> HeaderValue {
+    path_value(&format!("/v2/{repository}/manifests/{reference}"))
+}
+
+/// Names, tags and digests are printable ASCII, so this gives the path.
+fn path_value(path: &str) -> HeaderValue {
+    HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/v2/"))
+}
+
+fn unexpected(status: StatusCode, at: &str) -> Refusal {
+    Error::Wrong(format!("it answered {status} at {at}")).into()
+}
+
+/// An answer that the gate makes itself.
+pub(super) fn json(status: StatusCode, body: String) -> Response<Body> {
+    let length = body.len();
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}

@@ -1,0 +1,164 @@
+//! Manifests are small and are read: held, hashed, learned from, then released.
+
+use http::header::{CONTENT_LENGTH, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use oci::{
+    Algorithm, Digest, ErrorCode, Kind, Manifest, Operation, Read, Reference, RepositoryName,
+};
+
+use super::forward::{Forwarding, manifest_location, method_of};
+use super::headers::to_client;
+use crate::authorize::ManifestContent;
+use crate::body::Body;
+use crate::content;
+use crate::refusal::Refusal;
+use crate::upstream::{Answer, Error};
+
+/// Reads a manifest, and learns what it says.
+pub(super) async fn read(
+    forwarding: &mut Forwarding<'_>,
+    operation: Operation,
+) -> Result<Response<Body>, Refusal> {
+    let Operation::ReadManifest { read, repository, reference } = &operation else {
+        return Err(Refusal::Internal("not a manifest to be read"));
+    };
+    let answer = fetch(forwarding, &operation, *read).await?;
+    if answer.head.status() != StatusCode::OK {
+        return Ok(forwarding.stream(answer, HeaderMap::new()));
+    }
+    match read {
+        Read::Head => {
+            if let (Some(digest), Reference::Tag(tag)) =
+                (content::digest_header(answer.head.headers()), reference)
+            {
+                let now = forwarding.question.now;
+                forwarding.gate.inventory.saw_tag(repository, tag, &digest, now);
+            }
+            Ok(forwarding.stream(answer, HeaderMap::new()))
+        }
+        Read::Get => {
+            let (response, _) = hold(forwarding, repository, reference, answer).await?;
+            Ok(response)
+        }
+    }
+}
+
+/// Reads what stands at a fallback referrers tag, for a caller who may read the image that the tag
+/// names but was not granted the tag. It is released only if it is an artifact by its content, so
+/// HEAD fetches the body too.
+pub(super) async fn read_artifact(
+    forwarding: &mut Forwarding<'_>,
+    operation: Operation,
+) -> Result<Response<Body>, Refusal> {
+    let Operation::ReadManifest { read, repository, reference } = &operation else {
+        return Err(Refusal::Internal("not a manifest to be read"));
+    };
+    let missing =
+        Refusal::Missing { code: ErrorCode::ManifestUnknown, message: "manifest unknown" };
+    let answer = fetch(forwarding, &operation, Read::Get).await?;
+    if answer.head.status() != StatusCode::OK {
+        answer.discard().await;
+        return Err(missing);
+    }
+    let (mut response, manifest) = hold(forwarding, repository, reference, answer).await?;
+    let is_artifact = manifest.is_some_and(|manifest| match manifest.kind() {
+        Kind::Image => manifest.is_artifact_by_content(),
+        Kind::Index => manifest
+            .children
+            .iter()
+            .all(|child| forwarding.gate.inventory.is_artifact(repository, &child.digest)),
+    });
+    if !is_artifact {
+        return Err(missing);
+    }
+    if *read == Read::Head {
+        *response.body_mut() = Body::Empty;
+    }
+    Ok(response)
+}
+
+async fn fetch(
+    forwarding: &mut Forwarding<'_>,
+    operation: &Operation,
+    read: Read,
+) -> Result<Answer, Refusal> {
+    let method = method_of(read);
+    let answer = forwarding.send(operation, method.clone(), Body::Empty).await?;
+    // A manifest is always fetched by the gate, wherever it is.
+    forwarding.settle(operation, &method, answer, false).await
+}
+
+/// Holds the manifest, checks its digest, and learns. What cannot be parsed teaches nothing and is
+/// passed on: policy decides about tags, whatever stands there.
+async fn hold(
+    forwarding: &mut Forwarding<'_>,
+    repository: &RepositoryName,
+    reference: &Reference,
+    answer: Answer,
+) -> Result<(Response<Body>, Option<Manifest>), Refusal> {
+    let mut headers = to_client(answer.head.headers());
+    let named = content::digest_header(answer.head.headers());
+    let content_type = content::content_type(answer.head.headers()).map(str::to_owned);
+    let bytes = answer.collect(forwarding.gate.limits.manifest_size).await?;
+    let digest = check(reference, named, &bytes)?;
+    let manifest = Manifest::parse(&bytes, content_type.as_deref()).ok();
+    let inventory = &forwarding.gate.inventory;
+    if let Some(manifest) = &manifest {
+        inventory.saw_manifest(repository, &digest, manifest);
+    }
+    if let Reference::Tag(tag) = reference {
+        inventory.saw_tag(repository, tag, &digest, forwarding.question.now);
+    }
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    let mut response = Response::new(Body::full(bytes));
+    *response.headers_mut() = headers;
+    Ok((response, manifest))
+}
+
+/// The digest of the bytes, which must be the one that was asked for and the one that the upstream
+/// names.
+fn check(reference: &Reference, named: Option<Digest>, bytes: &[u8]) -> Result<Digest, Refusal> {
+    let asked = match reference {
+        Reference::Digest(digest) => Some(digest.clone()),
+        Reference::Tag(_) => named,
+    };
+    let algorithm = asked.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
+    let digest = content::digest(algorithm, bytes);
+    match asked {
+        Some(asked) if asked != digest => {
+            let wrong = format!("the manifest {asked} came with the content of {digest}");
+            Err(Error::Wrong(wrong).into())
+        }
+        _ => Ok(digest),
+    }
+}
+
+/// Stores a manifest that was judged, and learns what it says.
+pub(super) async fn store(
+    forwarding: &mut Forwarding<'_>,
+    operation: Operation,
+    content: ManifestContent,
+) -> Result<Response<Body>, Refusal> {
+    let Operation::PutManifest { repository, reference, tags } = &operation else {
+        return Err(Refusal::Internal("not a manifest to be stored"));
+    };
+    let ManifestContent { bytes, digest, manifest } = content;
+    let answer = forwarding.send(&operation, Method::PUT, Body::full(bytes)).await?;
+    let mut headers = HeaderMap::new();
+    if answer.head.status().is_success() {
+        let now = forwarding.question.now;
+        let inventory = &forwarding.gate.inventory;
+        let subject = &forwarding.question.principal.caller.subject;
+        inventory.saw_manifest(repository, &digest, &manifest);
+        inventory.saw_push(repository, subject, &digest, now);
+        let tag = match reference {
+            Reference::Tag(tag) => Some(tag),
+            Reference::Digest(_) => None,
+        };
+        for tag in tag.into_iter().chain(tags) {
+            inventory.saw_tag(repository, tag, &digest, now);
+        }
+        headers.insert(LOCATION, manifest_location(repository, &Reference::Digest(digest)));
+    }
+    Ok(forwarding.stream(answer, headers))
+}

@@ -1,0 +1,66 @@
+//! The data path: from an accepted connection to an answer.
+//!
+//! [`Gate`] holds what every request needs. `request.rs` reads like the life of a request; what it
+//! calls lies beside it.
+
+mod connection;
+mod exchange;
+mod forward;
+mod headers;
+pub mod io;
+mod listener;
+mod lists;
+mod manifests;
+mod request;
+mod request_id;
+pub mod seal;
+mod services;
+mod settings;
+pub mod tls;
+mod uploads;
+
+use std::sync::Arc;
+
+use crate::audit::Audit;
+use crate::authorize::Locks;
+use crate::config::Network;
+use crate::identity::Authenticator;
+use crate::inventory::Inventory;
+use crate::metrics::Metrics;
+use crate::reload::PolicyFiles;
+use crate::upstream::Upstream;
+use crate::watch::Reloaded;
+pub use listener::{Bound, ListenError, Listeners, Stop};
+pub use request_id::RequestIds;
+use seal::Seal;
+pub use settings::{Limits, Listen, Tls};
+
+/// Everything that a request needs; made once.
+pub struct Gate {
+    /// Who is asking.
+    pub authenticator: Arc<Authenticator>,
+    /// What they may do, as it stands now.
+    pub policy: Arc<Reloaded<PolicyFiles>>,
+    /// Which tags vouch for which digests.
+    pub inventory: Inventory,
+    /// The registry.
+    pub upstream: Arc<Upstream>,
+    /// One for each repository.
+    pub locks: Locks,
+    /// For upload locations.
+    pub seal: Seal,
+    /// What was done.
+    pub audit: Arc<Audit>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What a client may take.
+    pub limits: Limits,
+    /// Namespaces of other registries that are mirrored here.
+    pub mirrors: oci::Mirrors,
+    /// Whose word about the client's address counts.
+    pub trusted_proxies: Vec<Network>,
+    /// Names for requests.
+    pub request_ids: RequestIds,
+    /// `/token` and what else is not `/v2/`.
+    pub services: axum::Router,
+}

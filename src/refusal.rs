@@ -1,0 +1,377 @@
+//! Everything that is not a forwarded answer, and the one place that turns it into a response.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderValue, Response, StatusCode, Version};
+use hyper::ext::ReasonPhrase;
+use oci::{BadRequest, Digest, ErrorBody, ErrorCode, InvalidManifest, Operation};
+use serde_json::json;
+
+use crate::body::Body;
+use crate::identity::{AuthError, Challenge, Complaint, Scope};
+use crate::token::Issuer;
+use crate::upstream;
+
+/// How much of a message fits into a reason phrase.
+const MAX_PHRASE: usize = 200;
+
+/// Why a request is not forwarded, or its answer not passed on.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The target is none.
+    #[error(transparent)]
+    Target(#[from] BadRequest),
+    /// The HTTP message is not one that the gate understands in one way only.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// No credential came.
+    #[error("authentication required")]
+    NoCredential,
+    /// A credential came and was not accepted.
+    #[error(transparent)]
+    Credential(#[from] AuthError),
+    /// Another token of the same caller would do.
+    #[error("the token does not cover this: ask for one with the scope of the challenge")]
+    InsufficientScope,
+    /// Policy says no.
+    #[error("{action} of {image} is denied: {reason}")]
+    Denied {
+        /// What was asked for.
+        action: &'static str,
+        /// Of what.
+        image: String,
+        /// The rule that denies, where one does.
+        rule: Option<String>,
+        /// In words.
+        reason: String,
+    },
+    /// It is not there, or the caller cannot know that it is.
+    #[error("{message}")]
+    Missing {
+        /// For the kind of thing.
+        code: ErrorCode,
+        /// In words; the same whether it is there or not.
+        message: &'static str,
+    },
+    /// The manifest cannot be stored.
+    #[error("the manifest is invalid: {0}")]
+    Manifest(#[source] InvalidManifest),
+    /// The content contradicts the request.
+    #[error("{message}")]
+    Content {
+        /// The kind of contradiction.
+        code: ErrorCode,
+        /// In words.
+        message: String,
+    },
+    /// A manifest names content that is not there, or that the caller may not read.
+    #[error("the manifest names {0}, which is not in this repository")]
+    UnknownContent(Digest),
+    /// A manifest over the limit.
+    #[error("a manifest has at most {0} bytes here")]
+    TooLarge(usize),
+    /// The client's body did not come whole.
+    #[error("the request's body broke off")]
+    ClientBroke,
+    /// The upstream failed.
+    #[error("the registry behind the gate did not answer as it should")]
+    Upstream(#[from] upstream::Error),
+    /// The audit trail cannot be written, so nothing is done that must stand in it.
+    #[error("the audit trail cannot be written at the moment")]
+    Audit(#[from] crate::audit::Unwritten),
+    /// The gate contradicts itself.
+    #[error("internal error")]
+    Internal(&'static str),
+}
+
+/// What the response depends on beside the refusal.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// For challenges.
+    pub issuer: &'a Issuer,
+    /// What was asked for, if that was understood.
+    pub operation: Option<&'a Operation>,
+    /// Reason phrases exist in HTTP/1 alone.
+    pub version: Version,
+    /// Told to the client, so that it can be found in the log.
+    pub request_id: &'a str,
+}
+
+impl Refusal {
+    /// The status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Target(bad) => {
+                StatusCode::from_u16(bad.status()).unwrap_or(StatusCode::BAD_REQUEST)
+            }
+            Self::Malformed(_) | Self::Manifest(_) | Self::Content { .. } | Self::ClientBroke => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::NoCredential | Self::InsufficientScope => StatusCode::UNAUTHORIZED,
+            Self::Credential(error) => match error {
+                AuthError::Malformed(_) => StatusCode::BAD_REQUEST,
+                AuthError::Invalid { .. } | AuthError::Expired => StatusCode::UNAUTHORIZED,
+                AuthError::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+                AuthError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            },
+            Self::Denied { .. } => StatusCode::FORBIDDEN,
+            Self::Missing { .. } | Self::UnknownContent(_) => StatusCode::NOT_FOUND,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Upstream(error) => match error {
+                upstream::Error::Budget(_) => StatusCode::SERVICE_UNAVAILABLE,
+                upstream::Error::ConnectTimeout { .. } | upstream::Error::ResponseTimeout(_) => {
+                    StatusCode::GATEWAY_TIMEOUT
+                }
+                _ => StatusCode::BAD_GATEWAY,
+            },
+            Self::Audit(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// A word for the metrics, of a fixed set.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Denied { rule: Some(_), .. } => "rule",
+            Self::Denied { rule: None, .. } => "default",
+            Self::Missing { .. } | Self::UnknownContent(_) => "not_visible",
+            Self::InsufficientScope => "scope",
+            Self::NoCredential => "no_credential",
+            Self::Credential(_) => "credential",
+            Self::Target(_)
+            | Self::Malformed(_)
+            | Self::Manifest(_)
+            | Self::Content { .. }
+            | Self::TooLarge(_)
+            | Self::ClientBroke => "invalid",
+            Self::Upstream(_) => "upstream",
+            Self::Audit(_) | Self::Internal(_) => "internal",
+        }
+    }
+
+    /// Whether it is a decision about the caller, which must stand in the audit trail before the
+    /// caller hears of it.
+    #[must_use]
+    pub fn is_decision(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::Missing { .. } | Self::UnknownContent(_))
+            || matches!(
+                self,
+                Self::Credential(AuthError::Invalid { .. } | AuthError::Throttled { .. })
+            )
+    }
+
+    /// The rule behind a denial.
+    #[must_use]
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Self::Denied { rule, .. } => rule.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Target(bad) => bad.code(),
+            Self::Malformed(_) | Self::ClientBroke => ErrorCode::Unsupported,
+            Self::NoCredential | Self::InsufficientScope => ErrorCode::Unauthorized,
+            Self::Credential(error) => match error {
+                AuthError::Malformed(_) => ErrorCode::Unsupported,
+                AuthError::Invalid { .. } | AuthError::Expired => ErrorCode::Unauthorized,
+                AuthError::Throttled { .. } => ErrorCode::TooManyRequests,
+                AuthError::Busy => ErrorCode::Unavailable,
+            },
+            Self::Denied { .. } => ErrorCode::Denied,
+            Self::Missing { code, .. } | Self::Content { code, .. } => *code,
+            Self::Manifest(_) => ErrorCode::ManifestInvalid,
+            Self::UnknownContent(_) => ErrorCode::ManifestBlobUnknown,
+            Self::TooLarge(_) => ErrorCode::SizeInvalid,
+            Self::Upstream(_) | Self::Audit(_) => ErrorCode::Unavailable,
+            Self::Internal(_) => ErrorCode::Unknown,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Credential(AuthError::Throttled { retry_after }) => Some(*retry_after),
+            Self::Credential(AuthError::Busy) | Self::Audit(_) => Some(Duration::from_secs(2)),
+            Self::Upstream(upstream::Error::Budget(_)) => Some(Duration::from_secs(30)),
+            _ => None,
+        }
+    }
+
+    fn challenge(&self, context: &Context<'_>) -> Option<HeaderValue> {
+        let complaint = match self {
+            Self::NoCredential => None,
+            Self::Credential(AuthError::Invalid { .. } | AuthError::Expired) => {
+                Some(Complaint::InvalidToken)
+            }
+            Self::InsufficientScope => Some(Complaint::InsufficientScope),
+            _ => return None,
+        };
+        let scope = context.operation.and_then(scope);
+        let challenge = Challenge { issuer: context.issuer, scope: scope.as_ref(), complaint };
+        Some(challenge.header())
+    }
+
+    /// The message for the client. What the upstream did is for the log; the client gets the id.
+    #[must_use]
+    pub fn message(&self, request_id: &str) -> String {
+        let mut message = self.to_string();
+        if matches!(self, Self::Upstream(_) | Self::Internal(_)) {
+            // Writing to a string cannot fail.
+            let _ = write!(message, " (request {request_id})");
+        }
+        message
+    }
+
+    /// The response: OCI JSON on every method, one challenge, and on HTTP/1.1 the reason as the
+    /// reason phrase, because the containerd family shows the status line of a failed HEAD and
+    /// nothing else.
+    #[must_use]
+    pub fn response(&self, context: &Context<'_>) -> Response<Body> {
+        let message = self.message(context.request_id);
+        let mut body = ErrorBody::new(self.code(), message.clone());
+        if let Some(detail) = self.detail(context) {
+            body = body.with_detail(detail);
+        }
+        let body = body.to_json();
+        let length = body.len();
+        let mut response = Response::new(Body::full(body));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge(context) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(after) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        if let Self::Target(bad) = self
+            && let Some(allow) = bad.allow()
+        {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        let explains = matches!(self.status(), StatusCode::FORBIDDEN | StatusCode::BAD_GATEWAY);
+        if explains
+            && context.version <= Version::HTTP_11
+            && let Some(phrase) = phrase(self.status(), &message)
+        {
+            response.extensions_mut().insert(phrase);
+        }
+        response
+    }
+
+    fn detail(&self, context: &Context<'_>) -> Option<serde_json::Value> {
+        match self {
+            Self::Denied { action, image, rule, reason } => Some(json!({
+                "action": action, "image": image, "rule": rule, "reason": reason,
+                "request_id": context.request_id,
+            })),
+            Self::UnknownContent(digest) => Some(json!({ "digest": digest.to_string() })),
+            Self::Upstream(_) | Self::Internal(_) => {
+                Some(json!({ "request_id": context.request_id }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The scope that a client should ask for. Some clients never ask for more than the challenge of
+/// their first request, so a write asks for reading too.
+fn scope(operation: &Operation) -> Option<Scope> {
+    let repository = operation.repository().cloned();
+    match operation {
+        Operation::Ping(_) => None,
+        Operation::Catalog { .. } => Some(Scope::Catalog),
+        Operation::ReadManifest { .. }
+        | Operation::ReadBlob { .. }
+        | Operation::ListTags { .. }
+        | Operation::Referrers { .. } => repository.map(Scope::Pull),
+        Operation::DeleteManifest { .. } | Operation::DeleteBlob { .. } => {
+            repository.map(Scope::Delete)
+        }
+        Operation::PutManifest { .. }
+        | Operation::StartUpload { .. }
+        | Operation::UploadStatus { .. }
+        | Operation::UploadChunk { .. }
+        | Operation::FinishUpload { .. }
+        | Operation::CancelUpload { .. } => repository.map(Scope::Push),
+    }
+}
+
+/// `Forbidden: …` in printable ASCII and nothing else, so that no message can end the line.
+fn phrase(status: StatusCode, message: &str) -> Option<ReasonPhrase> {
+    let canonical = status.canonical_reason().unwrap_or("Error");
+    let mut phrase: String = format!("{canonical}: {message}")
+        .chars()
+        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+        .collect();
+    if phrase.len() > MAX_PHRASE {
+        phrase.truncate(MAX_PHRASE - 3);
+        phrase.push_str("...");
+    }
+    ReasonPhrase::try_from(phrase).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(issuer: &Issuer, version: Version) -> Context<'_> {
+        Context { issuer, operation: None, version, request_id: "r1" }
+    }
+
+    fn denied(reason: &str) -> Refusal {
+        Refusal::Denied {
+            action: "pull",
+            image: "team/app:v2".to_owned(),
+            rule: Some("no-v2".to_owned()),
+            reason: reason.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_denial_says_why_in_the_reason_phrase_of_http_1() {
+        let issuer = Issuer::new("https://gate.example").unwrap();
+        let response =
+            denied("rule `no-v2` denies it").response(&context(&issuer, Version::HTTP_11));
+        let phrase = response.extensions().get::<ReasonPhrase>().unwrap();
+        assert_eq!(
+            phrase.as_bytes(),
+            b"Forbidden: pull of team/app:v2 is denied: rule `no-v2` denies it"
+        );
+        let response = denied("x").response(&context(&issuer, Version::HTTP_2));
+        assert!(response.extensions().get::<ReasonPhrase>().is_none());
+    }
+
+    #[test]
+    fn a_phrase_is_short_and_cannot_end_the_line() {
+        let issuer = Issuer::new("https://gate.example").unwrap();
+        let refusal = denied(&format!("a\r\nSet-Cookie: é {}", "x".repeat(300)));
+        let response = refusal.response(&context(&issuer, Version::HTTP_11));
+        let phrase = response.extensions().get::<ReasonPhrase>().unwrap().as_bytes();
+        assert_eq!(phrase.len(), MAX_PHRASE);
+        assert!(phrase.iter().all(|byte| (0x20..0x7f).contains(byte)));
+    }
+
+    #[test]
+    fn what_the_upstream_did_stays_in_the_log() {
+        let issuer = Issuer::new("https://gate.example").unwrap();
+        let refusal = Refusal::from(upstream::Error::Name("internal.example".to_owned()));
+        let response = refusal.response(&context(&issuer, Version::HTTP_2));
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+        let Body::Full(body) = response.into_body() else { panic!("a body") };
+        insta::assert_snapshot!(
+            String::from_utf8_lossy(&body),
+            @r#"{"errors":[{"code":"UNAVAILABLE","message":"the registry behind the gate did not answer as it should (request r1)","detail":{"request_id":"r1"}}]}"#
+        );
+    }
+}

@@ -1,0 +1,323 @@
+//! The registry behind the gate: one narrow call, [`Upstream::send`], over pooled connections.
+
+mod connect;
+mod error;
+mod pool;
+mod redirect;
+mod settings;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HOST};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use tokio::time::sleep;
+
+use crate::body::{Body, End, Pace, Progress, Transfer};
+use connect::Connector;
+pub use error::{Error, Kind};
+pub use pool::Lease;
+pub use redirect::Redirected;
+pub use settings::{Credentials, Host, Redirects, Settings, Timeouts};
+
+/// Where a connection goes. Connections of different origins are never mixed up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    tls: bool,
+    /// Host and port as they stand in a URL.
+    authority: Authority,
+}
+
+/// The upstream, ready to be asked.
+pub struct Upstream {
+    settings: Settings,
+    origin: Origin,
+    authorization: Option<HeaderValue>,
+    connector: Connector,
+}
+
+/// What is sent: a head without `Host` and `Authorization`, which are added here and nowhere else.
+pub struct Outgoing {
+    /// The method.
+    pub method: Method,
+    /// Path and query, with the upstream's base path.
+    pub target: String,
+    /// From the allow-list.
+    pub headers: HeaderMap,
+    /// What the client sent as `Host`, used with `host: preserve`.
+    pub client_host: Option<HeaderValue>,
+    /// The body.
+    pub body: Body,
+    /// How the body gets on: the wait for an answer begins when it stops moving.
+    pub progress: Arc<Progress>,
+}
+
+impl Upstream {
+    /// Prepares connections; opens none.
+    ///
+    /// # Errors
+    /// The CA file is unreadable or the credentials cannot stand in a header.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let origin =
+            Origin { tls: settings.scheme == Scheme::HTTPS, authority: settings.authority.clone() };
+        let authorization = settings.credentials.as_ref().map(basic).transpose()?;
+        let connector = Connector::new(settings.ca.as_deref(), settings.timeouts.connect)?;
+        Ok(Self { settings, origin, authorization, connector })
+    }
+
+    /// How it is reached.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The target of a path below the registry's root, such as `/v2/…`.
+    #[must_use]
+    pub fn target(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.settings.base_path)
+    }
+
+    /// Sends one request to the registry and gives the head of the answer; the body streams.
+    ///
+    /// A request that met a kept connection which had already died is sent once more on a new one,
+    /// if nothing of a body was sent.
+    ///
+    /// # Errors
+    /// Where it failed: connecting, waiting, or in the protocol. A 401 is an error too: it is about
+    /// the gate's credentials, not about the client's.
+    pub async fn send(&self, outgoing: Outgoing) -> Result<Answer, Error> {
+        let Outgoing { method, target, mut headers, client_host, body, progress } = outgoing;
+        let host = match (self.settings.host, client_host) {
+            (Host::Preserve, Some(host)) => host,
+            _ => authority_value(&self.origin.authority)?,
+        };
+        headers.insert(HOST, host);
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        let request = request(method, &target, headers, body)?;
+        let answer = self.exchange(&self.origin, request, &progress).await?;
+        match answer.head.status() {
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
+                Err(Error::Refused(status))
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    /// Where a redirect points to, if the answer is one.
+    ///
+    /// # Errors
+    /// It points nowhere that can be used.
+    pub fn redirect(&self, answer: &Answer) -> Result<Option<Redirected>, Error> {
+        if redirect::is_redirect(answer.head.status()) {
+            Redirected::read(&self.origin, answer.head.headers()).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Whether it is the registry's own origin.
+    #[must_use]
+    pub fn is_own(&self, redirected: &Redirected) -> bool {
+        redirected.origin == self.origin
+    }
+
+    /// Follows a redirect with a GET or HEAD, and those after it up to a bound. The gate's
+    /// credentials go to the registry's own origin alone.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; and too many redirects.
+    pub async fn follow(
+        &self,
+        mut redirected: Redirected,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Answer, Error> {
+        for _ in 0..redirect::MAX_REDIRECTS {
+            let mut headers = headers.clone();
+            headers.remove(AUTHORIZATION);
+            headers.insert(HOST, authority_value(&redirected.origin.authority)?);
+            if let (true, Some(authorization)) = (self.is_own(&redirected), &self.authorization) {
+                headers.insert(AUTHORIZATION, authorization.clone());
+            }
+            let request = request(method.clone(), &redirected.target, headers, Body::Empty)?;
+            let answer = self.exchange(&redirected.origin, request, &Progress::default()).await?;
+            if !redirect::is_redirect(answer.head.status()) {
+                return Ok(answer);
+            }
+            redirected = Redirected::read(&redirected.origin, answer.head.headers())?;
+        }
+        Err(Error::Redirect("there are too many in a row"))
+    }
+
+    /// The registry's origin-relative form of a location that it gave out.
+    ///
+    /// # Errors
+    /// It points to another origin, or nowhere.
+    pub fn own_target(&self, headers: &HeaderMap) -> Result<String, Error> {
+        let redirected = Redirected::read(&self.origin, headers)?;
+        if self.is_own(&redirected) {
+            Ok(redirected.target)
+        } else {
+            Err(Error::Wrong("it gave out a location on another origin".to_owned()))
+        }
+    }
+
+    async fn exchange(
+        &self,
+        origin: &Origin,
+        request: Request<Body>,
+        progress: &Progress,
+    ) -> Result<Answer, Error> {
+        let lease = |sender| Lease::new(origin.clone(), sender, self.settings.idle_connections);
+        let request = match pool::take(origin) {
+            None => request,
+            Some(sender) => {
+                let spare = spare(&request);
+                let mut lease = lease(sender);
+                match self.attempt(lease.sender(), request, progress).await {
+                    Ok(head) => return Ok(self.answer(head, lease)),
+                    // Nothing of it was written: this very request may be sent again.
+                    Err(Attempt::Unsent(request)) => *request,
+                    Err(Attempt::Broken(error)) => match spare {
+                        Some(spare) => spare,
+                        None => return Err(error.into()),
+                    },
+                    Err(Attempt::Timeout(error)) => return Err(error),
+                }
+            }
+        };
+        let mut lease = lease(self.connector.connect(origin).await?);
+        match self.attempt(lease.sender(), request, progress).await {
+            Ok(head) => Ok(self.answer(head, lease)),
+            Err(Attempt::Unsent(_)) => Err(Error::Wrong("it closed a new connection".to_owned())),
+            Err(Attempt::Broken(error)) => Err(error.into()),
+            Err(Attempt::Timeout(error)) => Err(error),
+        }
+    }
+
+    /// Waits for the head of the answer, as long as the body moves.
+    async fn attempt(
+        &self,
+        sender: &mut SendRequest<Body>,
+        request: Request<Body>,
+        progress: &Progress,
+    ) -> Result<Response<Incoming>, Attempt> {
+        let within = self.settings.timeouts.response;
+        let mut head = std::pin::pin!(sender.try_send_request(request));
+        let mut seen = progress.bytes();
+        loop {
+            tokio::select! {
+                biased;
+                answered = &mut head => return answered.map_err(|mut failed| {
+                    match failed.take_message() {
+                        Some(request) => Attempt::Unsent(Box::new(request)),
+                        None => Attempt::Broken(failed.into_error()),
+                    }
+                }),
+                () = sleep(within) => {
+                    let now = progress.bytes();
+                    if now == seen {
+                        return Err(Attempt::Timeout(Error::ResponseTimeout(within)));
+                    }
+                    seen = now;
+                }
+            }
+        }
+    }
+
+    fn answer(&self, response: Response<Incoming>, lease: Lease) -> Answer {
+        let (head, body) = response.into_parts();
+        let head = Response::from_parts(head, ());
+        let pace = Pace { idle: self.settings.timeouts.idle, minimum_rate: 0 };
+        Answer { head, body, lease, pace }
+    }
+}
+
+/// An answer whose body is still at the upstream.
+pub struct Answer {
+    /// Status and headers, as they came.
+    pub head: Response<()>,
+    body: Incoming,
+    lease: Lease,
+    pace: Pace,
+}
+
+impl Answer {
+    /// Passes the body on; the connection is kept if it is read to its end.
+    pub fn stream(self, progress: Arc<Progress>) -> Body {
+        Body::Stream(Box::new(self.transfer(progress)))
+    }
+
+    /// Holds the body, up to `limit` bytes.
+    ///
+    /// # Errors
+    /// It is larger, or broke off.
+    pub async fn collect(self, limit: usize) -> Result<Bytes, Error> {
+        Ok(self.transfer(Arc::default()).collect(limit).await?)
+    }
+
+    fn transfer(self, progress: Arc<Progress>) -> Transfer {
+        let Self { body, lease, pace, .. } = self;
+        Transfer::new(body, pace, progress, move |end| {
+            if end == End::Complete {
+                lease.release();
+            }
+        })
+    }
+
+    /// Reads the rest of a body that nobody wants, if it is short, so that the connection is kept.
+    pub async fn discard(self) {
+        const SHORT: usize = 64 << 10;
+        // A failure costs the connection, and nothing else.
+        drop(self.collect(SHORT).await);
+    }
+}
+
+enum Attempt {
+    Unsent(Box<Request<Body>>),
+    Broken(hyper::Error),
+    Timeout(Error),
+}
+
+fn request(
+    method: Method,
+    target: &str,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Request<Body>, Error> {
+    let mut request = Request::builder().method(method).uri(target).body(body)?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// The same request once more, where sending it twice is harmless.
+fn spare(request: &Request<Body>) -> Option<Request<Body>> {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    (safe && request.body().is_end_stream()).then(|| {
+        let mut spare = Request::new(Body::Empty);
+        *spare.method_mut() = request.method().clone();
+        *spare.uri_mut() = request.uri().clone();
+        *spare.headers_mut() = request.headers().clone();
+        spare
+    })
+}
+
+fn authority_value(authority: &Authority) -> Result<HeaderValue, Error> {
+    Ok(HeaderValue::from_str(authority.as_str()).map_err(http::Error::from)?)
+}
+
+fn basic(credentials: &Credentials) -> Result<HeaderValue, Error> {
+    let pair = format!("{}:{}", credentials.username, credentials.password.expose());
+    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(pair)))
+        .map_err(|_| Error::Credentials)?;
+    value.set_sensitive(true);
+    Ok(value)
+}

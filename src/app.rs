@@ -28,7 +28,7 @@ use crate::reload::{PolicyError, PolicyFiles, UsersFile};
 use crate::service::management::{self, Readiness};
 use crate::service::token::{self as token_service, TokenService};
 use crate::token::{InvalidUrl, Issuer, KeyError, KeyFolder};
-use crate::upstream::{self, Upstream};
+use crate::upstream::{self, Origin, Upstream};
 use crate::watch::{INTERVAL, Reloaded, Watch};
 
 /// Why the gate does not run.
@@ -139,7 +139,11 @@ fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
     let policy = Arc::new(Reloaded::start(PolicyFiles(config.policies.clone()))?);
     let keys = KeyFolder::open(&config.signing_keys, now)?;
     let issuer = Issuer::new(config.public_url.as_str())?;
-    let upstream = Arc::new(Upstream::new(config.upstream.clone())?);
+    let public = Origin {
+        tls: config.public_url.is_https(),
+        authority: issuer.service().parse().map_err(upstream::Error::from)?,
+    };
+    let upstream = Arc::new(Upstream::new(config.upstream.clone(), public)?);
     let metrics = Arc::new(Metrics::new());
     let audit = Arc::new(Audit::open(&audit::Settings {
         file: config.audit_file.clone(),

@@ -253,7 +253,8 @@ impl Forwarding<'_> {
         upstream: &HeaderMap,
         session: Session,
     ) -> Result<HeaderMap, Refusal> {
-        let location = self.gate.upstream.own_target(upstream)?;
+        let location =
+            self.gate.upstream.own_target(upstream, self.head.headers.get(http::header::HOST))?;
         let subject = self.question.principal.caller.subject.to_string();
         seal_location(&self.gate.seal, location, subject, repository, session)
     }

@@ -52,6 +52,9 @@ pub enum Error {
     /// The request could not be put together.
     #[error("the request could not be put together")]
     Request(#[from] http::Error),
+    /// A host and port that cannot stand in a URL.
+    #[error("not a host and port")]
+    Authority(#[from] http::uri::InvalidUri),
     /// The body of the answer.
     #[error("the answer broke off")]
     Body(#[from] crate::body::BodyError),
@@ -93,6 +96,7 @@ impl Error {
             | Self::NoRoots
             | Self::Tls(_)
             | Self::Name(_)
+            | Self::Authority(_)
             | Self::Connect { .. } => Kind::Connect,
             Self::ConnectTimeout { .. } | Self::ResponseTimeout(_) => Kind::Timeout,
             Self::Exchange(_) | Self::Request(_) | Self::Body(_) => Kind::Protocol,

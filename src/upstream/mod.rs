@@ -29,15 +29,17 @@ pub use settings::{Credentials, Host, Redirects, Settings, Timeouts};
 /// Where a connection goes. Connections of different origins are never mixed up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
-    tls: bool,
+    /// Whether TLS protects it.
+    pub tls: bool,
     /// Host and port as they stand in a URL.
-    authority: Authority,
+    pub authority: Authority,
 }
 
 /// The upstream, ready to be asked.
 pub struct Upstream {
     settings: Settings,
     origin: Origin,
+    public: Origin,
     authorization: Option<HeaderValue>,
     connector: Connector,
 }
@@ -59,16 +61,17 @@ pub struct Outgoing {
 }
 
 impl Upstream {
-    /// Prepares connections; opens none.
+    /// Prepares connections; opens none. `public` is where clients find the gate: registries that
+    /// are told (`X-Forwarded-Host`) give out locations there and mean themselves.
     ///
     /// # Errors
     /// The CA file is unreadable or the credentials cannot stand in a header.
-    pub fn new(settings: Settings) -> Result<Self, Error> {
+    pub fn new(settings: Settings, public: Origin) -> Result<Self, Error> {
         let origin =
             Origin { tls: settings.scheme == Scheme::HTTPS, authority: settings.authority.clone() };
         let authorization = settings.credentials.as_ref().map(basic).transpose()?;
         let connector = Connector::new(settings.ca.as_deref(), settings.timeouts.connect)?;
-        Ok(Self { settings, origin, authorization, connector })
+        Ok(Self { settings, origin, public, authorization, connector })
     }
 
     /// How it is reached.
@@ -126,7 +129,7 @@ impl Upstream {
     /// Whether it is the registry's own origin.
     #[must_use]
     pub fn is_own(&self, redirected: &Redirected) -> bool {
-        redirected.origin == self.origin
+        redirected.origin == self.origin || redirected.origin == self.public
     }
 
     /// Follows a redirect with a GET or HEAD, and those after it up to a bound. The gate's
@@ -141,10 +144,14 @@ impl Upstream {
         headers: &HeaderMap,
     ) -> Result<Answer, Error> {
         for _ in 0..redirect::MAX_REDIRECTS {
+            let is_own = self.is_own(&redirected);
+            if is_own {
+                redirected.origin = self.origin.clone();
+            }
             let mut headers = headers.clone();
             headers.remove(AUTHORIZATION);
             headers.insert(HOST, authority_value(&redirected.origin.authority)?);
-            if let (true, Some(authorization)) = (self.is_own(&redirected), &self.authorization) {
+            if let (true, Some(authorization)) = (is_own, &self.authorization) {
                 headers.insert(AUTHORIZATION, authorization.clone());
             }
             let request = request(method.clone(), &redirected.target, headers, Body::Empty)?;
@@ -157,13 +164,20 @@ impl Upstream {
         Err(Error::Redirect("there are too many in a row"))
     }
 
-    /// The registry's origin-relative form of a location that it gave out.
+    /// Path and query of a location that the registry gave out for itself: under its own name, the
+    /// gate's, or the `Host` that the client sent, if that was preserved.
     ///
     /// # Errors
     /// It points to another origin, or nowhere.
-    pub fn own_target(&self, headers: &HeaderMap) -> Result<String, Error> {
+    pub fn own_target(
+        &self,
+        headers: &HeaderMap,
+        client_host: Option<&HeaderValue>,
+    ) -> Result<String, Error> {
         let redirected = Redirected::read(&self.origin, headers)?;
-        if self.is_own(&redirected) {
+        let preserved = self.settings.host == Host::Preserve
+            && client_host.is_some_and(|host| *host == redirected.origin.authority.as_str());
+        if preserved || self.is_own(&redirected) {
             Ok(redirected.target)
         } else {
             Err(Error::Wrong("it gave out a location on another origin".to_owned()))

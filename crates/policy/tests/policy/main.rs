@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod mistakes;
 #[cfg(test)]
 mod properties;

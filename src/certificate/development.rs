@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, SanType, string::Ia5String,
@@ -18,7 +19,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::{Error, read_chain, refuse_exposed};
+use super::{Error, not_after, read_chain, refuse_exposed};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// The CA is given to clients by hand, so it should hold a while.
@@ -139,7 +140,7 @@ fn kept_ca(certificate: &Path, key: &Path) -> Result<Ca, Error> {
 /// What a CA says of itself. Its name has a part that follows from its key, so that a machine which
 /// trusts two of them can tell them apart, and so that it need not be read from the certificate.
 fn ca_params(key: &KeyPair) -> CertificateParams {
-    let digest = aws_lc_digest(&key.subject_public_key_info());
+    let digest = short_digest(&key.subject_public_key_info());
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params
@@ -151,7 +152,7 @@ fn ca_params(key: &KeyPair) -> CertificateParams {
 }
 
 /// The first eight hexadecimal digits of the SHA-256 of `bytes`.
-fn aws_lc_digest(bytes: &[u8]) -> String {
+fn short_digest(bytes: &[u8]) -> String {
     let digest = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, bytes);
     digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -175,26 +176,28 @@ fn server(hosts: &[Host], now: SystemTime) -> Result<CertificateParams, Error> {
     Ok(params)
 }
 
-/// Checks that a client which trusts the CA accepts the server: a kept CA may have expired, or its
-/// key may belong to another.
+/// Checks that a client which trusts the CA accepts the server: a kept CA may have ended, or the key
+/// beside it may belong to another.
 fn vouches(
     ca: &CertificateDer<'static>,
     server: &CertificateDer<'_>,
     made: &Development,
 ) -> Result<(), Error> {
-    let wrong = |source| Error::WrongCa { certificate: made.ca.clone(), source };
-    let mut roots = RootCertStore::empty();
-    roots.add(ca.clone()).map_err(wrong)?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
-        .build()
-        .map_err(|error| wrong(rustls::Error::General(error.to_string())))?;
-    for Host(name) in &made.hosts {
-        verifier
-            .verify_server_cert(server, std::slice::from_ref(ca), name, &[], UnixTime::now())
-            .map_err(wrong)?;
+    if let Some(end) = not_after(ca).filter(|end| *end <= Timestamp::now()) {
+        return Err(Error::Ended { path: made.ca.clone(), end });
     }
-    Ok(())
+    let is_accepted = || {
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.clone()).ok()?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(roots.into(), provider).build().ok()?;
+        let chain = std::slice::from_ref(ca);
+        let now = UnixTime::now();
+        let accepts = |host: &Host| verifier.verify_server_cert(server, chain, &host.0, &[], now);
+        made.hosts.iter().try_for_each(|host| accepts(host).map(drop)).ok()
+    };
+    is_accepted().ok_or_else(|| Error::WrongCa(made.ca.clone()))
 }
 
 fn pem(certificate: &CertificateDer<'_>) -> String {

@@ -15,6 +15,7 @@ use rustls::sign::CertifiedKey;
 
 pub use development::{Development, Host, InvalidHost, make_development};
 pub use expiry::not_after;
+use jiff::Timestamp;
 
 use crate::document::Mistake;
 use crate::proxy::Tls;
@@ -48,9 +49,17 @@ pub enum Error {
         /// Its permission bits.
         mode: u32,
     },
-    /// The key is none that TLS can use, or belongs to another certificate.
+    /// The key belongs to another certificate.
     #[error("the certificate {} and the key {} do not go together", certificate.display(), key.display())]
     Mismatch {
+        /// Which certificate.
+        certificate: PathBuf,
+        /// Which key.
+        key: PathBuf,
+    },
+    /// The certificate or the key is of a kind that TLS cannot use.
+    #[error("TLS cannot use the certificate {} with the key {}", certificate.display(), key.display())]
+    Unusable {
         /// Which certificate.
         certificate: PathBuf,
         /// Which key.
@@ -61,14 +70,17 @@ pub enum Error {
     /// A certificate cannot be made.
     #[error("cannot make a certificate")]
     Make(#[from] rcgen::Error),
-    /// The CA in the folder cannot vouch for a server.
-    #[error("the CA {} does not vouch for what its key signs", certificate.display())]
-    WrongCa {
+    /// The CA of the folder is no longer valid.
+    #[error("the CA {} ended on {}", path.display(), end.strftime("%Y-%m-%d"))]
+    Ended {
         /// Which CA.
-        certificate: PathBuf,
-        /// Why.
-        source: rustls::Error,
+        path: PathBuf,
+        /// When it ended.
+        end: Timestamp,
     },
+    /// The CA of the folder does not belong to the key beside it.
+    #[error("the CA {} does not vouch for what the key beside it signs", .0.display())]
+    WrongCa(PathBuf),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Unwritable {
@@ -146,10 +158,12 @@ pub fn certified_key(
     key: PrivateKeyDer<'static>,
 ) -> Result<CertifiedKey, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    CertifiedKey::from_der(chain, key, &provider).map_err(|source| Error::Mismatch {
-        certificate: tls.certificate.clone(),
-        key: tls.key.clone(),
-        source,
+    CertifiedKey::from_der(chain, key, &provider).map_err(|source| {
+        let (certificate, key) = (tls.certificate.clone(), tls.key.clone());
+        match source {
+            rustls::Error::InconsistentKeys(_) => Error::Mismatch { certificate, key },
+            _ => Error::Unusable { certificate, key, source },
+        }
     })
 }
 
@@ -167,3 +181,6 @@ fn refuse_exposed(path: &Path) -> Result<(), Error> {
     }
     Err(Error::Exposed { path: path.to_owned(), mode })
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,3 +108,31 @@ impl From<certificate::Error> for Failure {
         Self::new(exit, &error.mistake())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    #[test]
+    fn a_message_has_a_remedy_and_colours_only_where_wanted() {
+        let failure = Failure::input(&Mistake::new("it is wrong").help("mend it"));
+        assert_snapshot!(failure.text(false), @"
+        error: it is wrong
+        help: mend it
+        ");
+        assert!(!failure.text(false).contains('\x1b') && failure.text(true).contains('\x1b'));
+    }
+
+    #[test]
+    fn a_missing_configuration_is_made_with_init() {
+        let source = io::Error::from(io::ErrorKind::NotFound);
+        let failure = Failure::from(config::Error::Unreadable { path: "a.yaml".into(), source });
+        assert_eq!(failure.exit, Exit::Input);
+        assert_snapshot!(failure.text(false), @"
+        error: cannot read the configuration a.yaml: entity not found
+        help: make one with `portcullis init DIR`, or name it with `--config FILE`
+        ");
+    }
+}

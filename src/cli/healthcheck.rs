@@ -22,7 +22,10 @@ pub(super) struct Arguments {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let address = reachable(config::management_address(&arguments.config.config)?);
+    ask(reachable(config::management_address(&arguments.config.config)?))
+}
+
+fn ask(address: SocketAddr) -> Result<Exit, Failure> {
     let host = address.to_string();
     let asked = http_get::block_on(&host, PATIENCE, async {
         let stream = http_get::connect(address).await?;
@@ -50,7 +53,53 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use insta::assert_snapshot;
+
     use super::*;
+
+    /// What is said of a gate that answers its one request like this.
+    fn asked(answer: &'static str) -> (Exit, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let gate = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 1024];
+            let length = stream.read(&mut head).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8_lossy(&head[..length]).into_owned()
+        });
+        let result = ask(address);
+        let head = gate.join().unwrap();
+        assert!(head.starts_with("GET /healthz HTTP/1.1\r\n"), "{head}");
+        match result {
+            Ok(exit) => (exit, String::new()),
+            Err(failure) => {
+                let text = failure.text(false).replace(&address.to_string(), "GATE");
+                (failure.exit, text)
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_200_is_well() {
+        assert_eq!(asked("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").0, Exit::Done);
+        let (exit, text) = asked("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(exit, Exit::Denied);
+        assert_snapshot!(text, @"error: the gate at GATE is not well: 503 Service Unavailable");
+        let (exit, text) = asked("what?\r\n\r\n");
+        assert_eq!(exit, Exit::Denied);
+        assert_snapshot!(text, @"error: no HTTP answer from GATE: invalid HTTP version parsed");
+    }
+
+    #[test]
+    fn a_gate_that_is_away_is_not_well() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(ask(free).unwrap_err().exit, Exit::Denied);
+    }
 
     #[test]
     fn a_listener_on_every_address_is_asked_on_loopback() {

@@ -83,3 +83,40 @@ pub fn main() -> ExitCode {
 fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_declared_without_contradiction() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_every_command() {
+        assert_snapshot!(Cli::command().term_width(100).render_help(), @"
+        A gatekeeper for container registries
+
+        Usage: portcullis <COMMAND>
+
+        Commands:
+          serve        Run the gate
+          init         Make a folder that a gate can run from
+          check        Check configuration, certificate, policies, users and the upstream
+          certs        Make certificates
+          user         Change who may sign in with a password
+          policy       Read policy files, and ask what they decide
+          healthcheck  Ask a running gate whether it is alive: for containers
+          completions  Print the completions for a shell
+          help         Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help     Print help
+          -V, --version  Print version
+        ");
+    }
+}

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 use oci::{RepositoryName, Tag};
 use policy::{Action, Caller, Compiled, Decision, Image, Policy, Subject};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
@@ -101,36 +102,40 @@ fn explain(arguments: &ExplainArguments) -> Result<Exit, Failure> {
     };
     let image =
         Image { repository: &arguments.image.repository, tag: arguments.image.tag.as_ref() };
-    let mut decisions =
-        arguments.actions.0.iter().map(|action| policy.decide(&caller, *action, image));
-    // The first denial decides, else the first allowance stands for all of them.
-    let Some(first) = decisions.next() else { return Ok(Exit::Denied) };
-    let decision = if first.is_allowed() {
-        decisions.find(|d| !d.is_allowed()).unwrap_or(first)
-    } else {
-        first
-    };
-    arguments.output.print(&text(&decision), &json(&decision))?;
-    Ok(if decision.is_allowed() { Exit::Done } else { Exit::Denied })
+    let decisions: Vec<_> =
+        arguments.actions.0.iter().map(|action| policy.decide(&caller, *action, image)).collect();
+    let answer = Answer::of(&decisions);
+    arguments.output.print(&format!("{}: {}", answer.decision, answer.reason), &answer)?;
+    Ok(if answer.decision == "allow" { Exit::Done } else { Exit::Denied })
 }
 
-fn word(decision: &Decision<'_>) -> &'static str {
-    if decision.is_allowed() { "allow" } else { "deny" }
+/// What a policy says to a question.
+#[derive(Debug, Serialize)]
+struct Answer<'p> {
+    decision: &'static str,
+    rule: Option<&'p str>,
+    file: Option<&'p str>,
+    line: Option<usize>,
+    reason: String,
 }
 
-fn text(decision: &Decision<'_>) -> String {
-    format!("{}: {}", word(decision), decision.reason())
-}
-
-fn json(decision: &Decision<'_>) -> Value {
-    let rule = decision.rule();
-    json!({
-        "decision": word(decision),
-        "rule": rule.map(|rule| rule.name),
-        "file": rule.map(|rule| rule.file),
-        "line": rule.map(|rule| rule.line),
-        "reason": decision.reason(),
-    })
+impl<'p> Answer<'p> {
+    /// The first denial decides; without one, everything was allowed and all reasons count.
+    fn of(decisions: &[Decision<'p>]) -> Self {
+        let denial = decisions.iter().find(|decision| !decision.is_allowed());
+        let rule = denial.or(decisions.first()).and_then(Decision::rule);
+        let reason = match denial {
+            Some(denial) => denial.reason(),
+            None => decisions.iter().map(Decision::reason).collect::<Vec<_>>().join("; "),
+        };
+        Self {
+            decision: if denial.is_none() { "allow" } else { "deny" },
+            rule: rule.map(|rule| rule.name),
+            file: rule.map(|rule| rule.file),
+            line: rule.map(|rule| rule.line),
+            reason,
+        }
+    }
 }
 
 /// Who asks.

@@ -152,8 +152,9 @@ impl<'a> Builder<'a, '_> {
                 return Ok(Node { value: Value::Map { entries, flow }, span });
             }
             let key = self.node(event, key_span.clone(), depth + 1)?;
-            let Value::Text(key) = key.value else {
-                return Err((key_span, Mistake::new(format!("{} cannot be a key", key.kind()))));
+            let Node { value: Value::Text(key), .. } = key else {
+                let mistake = Mistake::new(format!("{} cannot be a key", key.kind()));
+                return Err((key.span, mistake));
             };
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;

@@ -18,6 +18,7 @@ pub struct Located<T> {
 #[must_use = "`finish` reports the unknown keys"]
 pub struct Section<'a> {
     entries: &'a [Entry],
+    flow: bool,
     known: Vec<&'static str>,
 }
 
@@ -25,7 +26,9 @@ impl Node {
     /// This node as a mapping; anything else is noted as a mistake.
     pub fn section(&self, problems: &mut Problems) -> Option<Section<'_>> {
         match &self.value {
-            Value::Map { entries, .. } => Some(Section { entries, known: Vec::new() }),
+            Value::Map { entries, flow } => {
+                Some(Section { entries, flow: *flow, known: Vec::new() })
+            }
             _ => {
                 self.refuse("a mapping", problems);
                 None
@@ -107,8 +110,21 @@ impl<'a> Section<'a> {
     /// Notes every key that was not taken.
     pub fn finish(self, problems: &mut Problems) {
         for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
+            if self.flow && entry.value.value == Value::Null {
+                // `{password: a,b}`: what looks like a key is the end of a value, maybe a secret.
+                problems.mask(&entry.key_span);
+                let mistake = Mistake::new("a key without a value");
+                let help = "a value that holds a comma must stand in quotes";
+                problems.at(&entry.key_span, mistake.help(help));
+                continue;
+            }
             let help = match closest(&entry.key, self.known.iter().copied()) {
-                Some(known) => format!("did you mean `{known}`?"),
+                Some(known) => {
+                    if known == "password" {
+                        problems.mask(&entry.value.span);
+                    }
+                    format!("did you mean `{known}`?")
+                }
                 None => format!("known here: {}", self.known.join(", ")),
             };
             let mistake = Mistake::new(format!("unknown key `{}`", entry.key)).help(help);

@@ -183,7 +183,7 @@ fn user(entry: &Entry, problems: &mut Problems) -> Option<User> {
     let written = section.take("password", problems);
     if written.is_none() {
         let mistake = Mistake::new(format!("`{}` has no password", entry.key));
-        problems.at(&entry.key_span, mistake.help("set one: `portcullis user passwd NAME`"));
+        problems.at(&entry.key_span, mistake.help(REMEDY));
     }
     let password = written.and_then(|node| {
         problems.mask(&node.span);
@@ -203,8 +203,10 @@ fn user(entry: &Entry, problems: &mut Problems) -> Option<User> {
     Some(User { password: password?.value, groups, disabled })
 }
 
+const REMEDY: &str = "remove the entry, and let `portcullis user add NAME` write it";
+
 fn hash_mistake(error: &InvalidHash) -> Mistake {
-    Mistake::new(error.to_string()).help("let `portcullis user passwd NAME` write it")
+    Mistake::new(error.to_string()).help(REMEDY)
 }
 
 fn group(text: &str) -> Result<String, Mistake> {

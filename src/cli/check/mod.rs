@@ -101,7 +101,7 @@ impl Finding {
     fn text(&self) -> String {
         match &self.result {
             Ok(good) => format!("ok     {:13}  {good}", self.what),
-            Err(failure) => format!("error  {:13}\n{}", self.what, indented(failure.text(false))),
+            Err(failure) => format!("error  {}\n{}", self.what, indented(failure.text(false))),
         }
     }
 

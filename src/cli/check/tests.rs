@@ -1,1 +1,200 @@
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
 
+use insta::assert_snapshot;
+use tempfile::TempDir;
+
+use super::*;
+use crate::certificate::make_development;
+
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9ydGN1bGxpcy1ub25l$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const POLICY: &str =
+    "rules:\n  - {name: a, subjects: [user:alice], images: [\"**\"], allow: [pull]}\n";
+
+/// A gate in front of an upstream that answers its one request with this status line.
+fn gate(status: &'static str, upstream: &str) -> (TempDir, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 1024];
+        let length = stream.read(&mut head).unwrap();
+        assert!(head[..length].starts_with(b"GET /v2/ HTTP/1.1\r\n"));
+        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").unwrap();
+    });
+    (folder(&format!("upstream:\n  url: http://{address}\n{upstream}")), address)
+}
+
+fn folder(configuration: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    make_development(&folder.path().join("certs"), &[]).unwrap();
+    fs::create_dir(folder.path().join("policies")).unwrap();
+    fs::write(folder.path().join("policies/a.yaml"), POLICY).unwrap();
+    let users = format!(
+        "users:\n  a: {{password: \"{HASH}\"}}\n  b: {{password: \"{HASH}\", disabled: true}}\n"
+    );
+    fs::write(folder.path().join("users.yaml"), users).unwrap();
+    fs::write(folder.path().join("portcullis.yaml"), configuration).unwrap();
+    folder
+}
+
+fn checked(folder: &TempDir, address: &str) -> (Exit, String) {
+    let findings = findings(&folder.path().join("portcullis.yaml"));
+    let text: Vec<String> = findings.iter().map(Finding::text).collect();
+    let text = text.join("\n").replace(folder.path().to_str().unwrap(), "GATE");
+    let text = text.replace(address, "UPSTREAM");
+    let tail = |line: &str| match line.split_once(", until ") {
+        Some((head, _)) => format!("{head}, until …"),
+        None => line.to_owned(),
+    };
+    let lines: Vec<String> = text.lines().map(tail).collect();
+    (worst(&findings), lines.join("\n"))
+}
+
+#[test]
+fn a_gate_that_is_well_is_told_part_by_part() {
+    let (folder, address) = gate("200 OK", "");
+    let (exit, text) = checked(&folder, &address);
+    assert_eq!(exit, Exit::Done);
+    assert_snapshot!(text, @"
+    ok     configuration  GATE/portcullis.yaml
+    ok     certificate    GATE/certs/server.crt, until …
+    ok     policies       GATE/policies, 1 rule
+    ok     users          GATE/users.yaml, 1 enabled
+    ok     upstream       http://UPSTREAM answers
+    ");
+}
+
+#[test]
+fn an_upstream_that_wants_credentials_is_there() {
+    let (folder, address) = gate("401 Unauthorized", "");
+    let (exit, text) = checked(&folder, &address);
+    assert_eq!(exit, Exit::Done);
+    assert!(text.ends_with("http://UPSTREAM answers, and wants credentials"), "{text}");
+}
+
+#[test]
+fn credentials_that_are_refused_are_wrong_input() {
+    let credentials = "  credentials: {username: gate, password: hunter2}\n";
+    let (folder, address) = gate("401 Unauthorized", credentials);
+    let (exit, text) = checked(&folder, &address);
+    assert_eq!(exit, Exit::Input);
+    assert_snapshot!(text.lines().skip(4).collect::<Vec<_>>().join("\n"), @"
+    error  upstream
+           error: http://UPSTREAM refuses the credentials
+           help: mend `upstream.credentials` in the configuration
+    ");
+}
+
+#[test]
+fn what_is_no_registry_is_found_out() {
+    let (folder, address) = gate("404 Not Found", "");
+    let (exit, text) = checked(&folder, &address);
+    assert_eq!(exit, Exit::Impossible);
+    assert_snapshot!(text.lines().skip(4).collect::<Vec<_>>().join("\n"), @"
+    error  upstream
+           error: http://UPSTREAM/v2/ answers 404 Not Found, so it is no registry
+           help: mend `upstream.url` in the configuration
+    ");
+}
+
+#[test]
+fn wrong_input_outweighs_an_upstream_that_is_away() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let folder = folder(&format!("upstream: {{url: \"http://{free}\"}}\n"));
+    let (exit, text) = checked(&folder, &free);
+    assert_eq!(exit, Exit::Impossible);
+    assert_snapshot!(text, @"
+    ok     configuration  GATE/portcullis.yaml
+    ok     certificate    GATE/certs/server.crt, until …
+    ok     policies       GATE/policies, 1 rule
+    ok     users          GATE/users.yaml, 1 enabled
+    error  upstream
+           error: cannot connect to UPSTREAM: Connection refused (os error 111)
+           help: start the registry, or mend `upstream` in the configuration
+    ");
+    fs::write(folder.path().join("policies/a.yaml"), "rules: [{}]").unwrap();
+    fs::remove_file(folder.path().join("users.yaml")).unwrap();
+    let (exit, text) = checked(&folder, &free);
+    assert_eq!(exit, Exit::Input);
+    assert_snapshot!(text, @r#"
+    ok     configuration  GATE/portcullis.yaml
+    ok     certificate    GATE/certs/server.crt, until …
+    error  policies
+           error: a rule without a name
+            --> policies/a.yaml:1:9
+             |
+           1 | rules: [{}]
+             |         ^^
+             |
+             = help: `name: …` appears in denials and the audit trail
+
+           error: a rule does not say for whom it is
+            --> policies/a.yaml:1:9
+             |
+           1 | rules: [{}]
+             |         ^^
+             |
+             = help: add `subjects: […]`; everybody is `[anyone]`
+
+           error: a rule does not say for which images it is
+            --> policies/a.yaml:1:9
+             |
+           1 | rules: [{}]
+             |         ^^
+             |
+             = help: add `images: […]`; every image is `["**"]`
+
+           error: a rule neither allows nor denies anything
+            --> policies/a.yaml:1:9
+             |
+           1 | rules: [{}]
+             |         ^^
+             |
+             = help: add `allow: […]` or `deny: […]`
+    error  users
+           error: cannot read the users file GATE/users.yaml: No such file or directory (os error 2)
+    error  upstream
+           error: cannot connect to UPSTREAM: Connection refused (os error 111)
+           help: start the registry, or mend `upstream` in the configuration
+    "#);
+}
+
+#[test]
+fn a_bad_configuration_is_all_there_is_to_say() {
+    let folder = folder("upstram: {}\n");
+    let (exit, text) = checked(&folder, "NOWHERE");
+    assert_eq!(exit, Exit::Input);
+    assert_snapshot!(text, @"
+    error  configuration
+           error: GATE/portcullis.yaml: no `upstream.url`
+           help: name the registry behind the gate: `upstream: {url: http://127.0.0.1:5000}`
+
+           error: unknown key `upstram`
+            --> GATE/portcullis.yaml:1:1
+             |
+           1 | upstram: {}
+             | ^^^^^^^
+             |
+             = help: did you mean `upstream`?
+    ");
+}
+
+#[test]
+fn a_certificate_that_ended_is_wrong() {
+    let folder = folder("upstream: {url: \"http://127.0.0.1:1\"}\n");
+    let config = Config::load(&folder.path().join("portcullis.yaml")).unwrap();
+    let chain = certificate::read_chain(&config.tls.as_ref().unwrap().certificate).unwrap();
+    let end = certificate::not_after(&chain[0]).unwrap();
+    assert!(certificate(&config, end - SignedDuration::from_secs(1)).is_ok());
+    let failure = certificate(&config, end).unwrap_err();
+    assert_eq!(failure.exit, Exit::Input);
+    let day = end.strftime("%Y-%m-%d").to_string();
+    let text = failure.text(false).replace(folder.path().to_str().unwrap(), "GATE");
+    assert_snapshot!(text.replace(&day, "DAY"), @"
+    error: GATE/certs/server.crt ended on DAY
+    help: put a new one in its place; no restart is needed
+    ");
+}

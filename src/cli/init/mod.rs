@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
@@ -46,6 +46,18 @@ const POLICIES: [(&str, &str); 1] = [("starter.yaml", include_str!("starter.yaml
 const CERTIFICATES: [&str; 4] = ["ca.crt", "ca.key", "server.crt", "server.key"];
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let made = make(arguments)?;
+    arguments.output.print(&made.text(&arguments.folder), &made.json())?;
+    Ok(Exit::Done)
+}
+
+/// What was made.
+struct Made {
+    config: Config,
+    password: Secret,
+}
+
+fn make(arguments: &Arguments) -> Result<Made, Failure> {
     let folder = &arguments.folder;
     let configuration = arguments.configuration()?;
     refuse_what_is_there(folder)?;
@@ -62,13 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     // The configuration comes last: a folder with one is whole.
     let file = folder.join("portcullis.yaml");
     make_file(&file, &configuration, 0o644)?;
-    let config = Config::load(&file)?;
-    let json = json!({
-        "config": file,
-        "admin": { "username": ADMINISTRATOR, "password": password.expose() },
-    });
-    arguments.output.print(&text(&config, folder, &password), &json)?;
-    Ok(Exit::Done)
+    Ok(Made { config: Config::load(&file)?, password })
 }
 
 impl Arguments {
@@ -158,28 +164,46 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-fn text(config: &Config, folder: &Path, password: &Secret) -> String {
-    format!(
-        "made a gate in {}\n\
-         \n\
-         configuration  {}\n\
-         address        {}\n\
-         upstream       {}://{}{}\n\
-         CA             {} (for clients)\n\
-         administrator  {ADMINISTRATOR}\n\
-         password       {} (shown this once)\n\
-         \n\
-         next: portcullis serve --config {}",
-        folder.display(),
-        config.file.display(),
-        config.public_url,
-        config.upstream.scheme,
-        config.upstream.authority,
-        config.upstream.base_path,
-        folder.join("certs/ca.crt").display(),
-        password.expose(),
-        config.file.display(),
-    )
+impl Made {
+    fn text(&self, folder: &Path) -> String {
+        let config = &self.config;
+        format!(
+            "made a gate in {}\n\
+             \n\
+             configuration  {}\n\
+             address        {}\n\
+             upstream       {}://{}{}\n\
+             CA             {} (for clients)\n\
+             administrator  {ADMINISTRATOR}\n\
+             password       {} (shown this once)\n\
+             \n\
+             next: portcullis serve --config {}",
+            folder.display(),
+            config.file.display(),
+            config.public_url,
+            config.upstream.scheme,
+            config.upstream.authority,
+            config.upstream.base_path,
+            folder.join("certs/ca.crt").display(),
+            self.password.expose(),
+            config.file.display(),
+        )
+    }
+
+    fn json(&self) -> impl Serialize {
+        #[derive(Serialize)]
+        struct Gate<'a> {
+            config: &'a Path,
+            admin: Administrator<'a>,
+        }
+        #[derive(Serialize)]
+        struct Administrator<'a> {
+            username: &'a str,
+            password: &'a str,
+        }
+        let admin = Administrator { username: ADMINISTRATOR, password: self.password.expose() };
+        Gate { config: &self.config.file, admin }
+    }
 }
 
 #[cfg(test)]

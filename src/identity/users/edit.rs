@@ -144,7 +144,7 @@ fn add(
         let user = format!(", {name}: {{password: \"{password}\", groups: [{groups}]}}");
         return Some((at..at, user));
     }
-    let end = end_of(&last.value);
+    let end = end_of(text, &last.value);
     let line = text.get(end..)?;
     let at = end + line.find('\n').unwrap_or(line.len());
     Some((at..at, block(column(text, first.key_span.start)?, &name, password, &groups)))
@@ -180,11 +180,13 @@ fn column(text: &str, at: usize) -> Option<usize> {
 
 /// Where the text of a value ends. A block ends where its last scalar does: the place that the
 /// parser gives for it may lie behind comments.
-fn end_of(node: &Node) -> usize {
-    match &node.value {
-        Value::Map { entries, flow: false } => {
-            entries.last().map_or(node.span.end, |entry| end_of(&entry.value))
-        }
-        _ => node.span.end,
-    }
+fn end_of(text: &str, node: &Node) -> usize {
+    let starts_with =
+        |bracket: &str| text.get(node.span.start..).is_some_and(|rest| rest.starts_with(bracket));
+    let last = match &node.value {
+        Value::Map { entries, .. } if !starts_with("{") => entries.last().map(|last| &last.value),
+        Value::List(nodes) if !starts_with("[") => nodes.last(),
+        _ => None,
+    };
+    last.map_or(node.span.end, |last| end_of(text, last))
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, hash_map};
 
 use crate::diagnostic::{At, Findings, Mistake};
-use crate::document::{Document, GroupEntry, Members, RuleEntry, SubjectEntry, Word};
+use crate::document::{Document, GroupEntry, ImageEntry, Members, RuleEntry, SubjectEntry, Word};
 use crate::glob::Bindings;
 use crate::subject_pattern::SubjectPattern;
 use crate::suggest;
@@ -27,7 +27,8 @@ pub(crate) fn check(documents: &[Document], all_readable: bool, findings: &mut F
     groups.check_cycles(findings);
     if !findings.has_errors() {
         for rule in documents.iter().flat_map(|document| &document.rules) {
-            groups.warn_unmatchable(rule, findings);
+            groups.warn_nobody(rule, findings);
+            warn_nothing(rule, findings);
         }
     }
 }
@@ -111,6 +112,23 @@ fn members_are_enumerable(documents: &[Document], findings: &mut Findings<'_>) {
         for administrator in &document.administrators {
             refuse(administrator, "an administrator", "name people, services or groups");
         }
+    }
+}
+
+/// Warns of a rule about the homes of users that is for no users.
+fn warn_nothing(rule: &RuleEntry, findings: &mut Findings<'_>) {
+    let is_no_user = |entry: &SubjectEntry| {
+        matches!(entry.pattern, SubjectPattern::Service(_) | SubjectPattern::Peer(_))
+    };
+    let needs_user = |entry: &ImageEntry| entry.patterns.iter().all(|pattern| pattern.uses_user);
+    if rule.subjects.iter().all(is_no_user)
+        && rule.images.iter().all(needs_user)
+        && let Some(first) = rule.images.first()
+    {
+        let message = format!("rule `{}` is about nothing", rule.name.text);
+        let mistake = Mistake::warning(first.at, message)
+            .label("`${user}` stands for users, and the rule is for none");
+        findings.report(mistake);
     }
 }
 
@@ -206,7 +224,7 @@ impl<'a> Groups<'a> {
     }
 
     /// Warns of a rule that is for nobody.
-    fn warn_unmatchable(&self, rule: &RuleEntry, findings: &mut Findings<'_>) {
+    fn warn_nobody(&self, rule: &RuleEntry, findings: &mut Findings<'_>) {
         let empty = |entry: &SubjectEntry| match &entry.pattern {
             SubjectPattern::Group(name) => name.literal().is_some() && !self.has_members(entry),
             _ => false,

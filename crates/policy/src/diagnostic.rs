@@ -235,8 +235,8 @@ impl<'a> Findings<'a> {
             file: primary.file.clone(),
             line: primary.line,
             column: primary.column,
-            message: mistake.message,
-            help: mistake.help,
+            message: printable(mistake.message),
+            help: mistake.help.map(printable),
             excerpts: vec![primary],
         };
         for (at, label) in mistake.also {
@@ -275,9 +275,25 @@ impl<'a> Findings<'a> {
             column: line.get(..from).unwrap_or_default().chars().count() + 1,
             text: (line.len() <= MAX_SHOWN_LINE).then(|| line.to_owned()),
             underline: from..to,
-            label,
+            label: printable(label),
         }
     }
+}
+
+/// What files say is repeated in messages; control characters in it would act on the terminal.
+fn printable(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char.is_control() {
+            safe.extend(char.escape_default());
+        } else {
+            safe.push(char);
+        }
+    }
+    safe
 }
 
 fn floor_char_boundary(text: &str, index: usize) -> usize {

@@ -17,7 +17,7 @@ use crate::diagnostic::{At, Findings, Mistake, Span};
 
 /// No policy that people can review is larger.
 pub(crate) const MAX_FILE_SIZE: usize = 4 << 20;
-/// A rule's `except` is the deepest part of a policy, at 6.
+/// The lists in a rule's `except` are the deepest part of a policy, at 5.
 const MAX_DEPTH: usize = 16;
 
 /// A value and where it stands.

@@ -292,3 +292,26 @@ rules:
     assert!(policy.grants_any(&anyone, policy::Action::Pull, &image("some/app").0));
     assert!(!policy.grants_any(&anyone, policy::Action::Pull, &image("shut/app").0));
 }
+
+#[test]
+fn odd_names_are_nobody_else() {
+    let policy = policy(
+        r#"
+rules:
+  - {name: x, subjects: ["user:x", "user:y/*", "service:*"], images: [app], allow: [pull]}
+"#,
+    );
+    for name in ["user:x", "user:y/x", "service:x"] {
+        assert!(allows(&policy, name, "pull", "app"), "{name}");
+    }
+    for name in ["user:/x", "user:x/", "user:", "user:X", "user:*", "user:/y/x", "service:/x"] {
+        assert!(!allows(&policy, name, "pull", "app"), "{name}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_an_empty_policy() {
+    let policy = policy("# to be written\n");
+    assert_eq!(policy.rule_count(), 0);
+    assert!(!policy.is_administrator(&caller("user:admin", &["platform"])));
+}

@@ -983,6 +983,39 @@ rules:
 }
 
 #[test]
+fn a_rule_about_nothing() {
+    let text = r#"rules:
+  - name: robot-homes
+    subjects: ["service:ci/*"]
+    images: ["home/${user}/**"]
+    allow: [pull]
+"#;
+    assert_snapshot!(warned(text), @r#"
+    warning: rule `robot-homes` is about nothing
+     --> policies/teams.yaml:4:14
+      |
+    4 |     images: ["home/${user}/**"]
+      |              ^^^^^^^^^^^^^^^^^ `${user}` stands for users, and the rule is for none
+    "#);
+}
+
+#[test]
+fn control_characters_are_shown_and_not_sent_to_the_terminal() {
+    let text = "\"a\\u001b[31m\\nb\": []\n";
+    let report = refused(text);
+    assert!(!report.contains('\u{1b}'));
+    assert_snapshot!(report, @r#"
+    error: unknown key `a\u{1b}[31m\nb` in a policy file
+     --> policies/teams.yaml:1:1
+      |
+    1 | "a\u001b[31m\nb": []
+      | ^^^^^^^^^^^^^^^^
+      |
+      = help: keys of a policy file are `groups`, `rules`, `administrators`
+    "#);
+}
+
+#[test]
 fn mistakes_of_all_files_are_reported_in_one_run() {
     let files = [
         ("policies/a.yaml", "groups: {a: [usr:x]}\nrule: []\n"),

@@ -32,7 +32,7 @@ impl<T> PrefixMap<T> {
         &'s self,
         text: &'t str,
     ) -> impl Iterator<Item = (Option<&'t str>, &'s T)> + use<'s, 't, T> {
-        let ends = text.match_indices('/').map(|(end, _)| end).filter(|&end| end > 0);
+        let ends = text.match_indices('/').map(|(end, _)| end);
         std::iter::once(0)
             .chain(ends)
             .chain(std::iter::once(text.len()))

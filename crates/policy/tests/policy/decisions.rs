@@ -224,6 +224,21 @@ rules:
 }
 
 #[test]
+fn a_name_that_is_no_segment_stands_for_nothing_in_a_tag_either() {
+    let policy = policy(
+        r#"
+rules:
+  - {name: own, subjects: [anyone], images: ["app:${user}-*", "app:${group}.*"], allow: [pull]}
+"#,
+    );
+    let caller = |name| caller(name, &["Qa", "qa"]);
+    assert!(decide(&policy, &caller("user:a"), "pull", "app:a-1").is_allowed());
+    assert!(!decide(&policy, &caller("user:A"), "pull", "app:A-1").is_allowed());
+    assert!(decide(&policy, &caller("user:A"), "pull", "app:qa.1").is_allowed());
+    assert!(!decide(&policy, &caller("user:A"), "pull", "app:Qa.1").is_allowed());
+}
+
+#[test]
 fn a_pattern_without_a_tag_is_the_whole_repository_and_one_with_a_tag_is_not() {
     let policy = policy(
         r#"
@@ -277,6 +292,7 @@ rules:
   - {name: some, subjects: [anyone], images: ["some/**:rc-*"], allow: [pull]}
   - {name: no-dev, subjects: [anyone], images: ["mixed/**:dev-*"], deny: [pull]}
   - {name: shut, subjects: [anyone], images: ["shut/**"], deny: [pull]}
+  - {name: but, subjects: [anyone], except: {images: [but/not]}, images: ["but/**"], allow: [pull]}
 "#,
     );
     let anyone = caller("anyone", &[]);
@@ -284,6 +300,8 @@ rules:
     assert!(matches!(tags("open/app"), Tags::All));
     assert!(matches!(tags("shut/app"), Tags::None));
     assert!(matches!(tags("other"), Tags::None));
+    assert!(matches!(tags("but/this"), Tags::All));
+    assert!(matches!(tags("but/not"), Tags::None));
     let tag = |text| oci::Tag::new(text).unwrap();
     let Tags::Some(mixed) = tags("mixed/app") else { panic!() };
     assert!(mixed.includes_untagged() && mixed.allows(&tag("v1")) && !mixed.allows(&tag("dev-1")));

@@ -137,7 +137,7 @@ fn caller() -> impl Strategy<Value = Caller> {
         Subject::Anonymous,
     ]);
     let groups = || {
-        let known = ["g0", "g1", "g2", "a", "x-1", "z", "b", "g9"].map(str::to_owned).to_vec();
+        let known = ["g0", "g1", "g2", "a", "x-1", "z", "b", "g9", "A"].map(str::to_owned).to_vec();
         subsequence(known, 0..3)
     };
     (subject, groups(), proptest::option::of(groups()))
@@ -152,7 +152,7 @@ fn question() -> impl Strategy<Value = (Caller, Action, RepositoryName)> {
 
 /// Untagged, and tags of every kind that the patterns tell apart.
 fn tags() -> Vec<Option<Tag>> {
-    let tags = ["v1", "v10", "rc-1", "a-1", "b-22", "g0-1", "x"];
+    let tags = ["v1", "v10", "rc-1", "a-1", "A-1", "b-22", "g0-1", "x"];
     let tags = tags.into_iter().map(|tag| Some(Tag::new(tag).unwrap()));
     tags.chain([None]).collect()
 }

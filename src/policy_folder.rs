@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
-use policy::SourceFile;
+use policy::{Compiled, Diagnostics, Policy, SourceFile};
 
 /// Of all files together; a hundred thousand rules fit.
 const MAX_SIZE: u64 = 64 << 20;
@@ -51,6 +51,25 @@ pub enum Error {
     /// A `*.yaml` that is no file, or not UTF-8 in content or name.
     #[error("{} is no text file", .0.display())]
     NotText(PathBuf),
+}
+
+/// Why the folder gives no policy that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Its files cannot be read.
+    #[error(transparent)]
+    Folder(#[from] Error),
+    /// Its files have mistakes.
+    #[error(transparent)]
+    Policy(#[from] Diagnostics),
+}
+
+/// Reads all policy files below `folder` and makes one policy of them.
+///
+/// # Errors
+/// As [`read`] and [`Policy::compile`].
+pub fn load(folder: &Path) -> Result<Compiled, LoadError> {
+    Ok(Policy::compile(&read(folder)?.files)?)
 }
 
 /// Reads all policy files below `folder`.
@@ -180,12 +199,12 @@ mod tests {
         folder
     }
 
-    fn load(folder: &TempDir) -> Result<Sources, Error> {
+    fn sources(folder: &TempDir) -> Result<Sources, Error> {
         read(&folder.path().join("policies"))
     }
 
     fn names(folder: &TempDir) -> Vec<String> {
-        let sources = load(folder).unwrap();
+        let sources = sources(folder).unwrap();
         sources.files.into_iter().map(|file| file.path).collect()
     }
 
@@ -224,18 +243,18 @@ mod tests {
     fn part_of_a_policy_is_no_policy() {
         let missing = folder(&[("a.yaml", "a")]);
         symlink("nowhere", missing.path().join("policies/b.yaml")).unwrap();
-        assert!(matches!(load(&missing), Err(Error::Unreadable { .. })));
+        assert!(matches!(sources(&missing), Err(Error::Unreadable { .. })));
         for (file, text) in [("b.yml", "b"), ("B.YAML", "b")] {
             let folder = folder(&[("a.yaml", "a"), (file, text)]);
-            assert!(matches!(load(&folder), Err(Error::Ending(_))), "{file}");
+            assert!(matches!(sources(&folder), Err(Error::Ending(_))), "{file}");
         }
         let binary = folder(&[]);
         fs::write(binary.path().join("policies/a.yaml"), b"\xff").unwrap();
-        assert!(matches!(load(&binary), Err(Error::NotText(_))));
+        assert!(matches!(sources(&binary), Err(Error::NotText(_))));
         let circle = folder(&[("a.yaml", "a")]);
         symlink(".", circle.path().join("policies/again")).unwrap();
-        assert!(matches!(load(&circle), Err(Error::TooMuch(_) | Error::Unreadable { .. })));
-        assert!(matches!(load(&folder(&[("x.txt", "")])), Err(Error::Empty(_))));
+        assert!(matches!(sources(&circle), Err(Error::TooMuch(_) | Error::Unreadable { .. })));
+        assert!(matches!(sources(&folder(&[("x.txt", "")])), Err(Error::Empty(_))));
         assert!(matches!(read(&missing.path().join("no")), Err(Error::Unreadable { .. })));
     }
 
@@ -244,12 +263,12 @@ mod tests {
         let folder = folder(&[]);
         let file = File::create(folder.path().join("policies/a.yaml")).unwrap();
         file.set_len(MAX_SIZE + 1).unwrap();
-        assert!(matches!(load(&folder), Err(Error::TooMuch(_))));
+        assert!(matches!(sources(&folder), Err(Error::TooMuch(_))));
     }
 
     #[test]
     fn the_hash_is_of_names_and_contents_wherever_the_folder_is() {
-        let sha256 = |files: &[(&str, &str)]| load(&folder(files)).unwrap().sha256;
+        let sha256 = |files: &[(&str, &str)]| sources(&folder(files)).unwrap().sha256;
         let one = sha256(&[("a.yaml", "x"), ("b.yaml", "y")]);
         assert_eq!(one, sha256(&[("b.yaml", "y"), ("a.yaml", "x")]));
         assert_ne!(one, sha256(&[("a.yaml", "xy"), ("b.yaml", "")]));

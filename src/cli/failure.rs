@@ -4,12 +4,12 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use policy::Diagnostics;
-
+use crate::app;
 use crate::certificate;
 use crate::config;
 use crate::document::{InvalidDocument, Mistake};
 use crate::identity::users;
+use crate::policy_folder::LoadError;
 
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,9 +69,27 @@ impl From<InvalidDocument> for Failure {
     }
 }
 
-impl From<Diagnostics> for Failure {
-    fn from(error: Diagnostics) -> Self {
-        Self { exit: Exit::Input, plain: error.render(false), coloured: error.render(true) }
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Folder(error) => {
+                let help = error.help().map(str::to_owned);
+                Self::input(&Mistake { help, ..Mistake::of(&error) })
+            }
+            LoadError::Policy(error) => {
+                Self { exit: Exit::Input, plain: error.render(false), coloured: error.render(true) }
+            }
+        }
+    }
+}
+
+impl From<app::Error> for Failure {
+    fn from(error: app::Error) -> Self {
+        match error {
+            app::Error::Policies(error) => error.into(),
+            app::Error::Users(error) => error.into(),
+            _ => Self::impossible(&error),
+        }
     }
 }
 

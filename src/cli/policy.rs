@@ -1,18 +1,18 @@
 //! `portcullis policy`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use oci::{RepositoryName, Tag};
-use policy::{Action, Caller, Compiled, Decision, Image, Policy, Subject};
+use policy::{Action, Caller, Decision, Image, Subject};
 use serde::Serialize;
 use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
 use super::{colours, output};
-use crate::document::{Mistake, closest};
+use crate::document::closest;
 use crate::identity::users::Name;
 use crate::policy_folder;
 
@@ -63,17 +63,8 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
     }
 }
 
-/// Reads and compiles a folder of policy files.
-pub(super) fn load(folder: &Path) -> Result<Compiled, Failure> {
-    let sources = policy_folder::read(folder).map_err(|error| {
-        let mistake = Mistake::of(&error);
-        Failure::input(&Mistake { help: error.help().map(str::to_owned), ..mistake })
-    })?;
-    Ok(Policy::compile(&sources.files)?)
-}
-
 fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
-    let compiled = load(&arguments.folder)?;
+    let compiled = policy_folder::load(&arguments.folder)?;
     if !compiled.warnings.is_empty() {
         output::aside(&compiled.warnings.render(colours(&std::io::stderr())));
     }
@@ -94,7 +85,7 @@ pub(super) fn summary(rules: usize, warnings: usize) -> String {
 }
 
 fn explain(arguments: &ExplainArguments) -> Result<Exit, Failure> {
-    let policy = load(&arguments.policies)?.policy;
+    let policy = policy_folder::load(&arguments.policies)?.policy;
     let caller = Caller {
         subject: arguments.subject.0.clone(),
         groups: arguments.groups.iter().map(ToString::to_string).collect(),

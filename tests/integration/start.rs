@@ -205,11 +205,7 @@ fn an_upstream_that_is_away_is_named_by_check_and_does_not_stop_the_start() {
     let folder = Folder::new();
     let said = folder.run(&["check"]);
     assert_eq!(said.code, Some(3), "{}{}", said.out, said.err);
-    assert!(
-        said.out.contains("upstream") && said.out.contains("127.0.0.1:"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("upstream") && said.out.contains("127.0.0.1:"), "{}", said.out);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::certificate;
 use crate::config::Config;
 use crate::document::Mistake;
 use crate::identity::users::Users;
+use crate::policy_folder;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -86,7 +87,7 @@ fn certificate(config: &Config, now: Timestamp) -> Result<String, Failure> {
 }
 
 fn policies(config: &Config) -> Result<String, Failure> {
-    let compiled = policy::load(&config.policies)?;
+    let compiled = policy_folder::load(&config.policies)?;
     let summary = policy::summary(compiled.policy.rule_count(), compiled.warnings.len());
     Ok(format!("{}, {summary}", config.policies.display()))
 }

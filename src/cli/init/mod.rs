@@ -41,8 +41,13 @@ pub(super) struct Arguments {
 
 const ADMINISTRATOR: &str = "admin";
 const CONFIGURATION: &str = include_str!("configuration.yaml");
-/// The sample policies, by file name.
-const POLICIES: [(&str, &str); 1] = [("starter.yaml", include_str!("starter.yaml"))];
+/// The sample policies, by their path in the folder of policies.
+const POLICIES: [(&str, &str); 4] = [
+    ("portcullis.yaml", include_str!("../../../policies/portcullis.yaml")),
+    ("ci.yaml", include_str!("../../../policies/ci.yaml")),
+    ("teams/backend.yaml", include_str!("../../../policies/teams/backend.yaml")),
+    ("teams/frontend.yaml", include_str!("../../../policies/teams/frontend.yaml")),
+];
 const CERTIFICATES: [&str; 4] = ["ca.crt", "ca.key", "server.crt", "server.key"];
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -62,7 +67,7 @@ fn make(arguments: &Arguments) -> Result<Made, Failure> {
     let configuration = arguments.configuration()?;
     refuse_what_is_there(folder)?;
     make_folder(folder, 0o755)?;
-    make_folder(&folder.join("policies"), 0o755)?;
+    make_folder(&folder.join("policies/teams"), 0o755)?;
     make_folder(&folder.join("state"), 0o700)?;
     make_folder(&folder.join("state/keys"), 0o700)?;
     for (name, text) in POLICIES {

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::identity::users::Users;
+use crate::policy_folder;
 
 #[derive(Parser)]
 struct Line {
@@ -36,7 +37,7 @@ fn what_is_made_can_be_served() {
     let users = Users::load(&made.config.users).unwrap();
     let admin = users.get("admin").unwrap();
     assert!(password::verify(&made.password, Some(&admin.password)));
-    let compiled = super::super::policy::load(&made.config.policies).unwrap();
+    let compiled = policy_folder::load(&made.config.policies).unwrap();
     assert!(compiled.warnings.is_empty(), "{}", compiled.warnings);
     for (path, expected) in [
         ("users.yaml", 0o600),
@@ -64,6 +65,16 @@ fn what_is_made_can_be_served() {
     let json = serde_json::to_string(&made.json()).unwrap();
     let json = json.replace(made.password.expose(), "PASSWORD");
     assert_snapshot!(json.replace(folder.path().to_str().unwrap(), "FOLDER"), @r#"{"config":"FOLDER/gate/portcullis.yaml","admin":{"username":"admin","password":"PASSWORD"}}"#);
+}
+
+#[test]
+fn the_samples_are_all_policies_of_the_repository() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let mut samples = POLICIES.map(|(name, text)| (format!("policies/{name}"), text.to_owned()));
+    samples.sort();
+    let files = policy_folder::read(&repository).unwrap().files;
+    let files: Vec<_> = files.into_iter().map(|file| (file.path, file.text)).collect();
+    assert_eq!(files, samples);
 }
 
 #[test]
@@ -121,7 +132,7 @@ fn the_public_url_names_the_address_that_is_listened_on() {
 
 #[test]
 fn nothing_is_overwritten() {
-    for file in ["portcullis.yaml", "users.yaml", "certs/ca.key", "policies/starter.yaml"] {
+    for file in ["portcullis.yaml", "users.yaml", "certs/ca.key", "policies/teams/backend.yaml"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gate").join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,5 +1,5 @@
 use insta::assert_snapshot;
-use policy::SourceFile;
+use policy::{Policy, SourceFile};
 
 use super::*;
 

@@ -2,10 +2,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use insta::assert_snapshot;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
 use crate::certificate::make_development;
+use crate::document::{Node, Value};
 
 /// A folder with certificates, in which a configuration may stand.
 fn folder() -> TempDir {
@@ -55,11 +57,7 @@ fn the_upstream_alone_is_enough() {
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
 }
 
-#[test]
-fn every_key_is_heard() {
-    let folder = folder();
-    fs::write(folder.path().join("password"), "hunter2\n").unwrap();
-    let text = r"
+const EVERY_KEY: &str = r"
 listen:
   - {address: '0.0.0.0:443'}
   - {address: '[::1]:80', tls: off}
@@ -93,7 +91,12 @@ limits:
 trusted_proxies: [10.0.0.0/8, '::1']
 log: {format: json, level: 'warn,portcullis=debug'}
 ";
-    let config = parse(&folder, text).unwrap();
+
+#[test]
+fn every_key_is_heard() {
+    let folder = folder();
+    fs::write(folder.path().join("password"), "hunter2\n").unwrap();
+    let config = parse(&folder, EVERY_KEY).unwrap();
     let listen: Vec<_> = config.listen.iter().map(|l| (l.address.to_string(), l.tls)).collect();
     assert_eq!(listen, [("0.0.0.0:443".to_owned(), true), ("[::1]:80".to_owned(), false)]);
     assert_eq!(config.public_url.as_str(), "https://gate.example");
@@ -684,4 +687,90 @@ fn a_file_that_is_too_large_is_not_read() {
     let path = folder.path().join("portcullis.yaml");
     File::create(&path).unwrap().set_len(MAX_SIZE + 1).unwrap();
     assert!(matches!(Config::load(&path), Err(Error::TooLarge(_))));
+}
+
+/// The names of the keys below a node, with dots between them.
+fn keys(node: &Node, name: &str, names: &mut Vec<String>) {
+    match &node.value {
+        Value::Map { entries, .. } if name != "mirrors" => {
+            for entry in entries {
+                let dot = if name.is_empty() { "" } else { "." };
+                keys(&entry.value, &format!("{name}{dot}{}", entry.key), names);
+            }
+        }
+        _ => names.push(name.to_owned()),
+    }
+}
+
+#[test]
+fn the_manual_lists_every_key_and_no_other() {
+    let manual = include_str!("../../docs/operations.md");
+    let (_, manual) = manual.split_once("| key | default | meaning |").unwrap();
+    let (table, _) = manual.split_once("\n\n").unwrap();
+    let mut listed: Vec<String> = table
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
+        .collect();
+    let root = document::parse(EVERY_KEY, &mut Problems::default()).unwrap();
+    let mut known = vec!["upstream.credentials.password".to_owned()];
+    keys(&root, "", &mut known);
+    listed.sort();
+    known.sort();
+    assert_eq!(listed, known);
+}
+
+/// Of the parts that configurations are made of.
+fn anything() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec![
+        "upstream",
+        "url",
+        "listen",
+        "tls",
+        "limits",
+        "credentials",
+        "password",
+        ": ",
+        ":",
+        "- ",
+        "\n",
+        "\n  ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "'",
+        "\"",
+        "#",
+        "|",
+        ">",
+        "&a ",
+        "*a",
+        "!t ",
+        "---\n",
+        "\t",
+        "\r\n",
+        "\u{feff}",
+        "é",
+        "\u{2028}",
+        "$",
+        "${A}",
+        "http://a",
+        "~",
+        "\0",
+        "👍",
+    ]);
+    prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_is_shown_without_a_panic(text in anything()) {
+        let parsed = Config::parse(Path::new("a.yaml"), &text, |_| None);
+        prop_assume!(parsed.is_err());
+        let error = parsed.unwrap_err();
+        prop_assert!(!error.problems().is_empty());
+        prop_assert!(error.render(false).contains("error: "));
+        prop_assert!(error.render(true).contains("error"));
+    }
 }

@@ -15,9 +15,12 @@ use tokio::net::TcpStream;
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// No runtime, no connection, or no TLS.
+    /// No runtime, or no connection.
     #[error("cannot connect to {to}")]
     Connect { to: String, source: io::Error },
+    /// The other side is not trusted, or does not speak TLS.
+    #[error("no TLS with {to}")]
+    Tls { to: String, source: io::Error },
     /// Nothing that is HTTP came back.
     #[error("no HTTP answer from {to}")]
     Answer { to: String, source: hyper::Error },

@@ -488,6 +488,8 @@ fn without_tls_no_certificate_is_needed() {
     let config = parse(&folder, &text).unwrap();
     assert!(config.tls.is_none());
     assert_eq!(config.public_url.as_str(), "http://localhost:5080");
+    let named = format!("public_url: http://gate.example\n{text}");
+    assert_eq!(parse(&folder, &named).unwrap().public_url.as_str(), "http://gate.example");
     let behind = format!("public_url: https://gate.example\n{text}");
     assert!(parse(&folder, &behind).unwrap().public_url.is_https());
 }

@@ -1,6 +1,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
 
 use insta::assert_snapshot;
@@ -73,6 +74,52 @@ fn an_upstream_that_wants_credentials_is_there() {
     let (exit, text) = checked(&folder, &address);
     assert_eq!(exit, Exit::Done);
     assert!(text.ends_with("http://UPSTREAM answers, and wants credentials"), "{text}");
+}
+
+/// An upstream that serves TLS with the certificate that a development CA made in this folder.
+fn tls_upstream(certs: &Path) -> String {
+    let made = make_development(certs, &[]).unwrap();
+    let chain = certificate::read_chain(&made.certificate).unwrap();
+    let key = certificate::read_key(&made.key).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut session = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = rustls::Stream::new(&mut session, &mut stream);
+        let mut head = [0; 1024];
+        if stream.read(&mut head).is_ok() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn an_upstream_with_tls_is_verified_by_its_ca() {
+    let other = tempfile::tempdir().unwrap();
+    let address = tls_upstream(other.path());
+    let ca = other.path().join("ca.crt");
+    let text = format!("upstream: {{url: \"https://{address}\", ca: {}}}\n", ca.display());
+    let (exit, text) = checked(&folder(&text), &address);
+    assert_eq!(exit, Exit::Done, "{text}");
+
+    let address = tls_upstream(other.path());
+    let text = format!("upstream: {{url: \"https://{address}\", ca: certs/ca.crt}}\n");
+    let (exit, text) = checked(&folder(&text), &address);
+    assert_eq!(exit, Exit::Impossible);
+    assert_snapshot!(text.lines().skip(4).collect::<Vec<_>>().join("\n"), @"
+    error  upstream
+           error: no TLS with UPSTREAM: invalid peer certificate: UnknownIssuer
+           help: name the CA that vouches for it in `upstream.ca`
+    ");
 }
 
 #[test]

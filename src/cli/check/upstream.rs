@@ -30,7 +30,10 @@ pub(super) fn check(settings: &Settings) -> Result<String, Failure> {
     match http_get::block_on(&url, within, ask(settings, tls)) {
         Ok(status) => judge(&url, status, settings.credentials.is_some()),
         Err(error) => {
-            let help = "start the registry, or mend `upstream` in the configuration";
+            let help = match error {
+                Error::Tls { .. } => "name the CA that vouches for it in `upstream.ca`",
+                _ => "start the registry, or mend `upstream` in the configuration",
+            };
             Err(Failure::new(Exit::Impossible, &Mistake::of(&error).help(help)))
         }
     }
@@ -58,6 +61,7 @@ fn judge(url: &str, status: StatusCode, with_credentials: bool) -> Result<String
 async fn ask(settings: &Settings, tls: Option<TlsConnector>) -> Result<StatusCode, Error> {
     let authority = settings.authority.as_str();
     let connect = |source| Error::Connect { to: authority.to_owned(), source };
+    let untrusted = |source| Error::Tls { to: authority.to_owned(), source };
     let host = settings.authority.host().trim_matches(['[', ']']);
     let default = if tls.is_some() { 443 } else { 80 };
     let port = settings.authority.port_u16().unwrap_or(default);
@@ -73,8 +77,8 @@ async fn ask(settings: &Settings, tls: Option<TlsConnector>) -> Result<StatusCod
         None => http_get::status(stream, authority, &path, authorization).await,
         Some(tls) => {
             let name = ServerName::try_from(host.to_owned())
-                .map_err(|error| connect(std::io::Error::other(error)))?;
-            let stream = tls.connect(name, stream).await.map_err(connect)?;
+                .map_err(|error| untrusted(std::io::Error::other(error)))?;
+            let stream = tls.connect(name, stream).await.map_err(untrusted)?;
             http_get::status(stream, authority, &path, authorization).await
         }
     }

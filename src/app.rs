@@ -21,10 +21,11 @@ use crate::identity::{Authenticator, NoRandom, Observer, TokenEvent};
 use crate::inventory::{self, Inventory};
 use crate::log;
 use crate::metrics::Metrics;
+use crate::policy_folder::LoadError;
 use crate::proxy::seal::Seal;
 use crate::proxy::tls::{ServerTls, TlsError};
 use crate::proxy::{Bound, Gate, ListenError, Listeners, RequestIds, Stop};
-use crate::reload::{PolicyError, PolicyFiles, UsersFile};
+use crate::reload::{PolicyFiles, UsersFile};
 use crate::service::management::{self, Readiness};
 use crate::service::token::{self as token_service, TokenService};
 use crate::token::{InvalidUrl, Issuer, KeyError, KeyFolder};
@@ -39,7 +40,7 @@ pub enum Error {
     Log(#[from] log::Error),
     /// The policies.
     #[error(transparent)]
-    Policy(#[from] PolicyError),
+    Policies(#[from] LoadError),
     /// The users file.
     #[error(transparent)]
     Users(#[from] users::Error),

@@ -162,9 +162,6 @@ impl Transfer {
     }
 
     fn end(&mut self, end: End) {
-        if end == End::Broken {
-            self.progress.broken.store(true, Ordering::Relaxed);
-        }
         if let Some(on_end) = self.on_end.take() {
             on_end(end);
         }
@@ -234,6 +231,7 @@ impl HttpBody for Transfer {
                 Poll::Ready(None)
             }
             Err(error) => {
+                this.progress.broken.store(true, Ordering::Relaxed);
                 this.end(End::Broken);
                 Poll::Ready(Some(Err(error)))
             }

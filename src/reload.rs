@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use policy::{Diagnostics, Policy};
+use policy::Policy;
 
 use crate::identity::users::{self, Users};
-use crate::policy_folder::{self, Sources};
+use crate::policy_folder::{self, LoadError, Sources};
 use crate::watch::{Fingerprint, Source};
 
 /// The folder of policies.
@@ -23,27 +23,16 @@ pub struct LoadedPolicy {
     pub sha256: Fingerprint,
 }
 
-/// Why a folder of policies cannot be put in force.
-#[derive(Debug, thiserror::Error)]
-pub enum PolicyError {
-    /// It cannot be read.
-    #[error(transparent)]
-    Folder(#[from] policy_folder::Error),
-    /// It is wrong.
-    #[error("the policies have mistakes:\n{0}")]
-    Invalid(Diagnostics),
-}
-
 impl Source for PolicyFiles {
     type Content = Sources;
     type Value = LoadedPolicy;
-    type Error = PolicyError;
+    type Error = LoadError;
 
     fn name(&self) -> &'static str {
         "the policy folder"
     }
 
-    fn read(&self) -> Result<Sources, PolicyError> {
+    fn read(&self) -> Result<Sources, LoadError> {
         Ok(policy_folder::read(&self.0)?)
     }
 
@@ -51,9 +40,9 @@ impl Source for PolicyFiles {
         Fingerprint::of([content.sha256.as_slice()])
     }
 
-    fn load(&self, content: Sources) -> Result<LoadedPolicy, PolicyError> {
+    fn load(&self, content: Sources) -> Result<LoadedPolicy, LoadError> {
         let sha256 = Self::fingerprint(&content);
-        let compiled = Policy::compile(&content.files).map_err(PolicyError::Invalid)?;
+        let compiled = Policy::compile(&content.files)?;
         if !compiled.warnings.is_empty() {
             tracing::warn!("the policies have warnings; `portcullis policy check` shows them");
         }

@@ -88,7 +88,15 @@ impl From<app::Error> for Failure {
         match error {
             app::Error::Policies(error) => error.into(),
             app::Error::Users(error) => error.into(),
-            _ => Self::impossible(&error),
+            app::Error::Tls(_) | app::Error::PublicUrl(_) | app::Error::Log(_) => {
+                Self::input(&Mistake::of(&error))
+            }
+            app::Error::Keys(_)
+            | app::Error::Upstream(_)
+            | app::Error::Audit(_)
+            | app::Error::Random(_)
+            | app::Error::Listen(_)
+            | app::Error::System(_) => Self::impossible(&error),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
-    RETRY_AFTER, USER_AGENT, VIA, WARNING,
+    RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT, VIA, WARNING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use oci::Operation;
@@ -119,8 +119,15 @@ pub(super) fn to_client(upstream: &HeaderMap) -> HeaderMap {
 }
 
 /// Refuses what two readers could understand in two ways: a second `Host`, a `Host` that is no
-/// authority, another one than HTTP/2's `:authority`, a target with a place of its own.
+/// authority, another one than HTTP/2's `:authority`, a target with a place of its own, a body that
+/// is coded in another way than chunked.
 pub(super) fn well_formed(head: &http::request::Parts) -> Result<(), Refusal> {
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
+        return Err(Refusal::Malformed("a body may be chunked, once, and not coded otherwise"));
+    }
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {

@@ -74,7 +74,7 @@ pub enum Error {
 ///
 /// # Errors
 /// The gate cannot start.
-pub fn run(config: Config) -> Result<(), Error> {
+pub fn run(config: &Config) -> Result<(), Error> {
     log::init(&log::Settings {
         format: match config.log_format {
             LogFormat::Text => log::Format::Text,
@@ -86,7 +86,7 @@ pub fn run(config: Config) -> Result<(), Error> {
     let tls = config.tls.as_ref().map(ServerTls::load).transpose()?.map(Arc::new);
     let users_file = Reloaded::start(UsersFile(config.users.clone()))?;
     let users = Arc::new(ArcSwap::new(Arc::clone(&users_file.current())));
-    let gate = Arc::new(gate(&config, Arc::clone(&users))?);
+    let gate = Arc::new(gate(config, Arc::clone(&users))?);
     let mut bound = Vec::new();
     for listen in &config.listen {
         bound.push(Bound::new(listen, workers)?);
@@ -103,7 +103,7 @@ pub fn run(config: Config) -> Result<(), Error> {
         let (listeners, stopped) = (Arc::clone(&listeners), stopped.clone());
         let thread = thread::Builder::new()
             .name(format!("worker-{worker}"))
-            .spawn(move || listeners.work(sockets, stopped))?;
+            .spawn(move || listeners.work(sockets, &stopped))?;
         threads.push(thread);
     }
     let watch = watch(Arc::clone(&gate), users_file, users, tls)?;

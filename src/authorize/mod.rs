@@ -64,7 +64,7 @@ pub enum Granted {
         /// `PutManifest`.
         operation: Operation,
         /// The body.
-        content: ManifestContent,
+        content: Box<ManifestContent>,
     },
     /// A step of an upload, with the place at the upstream that was sealed in its location.
     Upload {

@@ -187,7 +187,7 @@ impl PendingManifest<'_> {
         self.attached(&manifest)?;
         let lock = self.lock(&digest).await?;
         let Self { operation, rule, .. } = self;
-        let content = ManifestContent { bytes, digest, manifest };
+        let content = Box::new(ManifestContent { bytes, digest, manifest });
         Ok(Permit { granted: Granted::Manifest { operation, content }, rule, lock })
     }
 

@@ -15,6 +15,6 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let config = Config::load(&arguments.config.config)?;
-    app::run(config)?;
+    app::run(&config)?;
     Ok(Exit::Done)
 }

@@ -161,7 +161,7 @@ impl Listeners {
     ///
     /// # Errors
     /// There can be no runtime, or a socket is unusable.
-    pub fn work(self: &Arc<Self>, sockets: Vec<(Socket, bool)>, stop: Stop) -> io::Result<()> {
+    pub fn work(self: &Arc<Self>, sockets: Vec<(Socket, bool)>, stop: &Stop) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let alive = Arc::new(());

@@ -137,12 +137,12 @@ fn check(reference: &Reference, named: Option<Digest>, bytes: &[u8]) -> Result<D
 pub(super) async fn store(
     forwarding: &mut Forwarding<'_>,
     operation: Operation,
-    content: ManifestContent,
+    content: Box<ManifestContent>,
 ) -> Result<Response<Body>, Refusal> {
     let Operation::PutManifest { repository, reference, tags } = &operation else {
         return Err(Refusal::Internal("not a manifest to be stored"));
     };
-    let ManifestContent { bytes, digest, manifest } = content;
+    let ManifestContent { bytes, digest, manifest } = *content;
     let answer = forwarding.send(&operation, Method::PUT, Body::full(bytes)).await?;
     let mut headers = HeaderMap::new();
     if answer.head.status().is_success() {

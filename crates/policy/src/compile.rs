@@ -22,9 +22,12 @@ impl Policy {
         let mut findings = Findings::new(files);
         let mut documents = Vec::with_capacity(files.len());
         let mut all_readable = true;
+        let mut alternatives = lower::MAX_ALTERNATIVES;
         for (index, file) in files.iter().enumerate() {
             match yaml::read(index, &file.text, &mut findings) {
-                Some(root) => documents.push(lower::lower(index, root, &mut findings)),
+                Some(root) => {
+                    documents.push(lower::lower(index, root, &mut alternatives, &mut findings));
+                }
                 None => all_readable = false,
             }
         }

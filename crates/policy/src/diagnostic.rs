@@ -225,7 +225,7 @@ impl<'a> Findings<'a> {
 
     pub(crate) fn report(&mut self, mistake: Mistake) {
         self.has_errors |= mistake.severity == Severity::Error;
-        if self.found.len() >= MAX_DIAGNOSTICS {
+        if self.is_full() {
             self.omitted += 1;
             return;
         }
@@ -247,6 +247,11 @@ impl<'a> Findings<'a> {
 
     pub(crate) fn has_errors(&self) -> bool {
         self.has_errors
+    }
+
+    /// Whether further mistakes are counted only.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() >= MAX_DIAGNOSTICS
     }
 
     /// The list, in the order of the files and of the places in them.

@@ -11,14 +11,24 @@ use crate::yaml::{Entry, Node, Value};
 /// Names travel in denials, metrics and the audit trail.
 const MAX_NAME: usize = 128;
 
-/// Lowers one file.
-pub(crate) fn lower(file: usize, root: Node, findings: &mut Findings<'_>) -> Document {
-    let mut lowering = Lowering { file, findings };
+/// How many patterns the alternatives of all files may make. They multiply, and a file within its
+/// limit could fill the memory.
+pub(crate) const MAX_ALTERNATIVES: usize = 100_000;
+
+/// Lowers one file. `alternatives` is what is left of [`MAX_ALTERNATIVES`].
+pub(crate) fn lower(
+    file: usize,
+    root: Node,
+    alternatives: &mut usize,
+    findings: &mut Findings<'_>,
+) -> Document {
+    let mut lowering = Lowering { file, alternatives, findings };
     lowering.document(root)
 }
 
 struct Lowering<'a, 'f> {
     file: usize,
+    alternatives: &'a mut usize,
     findings: &'a mut Findings<'f>,
 }
 

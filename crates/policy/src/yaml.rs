@@ -200,9 +200,10 @@ impl Tree<'_, '_> {
             return;
         }
         match self.open.last_mut() {
-            // What follows the first document has been reported and is not read.
-            None if self.documents > 1 => {}
-            None => self.root = Some(node),
+            // A second document has been reported; the first is the one that is read.
+            None => {
+                self.root.get_or_insert(node);
+            }
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map { entries, pending, .. }) => {
                 if let Pending::Value(key) = std::mem::replace(pending, Pending::Key) {

@@ -1,6 +1,6 @@
 //! What stands in rules and groups: subjects, images, actions, and the shapes of YAML they come in.
 
-use super::Lowering;
+use super::{Lowering, MAX_ALTERNATIVES};
 use crate::actions::{self, Actions};
 use crate::diagnostic::{At, Mistake, Span};
 use crate::document::{ImageEntry, SubjectEntry, Word};
@@ -61,7 +61,20 @@ impl Lowering<'_, '_> {
         };
         let written = self.text_or(node, "an image pattern", help)?;
         match ImagePattern::parse(&written.text) {
-            Ok(patterns) => Some(ImageEntry { at: written.at, patterns }),
+            Ok(patterns) if patterns.len() > *self.alternatives + 1 => {
+                let message = format!(
+                    "the alternatives of all files make more than {MAX_ALTERNATIVES} patterns"
+                );
+                let mistake = Mistake::error(written.at, message)
+                    .help("use `*` in the place of long lists of alternatives");
+                self.findings.report(mistake);
+                None
+            }
+            Ok(patterns) => {
+                // One pattern is what was written; the others are what its alternatives add.
+                *self.alternatives -= patterns.len().saturating_sub(1);
+                Some(ImageEntry { at: written.at, patterns })
+            }
             Err(invalid) => {
                 let mistake = Mistake::error(written.at, invalid.message).maybe_help(invalid.help);
                 self.findings.report(mistake);

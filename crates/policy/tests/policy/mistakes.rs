@@ -531,6 +531,22 @@ fn alternatives_without_bound() {
 }
 
 #[test]
+fn many_alternatives_in_many_patterns() {
+    let pattern = format!("\"{}\"", "{a,b}".repeat(8));
+    let rule = "rules:\n  - {name: many, subjects: [anyone], allow: [pull], images: [";
+    let text = format!("{rule}\n{}]}}\n", format!("    {pattern},\n").repeat(393));
+    assert_snapshot!(refused(&text), @r#"
+    error: the alternatives of all files make more than 100000 patterns
+       --> policies/teams.yaml:395:5
+        |
+    395 |     "{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}",
+        |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        |
+        = help: use `*` in the place of long lists of alternatives
+    "#);
+}
+
+#[test]
 fn a_pattern_that_yaml_reads_as_an_alias() {
     let text = r#"rules:
   - name: everything

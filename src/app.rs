@@ -101,9 +101,11 @@ pub fn run(config: &Config) -> Result<(), Error> {
     for worker in 0..workers {
         let sockets = Listeners::share(&mut bound);
         let (listeners, stopped) = (Arc::clone(&listeners), stopped.clone());
-        let thread = thread::Builder::new()
-            .name(format!("worker-{worker}"))
-            .spawn(move || listeners.work(sockets, &stopped))?;
+        let thread = thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
+            listeners.work(sockets, &stopped).inspect_err(|error| {
+                tracing::error!(%error, "a worker ended");
+            })
+        })?;
         threads.push(thread);
     }
     let watch = watch(Arc::clone(&gate), users_file, users, tls)?;

@@ -121,9 +121,16 @@ impl Question<'_> {
         })
     }
 
-    /// The answer to a read that is not allowed. Who has no right in the repository is told so:
+    /// The answer to a read that is not allowed. A token that was made for something else is told
+    /// apart, as another one would help. Who has no right in the repository is told so:
     /// that says nothing about what is in it. Everybody else gets the answer for what is not there.
     fn unreadable(&self, repository: &RepositoryName, missing: Refusal) -> Refusal {
+        let caller = &self.principal.caller;
+        if !self.covers(Action::Pull, repository)
+            && self.policy.grants_any(caller, Action::Pull, repository)
+        {
+            return Refusal::InsufficientScope;
+        }
         if self.reaches(repository) {
             return missing;
         }

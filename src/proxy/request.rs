@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use oci::Operation;
@@ -85,6 +85,9 @@ async fn registry(
         .headers_mut()
         .entry("docker-distribution-api-version")
         .or_insert(HeaderValue::from_static("registry/2.0"));
+    if head.method == Method::HEAD && matches!(response.body(), Body::Full(_)) {
+        *response.body_mut() = Body::Empty;
+    }
     exchange.finish(&mut response, written);
     response
 }

@@ -10,6 +10,7 @@ use crate::support::scene::Scene;
 use crate::support::wire::Wire;
 
 const POLICY: &str = r#"
+groups: {team: external}
 rules:
   - name: the-team-works-here
     subjects: [group:team]
@@ -154,7 +155,7 @@ fn what_clients_write_cannot_forge_a_record() {
     let alice = scene.client("alice");
     let token = alice.token(&["repository:team/app:pull"]);
     let mut wire = Wire::open(&scene.gate.anonymous());
-    let agent = "evil\u{1b}[31m \"}{\"subject\":\"user:admin\"\u{85}";
+    let agent = "evil \"}{\"subject\":\"user:admin\"\u{85}\u{202e}";
     wire.ask(format!(
         "GET /v2/team/app/manifests/absent HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
          User-Agent: {agent}\r\nX-Request-Id: forged\"id\r\n\r\n",
@@ -165,7 +166,7 @@ fn what_clients_write_cannot_forge_a_record() {
     assert_eq!(record["subject"], "user:alice");
     assert_ne!(record["request_id"], "forged\"id");
     for text in [scene.gate.audit_text(), scene.gate.log()] {
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{85}'), "{text}");
+        assert!(!text.contains('\u{85}') && !text.contains('\u{202e}'), "{text}");
     }
 }
 

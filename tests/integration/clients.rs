@@ -13,6 +13,7 @@ use crate::support::scene::Scene;
 use crate::support::skopeo::Skopeo;
 
 const POLICY: &str = r#"
+groups: {team: external}
 rules:
   - name: the-team-works-here
     subjects: [group:team]

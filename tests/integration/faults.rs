@@ -3,7 +3,7 @@
 use crate::support::client::{Answer, Ask};
 use crate::support::gate::{Gate, Setup};
 use crate::support::images::{Blob, Image, OCI_MANIFEST};
-use crate::support::scene::{ACCEPT, Scene};
+use crate::support::scene::Scene;
 use crate::support::upstream::{Reply, Upstream, answer};
 
 const POLICY: &str = r#"
@@ -93,10 +93,10 @@ fn a_manifest_that_is_not_what_its_digest_says_is_never_released() {
     let (_upstream, gate) = scene(move |_| Reply::Whole(bytes.clone()));
     let alice = gate.client("alice");
     let target = format!("/v2/team/app/manifests/{}", asked.digest());
-    let got = alice.send("GET", &target, &Ask::headers(&[ACCEPT])).expect(502);
+    let got = alice.send("GET", &target, &Ask::default()).expect(502);
     assert!(!got.text().contains("layers"), "{}", got.text());
     // By tag, the header and the bytes disagree: one of them is a lie.
-    let got = alice.send("GET", "/v2/team/app/manifests/v1", &Ask::headers(&[ACCEPT]));
+    let got = alice.send("GET", "/v2/team/app/manifests/v1", &Ask::default());
     let named = got.header("docker-content-digest").map(str::to_owned);
     assert!(got.status == 502 || named.as_deref() == Some(other.digest()), "{got:?}");
 }
@@ -108,7 +108,7 @@ fn a_manifest_that_rotted_on_the_registrys_disk_is_never_released() {
     scene.client("alice").push("team/app", "v1", &image);
     scene.registry.damage(image.digest());
     let target = format!("/v2/team/app/manifests/{}", image.digest());
-    let got = scene.client("alice").send("GET", &target, &Ask::headers(&[ACCEPT]));
+    let got = scene.client("alice").send("GET", &target, &Ask::default());
     assert!(got.status >= 500, "{got:?}");
 }
 
@@ -175,7 +175,7 @@ fn a_blob_that_lies_elsewhere_is_pointed_to_and_a_manifest_is_fetched_here() {
     assert!(storage.heads().is_empty(), "{:?}", storage.heads());
 
     let target = format!("/v2/team/app/manifests/{}", manifest.digest);
-    let got = alice.send("GET", &target, &Ask::headers(&[ACCEPT]));
+    let got = alice.send("GET", &target, &Ask::default());
     // Another origin than the upstream's: fetched without its credentials, or refused.
     assert!(got.status == 502 || got.body == manifest.bytes, "{got:?}");
     for head in storage.heads() {
@@ -248,6 +248,6 @@ fn an_error_of_the_registry_is_passed_on_as_it_is() {
     let got = alice.get("/v2/team/app/manifests/absent").expect(404);
     assert!(matches!(got.code().as_str(), "MANIFEST_UNKNOWN" | "NAME_UNKNOWN"), "{}", got.text());
     let image = Image::oci("without its blobs");
-    let got = alice.put_manifest("team/app", "v1", &image.manifest).expect(404);
+    let got = alice.put_manifest("team/app", "v1", &image.manifest).expect(400);
     assert_eq!(got.code(), "MANIFEST_BLOB_UNKNOWN");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::client::{Ask, Credentials};
+use crate::support::client::{ACCEPT, Ask, Credentials};
 use crate::support::images::{Blob, Image};
 use crate::support::process::wait_for;
 use crate::support::scene::Scene;
@@ -22,7 +22,11 @@ fn scene() -> Scene {
 
 fn signed(scene: &Scene) -> String {
     let token = scene.client("alice").token(&["repository:team/app:pull,push"]);
-    format!("Host: {}\r\nAuthorization: Bearer {token}\r\n", scene.gate.name())
+    format!(
+        "Host: {}\r\nAuthorization: Bearer {token}\r\nAccept: {}\r\n",
+        scene.gate.name(),
+        ACCEPT.1
+    )
 }
 
 /// What would be a request of its own if the length were read the other way.

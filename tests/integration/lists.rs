@@ -97,8 +97,7 @@ fn pages_of_tags_are_full_and_name_nothing_hidden() {
 fn a_repository_without_a_visible_tag_reads_like_one_that_is_not_there() {
     let scene = scene();
     let shape = |client: &Client, repository: &str| {
-        let answer = client.get(&format!("/v2/{repository}/tags/list"));
-        (answer.status, answer.text().replace(repository, "R"))
+        client.get(&format!("/v2/{repository}/tags/list")).shape(repository)
     };
     let bob = scene.client("bob");
     let (there, absent) = (shape(&bob, "zoo/hidden"), shape(&bob, "zoo/absent"));
@@ -184,8 +183,7 @@ fn referrers_show_artifacts_about_what_the_reader_may_read() {
     let unknown = Blob::new("x", b"never pushed".to_vec()).digest;
     let hidden = scene.client("dave").get(&target);
     let absent = scene.client("dave").get(&format!("/v2/team/app/referrers/{unknown}"));
-    assert_eq!(hidden.status, absent.status);
-    assert_eq!(hidden.text().replace(subject.digest(), "D"), absent.text().replace(&unknown, "D"));
+    assert_eq!(hidden.shape(subject.digest()), absent.shape(&unknown));
 }
 
 #[test]

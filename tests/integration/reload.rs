@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::client::Credentials;
+use crate::support::client::{ACCEPT, Credentials};
 use crate::support::gate::{add_user, password_of};
 use crate::support::images::Image;
 use crate::support::process::{Said, wait_for};
@@ -44,8 +44,9 @@ fn a_new_policy_counts_on_open_connections_and_for_tokens_already_given() {
     let alice = scene.client("alice");
     let token = alice.token(&["repository:team/app:pull"]);
     let request = format!(
-        "GET /v2/team/app/manifests/v1 HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n",
-        scene.gate.name()
+        "GET /v2/team/app/manifests/v1 HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nAccept: {}\r\n\r\n",
+        scene.gate.name(),
+        ACCEPT.1
     );
     let mut wire = Wire::open(&scene.gate.anonymous());
     assert_eq!(wire.ask(&request).unwrap().status, 200);
@@ -63,7 +64,7 @@ fn a_new_policy_counts_on_open_connections_and_for_tokens_already_given() {
 #[test]
 fn a_broken_policy_leaves_the_good_one_in_force_and_raises_an_alarm() {
     let scene = scene();
-    let failed = || scene.gate.metric("portcullis_policy_reloads_total{result=\"failed\"}");
+    let failed = || scene.gate.count("portcullis_policy_reloads_total{result=\"failed\"}");
     let bomb = format!("a: &a [{}]\nb: [*a, *a]\nrules: *b\n", "x,".repeat(10_000));
     for broken in
         ["rules: [", "rule:\n  - name: x\n", "groups: {a: [group:a]}\nrules: []\n", "", &bomb]
@@ -89,8 +90,7 @@ fn a_policy_folder_that_vanishes_changes_nothing() {
     let policies = scene.gate.home().join("policies");
     fs::rename(&policies, policies.with_extension("gone")).unwrap();
     wait_for("the alarm", SOON, || {
-        (scene.gate.metric("portcullis_policy_reloads_total{result=\"failed\"}") > 0.0)
-            .then_some(())
+        (scene.gate.count("portcullis_policy_reloads_total{result=\"failed\"}") > 0.0).then_some(())
     });
     assert_eq!(status(&scene), 200);
 }

@@ -2,7 +2,7 @@
 
 use crate::support::client::{Ask, Credentials};
 use crate::support::images::{Image, OCI_MANIFEST};
-use crate::support::scene::{ACCEPT, Scene};
+use crate::support::scene::Scene;
 use crate::support::wire::Wire;
 
 /// alice may do all in `team/**`; `team/secret/**` is denied to everyone.
@@ -112,7 +112,6 @@ fn parameters_that_an_operation_does_not_have_are_refused() {
         format!("{list}?n=1&%6e=2"),
         format!("{list}?n=x"),
         format!("{list}?n=-1"),
-        format!("{list}?n=100000000000000000000"),
         format!("{list}?digest=sha256:00"),
         format!("{list};n=1"),
     ] {
@@ -252,7 +251,7 @@ fn a_repository_may_have_any_of_the_words_in_its_name() {
         alice.push(repository, "manifests", &image);
         let target = format!("/v2/{repository}/manifests/manifests");
         assert_eq!(
-            alice.send("GET", &target, &Ask::headers(&[ACCEPT])).expect(200).body,
+            alice.send("GET", &target, &Ask::default()).expect(200).body,
             image.manifest.bytes
         );
         assert_eq!(alice.tags(repository), ["manifests"]);

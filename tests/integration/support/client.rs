@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -19,9 +20,21 @@ use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::images::{Blob, Image, Index};
+
+/// Every type of manifest there is, as clients ask for them unless a test says otherwise.
+pub(crate) const ACCEPT: (&str, &str) = (
+    "accept",
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json",
+);
+
+/// For one answer, with its body: far more than any test needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The runtime of everything here that is asynchronous.
 pub(crate) fn runtime() -> &'static Runtime {
@@ -87,6 +100,12 @@ impl Answer {
 
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Status and text, for comparison with another answer, without what tells requests apart.
+    pub(crate) fn shape(&self, without: &str) -> (u16, String) {
+        let id = self.header("x-request-id").unwrap_or("-");
+        (self.status, self.text().replace(without, "…").replace(id, "…"))
     }
 
     /// The code of the first error in it (distribution spec, "Error Codes").
@@ -188,6 +207,9 @@ impl Client {
 
     fn once(&self, method: &str, target: &str, ask: &Ask<'_>, token: Option<&str>) -> Answer {
         let mut request = self.request(method, target);
+        if !ask.headers.iter().any(|(name, _)| *name == ACCEPT.0) {
+            request = request.header(ACCEPT.0, ACCEPT.1);
+        }
         if let Some(media_type) = ask.media_type {
             request = request.header(header::CONTENT_TYPE, media_type);
         }
@@ -198,10 +220,12 @@ impl Client {
             request = request.header(header::AUTHORIZATION, token);
         }
         let request = request.body(payload(ask.body.to_vec())).unwrap();
-        runtime().block_on(async {
+        let exchange = async {
             let answer = self.stream(request).await;
             collect(answer.unwrap_or_else(|error| panic!("{method} {target}: {error}"))).await
-        })
+        };
+        let answer = runtime().block_on(async { timeout(PATIENCE, exchange).await });
+        answer.unwrap_or_else(|_| panic!("{method} {target}: no answer in {PATIENCE:?}"))
     }
 
     /// Sends one request, signed in as these credentials say, and collects the answer.

@@ -180,6 +180,13 @@ impl Gate {
         self.management().get("/metrics").expect(200).text()
     }
 
+    /// A counter that may not have counted anything yet.
+    pub(crate) fn count(&self, sample: &str) -> f64 {
+        let metrics = self.metrics();
+        let line = metrics.lines().find(|line| line.starts_with(sample));
+        line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    }
+
     /// The value of the first sample whose line begins so.
     pub(crate) fn metric(&self, sample: &str) -> f64 {
         let metrics = self.metrics();

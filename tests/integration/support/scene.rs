@@ -1,17 +1,9 @@
 //! The usual set-up: a registry, a recorder in front of it, and a gate that knows only the recorder.
 
-use super::client::{Answer, Ask, Client};
+use super::client::{Answer, Client};
 use super::gate::{Gate, Setup};
 use super::recorder::{Recorder, Seen};
 use super::registry::Registry;
-
-/// Every type of manifest there is.
-pub(crate) const ACCEPT: (&str, &str) = (
-    "accept",
-    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
-     application/vnd.docker.distribution.manifest.list.v2+json, \
-     application/vnd.docker.distribution.manifest.v2+json",
-);
 
 /// What stands on the machine during a test. Stops in this order.
 pub(crate) struct Scene {
@@ -49,7 +41,7 @@ impl Scene {
     /// What the registry itself holds under a name: the manifest's digest.
     pub(crate) fn stored(&self, repository: &str, reference: &str) -> Option<String> {
         let target = format!("/v2/{repository}/manifests/{reference}");
-        let answer = self.registry.client().send("HEAD", &target, &Ask::headers(&[ACCEPT]));
+        let answer = self.registry.client().head(&target);
         answer.header("docker-content-digest").map(str::to_owned)
     }
 

@@ -35,6 +35,9 @@ pub fn content_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 #[cfg(test)]
+pub(crate) mod samples;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -94,20 +94,21 @@ impl Graph {
         now: Instant,
         linger: Duration,
     ) -> bool {
+        let is_fresh = |since: Instant| now.saturating_duration_since(since) < linger;
         let mut seen = HashSet::from([digest]);
         let mut ahead = vec![digest];
         while let Some(at) = ahead.pop() {
             if seen.len() > MAX_STEPS {
                 return false;
             }
-            let is_artifact = self.is_artifact(at);
             for (tag, &since) in self.pointers.get(at).into_iter().flatten() {
-                if now.saturating_duration_since(since) < linger && allows(tag) {
+                if is_fresh(since) && allows(tag) {
                     return true;
                 }
             }
             let holders = self.holders.get(at).into_iter().flatten();
-            let subjects = is_artifact.then(|| self.subjects(at)).into_iter().flatten();
+            let subjects = self.is_artifact(at).then(|| self.subjects(at, is_fresh));
+            let subjects = subjects.into_iter().flatten();
             for next in holders.chain(subjects) {
                 if seen.insert(next) {
                     ahead.push(next);
@@ -132,21 +133,31 @@ impl Graph {
         })
     }
 
-    /// What an artifact is about: by its `subject`, or by the fallback tag that points at it.
-    fn subjects<'a>(&'a self, artifact: &'a Digest) -> impl Iterator<Item = &'a Digest> {
+    /// What an artifact is about: by its `subject`, or by a fallback tag that points at it. An index
+    /// has the second way alone: `subject` opens nothing that is not an artifact itself.
+    fn subjects<'a>(
+        &'a self,
+        artifact: &'a Digest,
+        is_fresh: impl Fn(Instant) -> bool,
+    ) -> impl Iterator<Item = &'a Digest> {
+        let by_subject = self.manifests.get(artifact).filter(|known| !known.is_index);
         let by_tag = self
             .pointers
             .get(artifact)
             .into_iter()
-            .flat_map(HashMap::keys)
-            .filter_map(Tag::referrers_subject)
-            .filter_map(|subject| {
-                self.pointers
-                    .get_key_value(&subject)
-                    .map(|(key, _)| key)
-                    .or_else(|| self.manifests.get_key_value(&subject).map(|(key, _)| key))
-            });
-        self.subject_of(artifact).into_iter().chain(by_tag)
+            .flatten()
+            .filter(move |&(_, &since)| is_fresh(since))
+            .filter_map(|(tag, _)| self.known(&tag.referrers_subject()?));
+        by_subject.and_then(|known| known.subject.as_ref()).into_iter().chain(by_tag)
+    }
+
+    /// The digest as the graph holds it, if a tag or a manifest names it or it is a manifest: there
+    /// is no way to a tag from any other.
+    fn known(&self, digest: &Digest) -> Option<&Digest> {
+        let pointer = self.pointers.get_key_value(digest).map(|(key, _)| key);
+        pointer
+            .or_else(|| self.manifests.get_key_value(digest).map(|(key, _)| key))
+            .or_else(|| self.holders.get_key_value(digest).map(|(key, _)| key))
     }
 
     pub(super) fn subject_of(&self, digest: &Digest) -> Option<&Digest> {
@@ -157,7 +168,7 @@ impl Graph {
         self.manifests.get(digest).map(|known| known.children.to_vec())
     }
 
-    /// Drops pointers and pushes that have lingered, and then every manifest that no tag leads to.
+    /// Drops pointers and pushes that have lingered, and every manifest where no pointer is left.
     pub(super) fn expire(&mut self, now: Instant, linger: Duration) {
         let fresh = |at: &Instant| now.saturating_duration_since(*at) < linger;
         self.pointers.retain(|_, tags| {
@@ -178,3 +189,6 @@ impl Graph {
             + self.manifests.len();
     }
 }
+
+#[cfg(test)]
+mod tests;

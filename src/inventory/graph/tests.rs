@@ -1,0 +1,202 @@
+use super::*;
+use crate::content::samples::{Sample, blob, image, image_about, index, index_about, signature};
+
+mod plain_rules;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn tag(text: &str) -> Tag {
+    Tag::new(text).unwrap()
+}
+
+/// The fallback tag of an image.
+fn fallback(image: &Digest, ending: &str) -> Tag {
+    tag(&format!("{}{ending}", image.to_string().replace(':', "-")))
+}
+
+/// A graph with a clock, and a caller who may read the tag `open`.
+struct World {
+    graph: Graph,
+    start: Instant,
+}
+
+impl World {
+    fn new(manifests: &[&Sample]) -> Self {
+        let mut graph = Graph::default();
+        for sample in manifests {
+            graph.add(&sample.digest, &sample.manifest);
+        }
+        Self { graph, start: Instant::now() }
+    }
+
+    fn tagged(mut self, name: &str, digest: &Digest) -> Self {
+        self.graph.point(&tag(name), digest, self.start);
+        self
+    }
+
+    fn reads(&self, digest: &Digest) -> bool {
+        self.reads_after(digest, Duration::ZERO)
+    }
+
+    fn reads_after(&self, digest: &Digest, later: Duration) -> bool {
+        let open = |tag: &Tag| tag.as_str() == "open";
+        self.graph.is_vouched_for(digest, &open, self.start + later, DAY)
+    }
+}
+
+#[test]
+fn a_tag_vouches_for_its_manifest_and_all_that_it_is_made_of() {
+    let (amd, arm) = (image("config 1", &["base", "app"]), image("config 2", &["base"]));
+    let both = index(&[&amd, &arm]);
+    let world = World::new(&[&amd, &arm, &both]).tagged("open", &both.digest);
+    for content in ["config 1", "base", "app", "config 2"] {
+        assert!(world.reads(&blob(content)), "{content}");
+    }
+    assert!(world.reads(&both.digest) && world.reads(&amd.digest) && world.reads(&arm.digest));
+    assert!(!world.reads(&blob("other")));
+}
+
+#[test]
+fn nothing_flows_upwards_or_sideways() {
+    let (mine, theirs) = (image("config 1", &["base"]), image("config 2", &["base", "secret"]));
+    let both = index(&[&mine, &theirs]);
+    let world = World::new(&[&mine, &theirs, &both])
+        .tagged("open", &mine.digest)
+        .tagged("closed", &both.digest);
+    assert!(world.reads(&blob("base")), "the bytes are the same");
+    for hidden in [&both.digest, &theirs.digest, &blob("config 2"), &blob("secret")] {
+        assert!(!world.reads(hidden), "{hidden}");
+    }
+}
+
+#[test]
+fn an_artifact_follows_its_subject_but_an_image_with_one_does_not() {
+    let app = image("config", &["layer"]);
+    let signature = signature("signed", Some(&app.digest));
+    let sneaky = image_about("secret config", &["secret layer"], Some(&app.digest));
+    let world = World::new(&[&app, &signature, &sneaky])
+        .tagged("open", &app.digest)
+        .tagged("closed", &sneaky.digest);
+    assert!(world.reads(&signature.digest) && world.reads(&blob("signed")));
+    for hidden in [&sneaky.digest, &blob("secret config"), &blob("secret layer")] {
+        assert!(!world.reads(hidden), "{hidden}");
+    }
+}
+
+#[test]
+fn a_signature_of_a_hidden_image_is_hidden_and_one_of_a_signature_follows_both() {
+    let (open, closed) = (image("a", &["1"]), image("b", &["2"]));
+    let of_closed = signature("of closed", Some(&closed.digest));
+    let of_open = signature("of open", Some(&open.digest));
+    let of_signature = signature("of signature", Some(&of_open.digest));
+    let world = World::new(&[&open, &closed, &of_closed, &of_open, &of_signature])
+        .tagged("open", &open.digest)
+        .tagged("closed", &closed.digest);
+    assert!(world.reads(&blob("of signature")));
+    assert!(!world.reads(&of_closed.digest) && !world.reads(&blob("of closed")));
+}
+
+#[test]
+fn no_index_is_reached_through_a_subject() {
+    let app = image("config", &["layer"]);
+    let (secret, note) = (image("secret", &["layer 2"]), signature("note", None));
+    let of_images = index_about(&[&secret], Some(&app.digest));
+    let of_artifacts = index_about(&[&note], Some(&app.digest));
+    let world =
+        World::new(&[&app, &secret, &note, &of_images, &of_artifacts]).tagged("open", &app.digest);
+    for hidden in [&of_images, &secret, &of_artifacts, &note] {
+        assert!(!world.reads(&hidden.digest), "{}", hidden.digest);
+    }
+}
+
+#[test]
+fn a_fallback_tag_follows_the_image_that_it_names() {
+    for ending in ["", ".sig", ".att", ".sbom"] {
+        let app = image("config", &["layer"]);
+        let signature = signature("signed", None);
+        let list = index(&[&signature]);
+        let name = fallback(&app.digest, ending);
+        let world = World::new(&[&app, &signature, &list]).tagged("open", &app.digest).tagged(
+            name.as_str(),
+            if ending.is_empty() { &list.digest } else { &signature.digest },
+        );
+        assert!(world.reads(&signature.digest) && world.reads(&blob("signed")), "{ending:?}");
+        assert_eq!(world.reads(&list.digest), ending.is_empty());
+    }
+}
+
+#[test]
+fn what_is_no_artifact_does_not_follow_through_a_fallback_tag() {
+    let app = image("config", &["layer"]);
+    let secret = image("secret", &["layer 2"]);
+    let note = signature("note", None);
+    let (mixed, empty) = (index(&[&note, &secret]), index(&[]));
+    for hidden in [&secret, &mixed, &empty] {
+        let world = World::new(&[&app, &secret, &note, &mixed, &empty])
+            .tagged("open", &app.digest)
+            .tagged(fallback(&app.digest, "").as_str(), &hidden.digest);
+        assert!(!world.reads(&hidden.digest), "{}", hidden.digest);
+        assert!(!world.reads(&secret.digest));
+    }
+}
+
+#[test]
+fn a_signature_of_one_platform_follows_an_image_that_is_known_by_its_index_alone() {
+    let (child, signature) = (image("config", &["layer"]), signature("signed", None));
+    let both = index(&[&child]);
+    let world = World::new(&[&both, &signature])
+        .tagged("open", &both.digest)
+        .tagged(fallback(&child.digest, ".sig").as_str(), &signature.digest);
+    assert!(world.reads(&child.digest));
+    assert!(world.reads(&signature.digest) && world.reads(&blob("signed")));
+}
+
+#[test]
+fn what_a_tag_pointed_at_counts_until_it_has_lingered() {
+    let (old, new) = (image("old", &["1"]), image("new", &["2"]));
+    let mut world = World::new(&[&old, &new]).tagged("open", &old.digest);
+    world.graph.point(&tag("open"), &new.digest, world.start + DAY / 2);
+    let last = Duration::from_nanos(1);
+    assert!(
+        world.reads_after(&old.digest, DAY - last) && world.reads_after(&blob("1"), DAY - last)
+    );
+    assert!(!world.reads_after(&old.digest, DAY) && !world.reads_after(&blob("1"), DAY));
+    assert!(world.reads_after(&new.digest, DAY));
+    world.graph.point(&tag("open"), &old.digest, world.start + DAY);
+    assert!(world.reads_after(&old.digest, DAY + DAY / 2), "it was seen again");
+}
+
+#[test]
+fn a_fallback_tag_lingers_no_longer_than_others() {
+    let (app, signature) = (image("config", &["layer"]), signature("signed", None));
+    let mut world = World::new(&[&app, &signature])
+        .tagged(fallback(&app.digest, ".sig").as_str(), &signature.digest);
+    world.graph.point(&tag("open"), &app.digest, world.start + DAY);
+    assert!(world.reads_after(&app.digest, DAY));
+    assert!(world.reads_after(&signature.digest, DAY - Duration::from_secs(1)));
+    assert!(!world.reads_after(&signature.digest, DAY));
+}
+
+#[test]
+fn another_form_of_a_manifest_replaces_nothing() {
+    let (child, converted) = (image("config", &["layer"]), image("docker", &["layer"]));
+    let both = index(&[&child]);
+    let world =
+        World::new(&[&both, &child]).tagged("open", &both.digest).tagged("open", &converted.digest);
+    assert!(world.reads(&both.digest) && world.reads(&converted.digest));
+}
+
+#[test]
+fn own_content_is_ones_own_until_it_has_lingered() {
+    let (alice, bob) = (Subject::User("alice".into()), Subject::Service("alice".into()));
+    let mut graph = Graph::default();
+    let start = Instant::now();
+    graph.pushed(&alice, &blob("x"), start);
+    let is_own = |graph: &Graph, who, later| graph.is_own(who, &blob("x"), start + later, DAY);
+    assert!(is_own(&graph, &alice, DAY - Duration::from_nanos(1)));
+    assert!(!is_own(&graph, &alice, DAY));
+    assert!(!is_own(&graph, &bob, Duration::ZERO));
+    assert!(!graph.is_own(&alice, &blob("y"), start, DAY));
+    graph.pushed(&alice, &blob("x"), start + DAY);
+    assert!(is_own(&graph, &alice, DAY), "it was pushed again");
+}

@@ -1,0 +1,218 @@
+//! The graph beside a second one that is written down as plainly as can be.
+
+use std::collections::BTreeSet;
+
+use oci::{Descriptor, ManifestType};
+use proptest::prelude::*;
+
+use super::*;
+use crate::content::samples::{EMPTY, IMAGE_CONFIG, LAYER, SIGNATURE};
+
+/// A manifest that need not hash to its digest, so that cycles can be made.
+#[derive(Debug, Clone, Default)]
+struct Made {
+    is_artifact: bool,
+    content: Vec<Digest>,
+    children: Vec<Digest>,
+    subject: Option<Digest>,
+}
+
+impl Made {
+    fn is_index(&self) -> bool {
+        !self.children.is_empty()
+    }
+
+    fn manifest(&self) -> Manifest {
+        let describe = |media_type: &str, digest: &Digest| Descriptor {
+            media_type: media_type.to_owned(),
+            digest: digest.clone(),
+            size: 2,
+            platform: None,
+            has_urls: false,
+        };
+        let image = ManifestType::OciImage;
+        let (config, layer) =
+            if self.is_artifact { (EMPTY, SIGNATURE) } else { (IMAGE_CONFIG, LAYER) };
+        let (first, rest) = self.content.split_first().unzip();
+        Manifest {
+            media_type: if self.is_index() { ManifestType::OciIndex } else { image },
+            config: first.map(|digest| describe(config, digest)),
+            layers: rest.unwrap_or_default().iter().map(|d| describe(layer, d)).collect(),
+            children: self.children.iter().map(|d| describe(image.as_str(), d)).collect(),
+            subject: self.subject.as_ref().map(|digest| describe(image.as_str(), digest)),
+            artifact_type: None,
+        }
+    }
+}
+
+/// The rules of reading by digest, written down as slowly and plainly as can be.
+#[derive(Default)]
+struct Reference {
+    manifests: HashMap<Digest, Made>,
+    pointers: Vec<(Tag, Digest, Instant)>,
+}
+
+impl Reference {
+    fn readable(&self, allows: &impl Fn(&Tag) -> bool, now: Instant) -> HashSet<Digest> {
+        let counts = |seen: &Instant| now.saturating_duration_since(*seen) < DAY;
+        let pointing = self.pointers.iter().filter(|(_, _, seen)| counts(seen));
+        let mut readable: HashSet<Digest> = pointing
+            .clone()
+            .filter(|(tag, _, _)| allows(tag))
+            .map(|(_, digest, _)| digest.clone())
+            .collect();
+        loop {
+            let before = readable.len();
+            for (digest, made) in &self.manifests {
+                if readable.contains(digest) {
+                    readable.extend(made.content.iter().chain(&made.children).cloned());
+                }
+                if made.is_artifact
+                    && made.subject.as_ref().is_some_and(|subject| readable.contains(subject))
+                {
+                    readable.insert(digest.clone());
+                }
+            }
+            for (tag, digest, _) in pointing.clone() {
+                let follows = tag.referrers_subject().is_some_and(|s| readable.contains(&s));
+                if follows && (self.is_artifact(digest) || self.lists_artifacts(digest)) {
+                    readable.insert(digest.clone());
+                }
+            }
+            if readable.len() == before {
+                return readable;
+            }
+        }
+    }
+
+    fn is_artifact(&self, digest: &Digest) -> bool {
+        self.manifests.get(digest).is_some_and(|made| made.is_artifact)
+    }
+
+    fn lists_artifacts(&self, digest: &Digest) -> bool {
+        self.manifests.get(digest).is_some_and(|made| {
+            made.is_index() && made.children.iter().all(|child| self.is_artifact(child))
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Add(usize, Made),
+    Point(Tag, usize),
+    Push(bool, usize),
+    Wait(u64),
+    Expire,
+}
+
+/// So few digests that they meet, and meet themselves.
+const DIGESTS: usize = 8;
+
+fn numbered(number: usize) -> Digest {
+    blob(&number.to_string())
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    let some = |size| prop::collection::vec((0..DIGESTS).prop_map(numbered), size);
+    let subject = || prop::option::of((0..DIGESTS).prop_map(numbered));
+    prop_oneof![
+        3 => (any::<bool>(), some(1..4), subject()).prop_map(|(is_artifact, content, subject)| {
+            Made { is_artifact, content, subject, ..Made::default() }
+        }),
+        1 => (some(1..4), subject()).prop_map(|(children, subject)| {
+            Made { children, subject, ..Made::default() }
+        }),
+    ]
+}
+
+fn any_tag() -> impl Strategy<Value = Tag> {
+    prop_oneof![
+        prop::sample::select(vec!["a", "b", "c"]).prop_map(tag),
+        (0..DIGESTS, prop::sample::select(vec!["", ".sig"]))
+            .prop_map(|(number, ending)| fallback(&numbered(number), ending)),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..DIGESTS, made()).prop_map(|(number, made)| Step::Add(number, made)),
+        6 => (any_tag(), 0..DIGESTS).prop_map(|(tag, number)| Step::Point(tag, number)),
+        1 => (any::<bool>(), 0..DIGESTS).prop_map(|(who, number)| Step::Push(who, number)),
+        2 => (0..30_u64).prop_map(Step::Wait),
+        1 => Just(Step::Expire),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// Counts again what the graph keeps count of.
+fn recount(graph: &Graph) -> usize {
+    let inner = |count: usize, len: usize| count + len;
+    graph.manifests.len()
+        + graph.pointers.values().map(HashMap::len).fold(0, inner)
+        + graph.holders.values().map(Vec::len).fold(0, inner)
+        + graph.pushes.values().map(HashMap::len).fold(0, inner)
+}
+
+#[test]
+fn a_walk_through_an_absurd_graph_ends_with_no() {
+    let mut world = World::new(&[]);
+    let mut below = blob("bottom");
+    for step in 0..=MAX_STEPS {
+        let above = blob(&format!("step {step}"));
+        let manifest = Made { children: vec![below], ..Made::default() }.manifest();
+        world.graph.add(&above, &manifest);
+        below = above;
+    }
+    let world = world.tagged("open", &below);
+    assert!(world.reads(&below));
+    assert!(world.reads(&blob("step 9000")));
+    assert!(!world.reads(&blob("bottom")));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Forgetting is part of it: what has lingered counts for nothing, whether it is still there.
+    #[test]
+    fn the_graph_answers_as_the_plain_rules_do(
+        steps in steps(),
+        allowed in prop::collection::btree_set(any_tag(), 1..3),
+    ) {
+        let (mut graph, mut reference) = (Graph::default(), Reference::default());
+        let mut now = Instant::now();
+        let allows = |tag: &Tag| allowed.contains(tag);
+        for step in steps {
+            match step {
+                Step::Add(number, made) => {
+                    graph.add(&numbered(number), &made.manifest());
+                    reference.manifests.entry(numbered(number)).or_insert(made);
+                }
+                Step::Point(tag, number) => {
+                    graph.point(&tag, &numbered(number), now);
+                    reference.pointers.push((tag, numbered(number), now));
+                }
+                Step::Push(who, number) => {
+                    let subject = Subject::User(who.to_string());
+                    graph.pushed(&subject, &numbered(number), now);
+                }
+                Step::Wait(hours) => now += Duration::from_secs(hours * 3600),
+                Step::Expire => {
+                    let known: BTreeSet<_> = graph.manifests.keys().cloned().collect();
+                    graph.expire(now, DAY);
+                    // Manifests do not change, so they are only ever forgotten together.
+                    reference.manifests.retain(|digest, _| graph.manifests.contains_key(digest));
+                    prop_assert!(graph.manifests.is_empty() || graph.manifests.len() == known.len());
+                }
+            }
+            prop_assert_eq!(graph.edges(), recount(&graph));
+            let readable = reference.readable(&allows, now);
+            for digest in (0..DIGESTS).map(numbered) {
+                prop_assert_eq!(
+                    graph.is_vouched_for(&digest, &allows, now, DAY),
+                    readable.contains(&digest),
+                    "{}", digest
+                );
+            }
+        }
+    }
+}

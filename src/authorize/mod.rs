@@ -17,9 +17,10 @@ use policy::{Action, Image, Policy};
 
 pub use lock::{Locked, Locks};
 pub use write::PendingManifest;
+pub(crate) use write::is_artifact;
 
 use crate::identity::Principal;
-use crate::inventory::Inventory;
+use crate::inventory::{Budget, Inventory, learn_manifests};
 use crate::proxy::seal::{Seal, SealedUpload};
 use crate::refusal::Refusal;
 use crate::upstream::Upstream;
@@ -179,6 +180,18 @@ impl Question<'_> {
         } else {
             Err(Refusal::InsufficientScope)
         }
+    }
+
+    /// Asks the upstream what the children of an index are, where that is not known yet.
+    pub(crate) async fn learn_children(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Manifest,
+    ) -> Result<(), Refusal> {
+        let mut budget = Budget::new(self.inventory.settings().max_requests);
+        let children: Vec<_> = manifest.children.iter().map(|child| child.digest.clone()).collect();
+        let (inventory, upstream) = (self.inventory, self.upstream);
+        Ok(learn_manifests(inventory, upstream, repository, &children, &mut budget).await?)
     }
 
     /// Whether the caller may write anything at all there: only then is it told about uploads.

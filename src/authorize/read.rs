@@ -1,12 +1,13 @@
 //! Reading: by tag, by digest, and lists.
 
 use oci::{Digest, ErrorCode, Operation, Read, Reference, RepositoryName, Tag};
-use policy::{Action, Tags};
+use policy::{Action, Image, Subject, Tags};
 
 use super::{Granted, Permit, Question, WRITES, unknown_blob, unknown_manifest};
+use crate::inventory::Sight;
 use crate::refusal::Refusal;
 
-impl Question<'_> {
+impl<'a> Question<'a> {
     pub(super) fn read(&self, operation: Operation) -> Result<Permit, Refusal> {
         match &operation {
             Operation::ReadManifest { read, repository, reference: Reference::Tag(tag) } => {
@@ -23,7 +24,10 @@ impl Question<'_> {
                 match (self.readable(repository, digest), read) {
                     (true, _) => Ok(Permit::plain(operation, None)),
                     // Pushing clients ask for a blob before they upload it, and give up on a 403.
-                    (false, Read::Head) if self.reaches(repository) => Err(unknown_blob()),
+                    (false, Read::Head) if self.lacks_scope(repository) => {
+                        Err(Refusal::InsufficientScope)
+                    }
+                    (false, Read::Head) => Err(unknown_blob()),
                     (false, _) => Err(self.unreadable(repository, unknown_blob())),
                 }
             }
@@ -62,8 +66,7 @@ impl Question<'_> {
             Ok(rule) => return Ok(Permit::plain(operation, rule)),
             Err(refusal) => refusal,
         };
-        // A fallback referrers tag follows the image that it names.
-        if tag.referrers_subject().is_some_and(|image| self.readable(repository, &image)) {
+        if self.reader(repository).follows(tag) {
             return Ok(Permit {
                 granted: Granted::ArtifactOnly(operation),
                 rule: None,
@@ -87,21 +90,16 @@ impl Question<'_> {
 
     /// Whether the caller may read that content of that repository, by any of its addresses.
     pub(crate) fn readable(&self, repository: &RepositoryName, digest: &Digest) -> bool {
-        if self.covers(Action::Pull, repository) {
-            match self.policy.tags(&self.principal.caller, Action::Pull, repository) {
-                Tags::All => return true,
-                Tags::Some(filter) => {
-                    let allows = |tag: &Tag| filter.allows(tag);
-                    if self.inventory.is_vouched_for(repository, digest, allows, self.now) {
-                        return true;
-                    }
-                }
-                Tags::None => {}
-            }
-        }
-        // One's own recent content, as long as one still has any right there.
-        self.inventory.is_own(repository, &self.principal.caller.subject, digest, self.now)
-            && self.reaches(repository)
+        self.reader(repository).first_unreadable([digest]).is_none()
+    }
+
+    /// What the caller may read there.
+    pub(crate) fn reader<'r>(&self, repository: &'r RepositoryName) -> Reader<'a, 'r> {
+        let tags = match self.covers(Action::Pull, repository) {
+            true => self.policy.tags(&self.principal.caller, Action::Pull, repository),
+            false => Tags::None,
+        };
+        Reader { question: *self, repository, tags }
     }
 
     /// Whether some tag of the repository may be readable to the caller.
@@ -121,14 +119,21 @@ impl Question<'_> {
         })
     }
 
+    /// Whether policy grants the caller something there, and its token covers none of that: then
+    /// another token would help.
+    fn lacks_scope(&self, repository: &RepositoryName) -> bool {
+        !self.reaches(repository)
+            && [Action::Pull]
+                .into_iter()
+                .chain(WRITES)
+                .any(|action| self.policy.grants_any(&self.principal.caller, action, repository))
+    }
+
     /// The answer to a read that is not allowed. A token that was made for something else is told
     /// apart, as another one would help. Who has no right in the repository is told so:
     /// that says nothing about what is in it. Everybody else gets the answer for what is not there.
     fn unreadable(&self, repository: &RepositoryName, missing: Refusal) -> Refusal {
-        let caller = &self.principal.caller;
-        if !self.covers(Action::Pull, repository)
-            && self.policy.grants_any(caller, Action::Pull, repository)
-        {
+        if self.lacks_scope(repository) {
             return Refusal::InsufficientScope;
         }
         if self.reaches(repository) {
@@ -138,5 +143,68 @@ impl Question<'_> {
             Err(refusal) => refusal,
             Ok(_) => missing,
         }
+    }
+}
+
+/// What a caller may read in one repository: found out once, asked about many digests.
+pub(crate) struct Reader<'a, 'r> {
+    question: Question<'a>,
+    repository: &'r RepositoryName,
+    tags: Tags<'a>,
+}
+
+impl Reader<'_, '_> {
+    /// The first of these that the caller may not read.
+    pub(crate) fn first_unreadable<'d>(
+        &self,
+        digests: impl IntoIterator<Item = &'d Digest>,
+    ) -> Option<&'d Digest> {
+        let Self { question, repository, tags } = self;
+        let owner = &question.principal.caller.subject;
+        // One's own recent content, as long as one still has any right there. Anonymous callers
+        // are many, and nothing is one's own.
+        let may_own = *owner != Subject::Anonymous && question.reaches(repository);
+        let is_own = |digest: &&Digest| {
+            may_own && question.inventory.is_own(repository, owner, digest, question.now)
+        };
+        let mut others = digests.into_iter().filter(|digest| !is_own(digest));
+        match tags {
+            Tags::All => None,
+            Tags::None => others.next(),
+            Tags::Some(_) => question.inventory.first_unvouched(
+                repository,
+                others,
+                |tag| self.sight(tag),
+                question.now,
+            ),
+        }
+    }
+
+    /// Whether that is the whole repository.
+    pub(crate) fn reads_all(&self) -> bool {
+        matches!(self.tags, Tags::All)
+    }
+
+    /// What policy says of reading that tag.
+    pub(crate) fn sight(&self, tag: &Tag) -> Sight {
+        match &self.tags {
+            Tags::All => Sight::Open,
+            Tags::None => Sight::Closed,
+            Tags::Some(filter) if filter.allows(tag) => Sight::Open,
+            Tags::Some(_) => {
+                let image = Image { repository: self.repository, tag: Some(tag) };
+                let caller = &self.question.principal.caller;
+                let decision = self.question.policy.decide(caller, Action::Pull, image);
+                if decision.rule().is_none() { Sight::Silent } else { Sight::Closed }
+            }
+        }
+    }
+
+    /// Whether that is a fallback referrers tag, no rule speaks of it, and the caller may read the
+    /// image that it names.
+    pub(crate) fn follows(&self, tag: &Tag) -> bool {
+        tag.referrers_subject().is_some_and(|image| {
+            self.sight(tag) == Sight::Silent && self.first_unreadable([&image]).is_none()
+        })
     }
 }

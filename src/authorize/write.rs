@@ -1,5 +1,7 @@
 //! Writing: uploads, mounts, manifests.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use oci::{
     Digest, ErrorCode, Kind, Manifest, Operation, Reference, RepositoryName, Tag, UploadStart,
@@ -8,8 +10,11 @@ use policy::{Action, Tags};
 
 use super::{Granted, Locked, ManifestContent, Permit, Question};
 use crate::content;
-use crate::inventory::head_tag;
+use crate::inventory::{Inventory, Sight, fetch, head_digest, head_tag};
 use crate::refusal::Refusal;
+
+/// More than any image has; each is looked up before the manifest is stored.
+const MAX_REFERENCES: usize = 2000;
 
 /// A manifest that may be stored under its reference, if its body proves right.
 pub struct PendingManifest<'a> {
@@ -137,27 +142,37 @@ impl<'a> Question<'a> {
             (Ok(rule), Ok(_)) => Ok((TagRight::Push, rule)),
             (Ok(rule), Err(_)) => Ok((TagRight::Create, rule)),
             (Err(_), Ok(rule)) => Ok((TagRight::Overwrite, rule)),
-            (Err(refusal), Err(_)) => match tag.referrers_subject() {
-                Some(image) if self.may_attach_to(repository, &image) => {
-                    Ok((TagRight::Attach, None))
+            (Err(create), Err(overwrite)) => {
+                // What a rule denies stays denied, whatever `attach` would allow.
+                let attach = self.require(Action::Attach, repository, Some(tag)).err();
+                let denies = |refusal: &Refusal| refusal.rule().is_some();
+                let denied = [&create, &overwrite].into_iter().chain(&attach).any(denies);
+                match tag.referrers_subject() {
+                    Some(image) if !denied && self.may_attach_to(repository, &image) => {
+                        Ok((TagRight::Attach, None))
+                    }
+                    _ => Err(create),
                 }
-                _ => Err(refusal),
-            },
+            }
         }
     }
 
-    /// Whether the caller may add artifacts to that image.
+    /// Whether the caller may add artifacts to that image: policy says so for a tag that vouches
+    /// for it, or the caller has just pushed it and may attach to some tag.
     fn may_attach_to(&self, repository: &RepositoryName, image: &Digest) -> bool {
+        let caller = &self.principal.caller;
         self.covers(Action::Attach, repository)
-            && match self.policy.tags(&self.principal.caller, Action::Attach, repository) {
+            && match self.policy.tags(caller, Action::Attach, repository) {
                 Tags::All => true,
                 Tags::None => false,
-                Tags::Some(filter) => self.inventory.is_vouched_for(
-                    repository,
-                    image,
-                    |tag| filter.allows(tag),
-                    self.now,
-                ),
+                Tags::Some(filter) => {
+                    let sight = |tag: &Tag| match filter.allows(tag) {
+                        true => Sight::Open,
+                        false => Sight::Closed,
+                    };
+                    self.inventory.is_own(repository, &caller.subject, image, self.now)
+                        || self.inventory.is_vouched_for(repository, image, sight, self.now)
+                }
             }
     }
 }
@@ -184,8 +199,8 @@ impl PendingManifest<'_> {
             });
         }
         self.earned(&manifest)?;
-        self.attached(&manifest)?;
-        let lock = self.lock(&digest).await?;
+        self.attached(&manifest).await?;
+        let lock = self.lock(&digest, &manifest).await?;
         let Self { operation, rule, .. } = self;
         let content = Box::new(ManifestContent { bytes, digest, manifest });
         Ok(Permit { granted: Granted::Manifest { operation, content }, rule, lock })
@@ -194,16 +209,23 @@ impl PendingManifest<'_> {
     /// Edges must be earned: whoever names content makes it reachable from what it writes, so it
     /// must be able to read it already.
     fn earned(&self, manifest: &Manifest) -> Result<(), Refusal> {
-        match manifest.references().find(|digest| !self.question.readable(&self.repository, digest))
-        {
+        let named: HashSet<&Digest> = manifest.references().collect();
+        if named.len() > MAX_REFERENCES {
+            return Err(Refusal::Content {
+                code: ErrorCode::ManifestInvalid,
+                message: format!("a manifest names at most {MAX_REFERENCES} others and blobs here"),
+            });
+        }
+        match self.question.reader(&self.repository).first_unreadable(named) {
             None => Ok(()),
             Some(digest) => Err(Refusal::UnknownContent(digest.clone())),
         }
     }
 
-    /// What has a `subject` is added to that image, and needs the right to do so; and what is
-    /// stored by that right alone must be an artifact.
-    fn attached(&self, manifest: &Manifest) -> Result<(), Refusal> {
+    /// What has a `subject` is added to that image, and needs the right to do so, unless there is
+    /// no such image yet (spec, "Pushing Manifests with Subject"); and what is stored by that right
+    /// alone must be an artifact.
+    async fn attached(&self, manifest: &Manifest) -> Result<(), Refusal> {
         let Self { question, repository, .. } = self;
         let pushes = |action| {
             question.covers(action, repository)
@@ -211,6 +233,7 @@ impl PendingManifest<'_> {
         };
         if let Some(subject) = &manifest.subject
             && !question.may_attach_to(repository, &subject.digest)
+            && head_digest(question.upstream, repository, &subject.digest).await?.is_some()
         {
             return Err(Refusal::Denied {
                 action: Action::Attach.as_str(),
@@ -222,15 +245,11 @@ impl PendingManifest<'_> {
         }
         let by_attach = self.tags.iter().any(|(_, right)| *right == TagRight::Attach)
             || (self.tags.is_empty() && !pushes(Action::Create) && !pushes(Action::Overwrite));
-        let is_artifact = if manifest.kind() == Kind::Index {
-            manifest
-                .children
-                .iter()
-                .all(|child| question.inventory.is_artifact(repository, &child.digest))
-        } else {
-            manifest.is_artifact_by_content()
-        };
-        if by_attach && !is_artifact {
+        if !by_attach {
+            return Ok(());
+        }
+        question.learn_children(repository, manifest).await?;
+        if !is_artifact(question.inventory, repository, manifest) {
             return Err(Refusal::Denied {
                 action: Action::Create.as_str(),
                 image: format!("{repository}:{}", self.reference),
@@ -243,31 +262,76 @@ impl PendingManifest<'_> {
         Ok(())
     }
 
-    /// Waits for the repository's lock and, holding it, looks whether tags exist where that decides.
-    async fn lock(&self, digest: &Digest) -> Result<Option<Locked>, Refusal> {
+    /// Waits for the repository's lock and, holding it, looks at what is there where that decides.
+    async fn lock(&self, digest: &Digest, manifest: &Manifest) -> Result<Option<Locked>, Refusal> {
         let Self { question, repository, .. } = self;
         if self.tags.is_empty() {
             return Ok(None);
         }
-        let looks = |right: &TagRight| matches!(right, TagRight::Create | TagRight::Overwrite);
-        if !self.tags.iter().any(|(_, right)| looks(right)) {
+        if self.tags.iter().all(|(_, right)| *right == TagRight::Push) {
             return Ok(Some(question.locks.share(repository).await));
         }
         let lock = question.locks.alone(repository).await;
-        for (tag, right) in self.tags.iter().filter(|(_, right)| looks(right)) {
+        for (tag, right) in self.tags.iter().filter(|(_, right)| *right != TagRight::Push) {
             let there = head_tag(question.upstream, repository, tag).await?;
-            match there {
+            match (there, right) {
                 // The same content once more moves nothing.
-                Some(there) if there == *digest => {}
-                Some(_) if *right == TagRight::Create => {
+                (Some(there), _) if there == *digest => {}
+                (Some(_), TagRight::Create) => {
                     return Err(question.denied(Action::Overwrite, repository, Some(tag)));
                 }
-                None if *right == TagRight::Overwrite => {
+                (None, TagRight::Overwrite) => {
                     return Err(question.denied(Action::Create, repository, Some(tag)));
+                }
+                (Some(there), TagRight::Attach) => {
+                    self.only_added(tag, &there, manifest).await?;
                 }
                 _ => {}
             }
         }
         Ok(Some(lock))
+    }
+
+    /// Adding is all that `attach` is for: what a fallback tag lists now must be in what replaces
+    /// it, or a signature could be taken away by whoever may add one.
+    async fn only_added(
+        &self,
+        tag: &Tag,
+        there: &Digest,
+        manifest: &Manifest,
+    ) -> Result<(), Refusal> {
+        let Self { question, repository, .. } = self;
+        let Some(present) = fetch(question.upstream, repository, there).await? else {
+            return Ok(());
+        };
+        let listed = |manifest: &Manifest| -> HashSet<Digest> {
+            let content = manifest.children.iter().chain(&manifest.layers);
+            content.map(|descriptor| descriptor.digest.clone()).collect()
+        };
+        if listed(&present).is_subset(&listed(manifest)) {
+            return Ok(());
+        }
+        Err(Refusal::Denied {
+            action: Action::Overwrite.as_str(),
+            image: format!("{repository}:{tag}"),
+            rule: None,
+            reason: "the action `attach` adds to what is there, and this would take something \
+                     away: read the tag again and keep what it lists"
+                .to_owned(),
+        })
+    }
+}
+
+/// Whether a manifest is an artifact by its content, or an index of manifests that are known to be.
+pub(crate) fn is_artifact(
+    inventory: &Inventory,
+    repository: &RepositoryName,
+    manifest: &Manifest,
+) -> bool {
+    match manifest.kind() {
+        Kind::Image => manifest.is_artifact_by_content(),
+        Kind::Index => {
+            manifest.children.iter().all(|child| inventory.is_artifact(repository, &child.digest))
+        }
     }
 }

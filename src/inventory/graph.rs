@@ -6,8 +6,29 @@ use std::time::{Duration, Instant};
 use oci::{Digest, Kind, Manifest, Tag};
 use policy::Subject;
 
-/// Bounds the walk from a digest up to the tags that hold it: more than this is no image.
-const MAX_STEPS: usize = 10_000;
+/// What policy says of reading a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// It may be read.
+    Open,
+    /// No rule allows it and none denies it. A fallback referrers tag then follows its image.
+    Silent,
+    /// A rule denies it.
+    Closed,
+}
+
+/// What counts as recent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) now: Instant,
+    pub(super) linger: Duration,
+}
+
+impl Clock {
+    fn is_fresh(self, since: Instant) -> bool {
+        self.now.saturating_duration_since(since) < self.linger
+    }
+}
 
 /// Which tags point at which manifests, and what these name.
 ///
@@ -71,46 +92,60 @@ impl Graph {
         }
     }
 
-    pub(super) fn is_own(
-        &self,
-        subject: &Subject,
-        digest: &Digest,
-        now: Instant,
-        linger: Duration,
-    ) -> bool {
+    pub(super) fn is_own(&self, subject: &Subject, digest: &Digest, clock: Clock) -> bool {
         self.pushes
             .get(digest)
             .and_then(|pushers| pushers.get(subject))
-            .is_some_and(|&at| now.saturating_duration_since(at) < linger)
+            .is_some_and(|&at| clock.is_fresh(at))
+    }
+
+    /// The tag was deleted: whatever it pointed at, it vouches for no longer.
+    pub(super) fn remove_tag(&mut self, tag: &Tag) {
+        let edges = &mut self.edges;
+        self.pointers.retain(|_, tags| {
+            *edges -= usize::from(tags.remove(tag).is_some());
+            !tags.is_empty()
+        });
+    }
+
+    /// The manifest was deleted, and every tag on it.
+    pub(super) fn remove_manifest(&mut self, digest: &Digest) {
+        self.edges -= self.pointers.remove(digest).map_or(0, |tags| tags.len());
     }
 
     /// Walks from `digest` towards the tags: through the manifests that name it, and from an
     /// artifact to its subject. An artifact must be one by its content to take that last way, else
-    /// a `subject` written into an image would open it.
+    /// a `subject` written into an image would open it. Each look costs a step.
     pub(super) fn is_vouched_for(
         &self,
         digest: &Digest,
-        allows: &impl Fn(&Tag) -> bool,
-        now: Instant,
-        linger: Duration,
+        sight: &impl Fn(&Tag) -> Sight,
+        clock: Clock,
+        steps: &mut usize,
     ) -> bool {
-        let is_fresh = |since: Instant| now.saturating_duration_since(since) < linger;
+        let is_open = |at: &Digest| {
+            let tags = self.pointers.get(at).into_iter().flatten();
+            let mut fresh = tags.filter(|&(_, &since)| clock.is_fresh(since));
+            fresh.any(|(tag, _)| sight(tag) == Sight::Open)
+        };
+        if is_open(digest) {
+            return true;
+        }
         let mut seen = HashSet::from([digest]);
         let mut ahead = vec![digest];
         while let Some(at) = ahead.pop() {
-            if seen.len() > MAX_STEPS {
-                return false;
-            }
-            for (tag, &since) in self.pointers.get(at).into_iter().flatten() {
-                if is_fresh(since) && allows(tag) {
-                    return true;
-                }
-            }
             let holders = self.holders.get(at).into_iter().flatten();
-            let subjects = self.is_artifact(at).then(|| self.subjects(at, is_fresh));
-            let subjects = subjects.into_iter().flatten();
-            for next in holders.chain(subjects) {
+            let subjects = self.is_artifact(at).then(|| self.subjects(at, sight, clock));
+            for next in holders.chain(subjects.into_iter().flatten()) {
+                *steps = steps.saturating_sub(1);
+                if *steps == 0 {
+                    return false;
+                }
                 if seen.insert(next) {
+                    // Looked at as it is found: of many holders, most often one of the first will do.
+                    if is_open(next) {
+                        return true;
+                    }
                     ahead.push(next);
                 }
             }
@@ -138,7 +173,8 @@ impl Graph {
     fn subjects<'a>(
         &'a self,
         artifact: &'a Digest,
-        is_fresh: impl Fn(Instant) -> bool,
+        sight: &impl Fn(&Tag) -> Sight,
+        clock: Clock,
     ) -> impl Iterator<Item = &'a Digest> {
         let by_subject = self.manifests.get(artifact).filter(|known| !known.is_index);
         let by_tag = self
@@ -146,7 +182,7 @@ impl Graph {
             .get(artifact)
             .into_iter()
             .flatten()
-            .filter(move |&(_, &since)| is_fresh(since))
+            .filter(move |&(tag, &since)| clock.is_fresh(since) && sight(tag) != Sight::Closed)
             .filter_map(|(tag, _)| self.known(&tag.referrers_subject()?));
         by_subject.and_then(|known| known.subject.as_ref()).into_iter().chain(by_tag)
     }
@@ -164,13 +200,13 @@ impl Graph {
         self.manifests.get(digest).and_then(|known| known.subject.as_ref())
     }
 
-    pub(super) fn children_of(&self, digest: &Digest) -> Option<Vec<Digest>> {
-        self.manifests.get(digest).map(|known| known.children.to_vec())
+    pub(super) fn knows(&self, digest: &Digest) -> bool {
+        self.manifests.contains_key(digest)
     }
 
     /// Drops pointers and pushes that have lingered, and every manifest where no pointer is left.
-    pub(super) fn expire(&mut self, now: Instant, linger: Duration) {
-        let fresh = |at: &Instant| now.saturating_duration_since(*at) < linger;
+    pub(super) fn expire(&mut self, clock: Clock) {
+        let fresh = |at: &Instant| clock.is_fresh(*at);
         self.pointers.retain(|_, tags| {
             tags.retain(|_, at| fresh(at));
             !tags.is_empty()

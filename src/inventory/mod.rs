@@ -16,9 +16,11 @@ use dashmap::DashMap;
 use oci::{Digest, Manifest, RepositoryName, Tag};
 use policy::Subject;
 
-use graph::Graph;
+pub use graph::Sight;
+use graph::{Clock, Graph};
 pub(crate) use resolve::{
-    Budget, ListPage, head_tag, holds, list_page, list_tags, read_page, tag_digests,
+    Budget, ListPage, fetch, head_digest, head_tag, holds, learn_manifests, list_page, list_tags,
+    read_page, tag_digests,
 };
 
 /// The configuration's `inventory`.
@@ -39,6 +41,9 @@ impl Default for Settings {
         Self { linger: Duration::from_secs(24 * 3600), max_edges: 4_000_000, max_requests: 2000 }
     }
 }
+
+/// Bounds the walks from digests up to the tags that hold them, for all that one request asks.
+const MAX_STEPS: usize = 200_000;
 
 /// The graph of every repository that was seen.
 #[derive(Debug)]
@@ -91,21 +96,51 @@ impl Inventory {
         digest: &Digest,
         now: Instant,
     ) -> bool {
-        self.ask(repository, |graph| graph.is_own(subject, digest, now, self.settings.linger))
+        self.ask(repository, |graph| graph.is_own(subject, digest, self.clock(now)))
     }
 
-    /// Whether `digest` is reachable from the manifest of a tag that `allows` accepts.
+    /// Whether `digest` is reachable from the manifest of a tag that is open to the caller.
     #[must_use]
     pub fn is_vouched_for(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        allows: impl Fn(&Tag) -> bool,
+        sight: impl Fn(&Tag) -> Sight,
         now: Instant,
     ) -> bool {
-        self.ask(repository, |graph| {
-            graph.is_vouched_for(digest, &allows, now, self.settings.linger)
-        })
+        self.first_unvouched(repository, [digest], sight, now).is_none()
+    }
+
+    /// The first of several digests that is not reachable from the manifest of a tag that is open
+    /// to the caller. All of them together may cost so many steps and no more; what was not decided
+    /// by then is not vouched for.
+    pub fn first_unvouched<'d>(
+        &self,
+        repository: &RepositoryName,
+        digests: impl IntoIterator<Item = &'d Digest>,
+        sight: impl Fn(&Tag) -> Sight,
+        now: Instant,
+    ) -> Option<&'d Digest> {
+        let mut digests = digests.into_iter();
+        let Some(graph) = self.graph(repository) else { return digests.next() };
+        let graph = lock(&graph);
+        let mut steps = MAX_STEPS;
+        let clock = self.clock(now);
+        digests.find(|digest| !graph.is_vouched_for(digest, &sight, clock, &mut steps))
+    }
+
+    /// The tag was deleted through the gate.
+    pub fn tag_deleted(&self, repository: &RepositoryName, tag: &Tag) {
+        self.learn(repository, |graph| graph.remove_tag(tag));
+    }
+
+    /// The manifest was deleted through the gate, and with it every tag on it.
+    pub fn manifest_deleted(&self, repository: &RepositoryName, digest: &Digest) {
+        self.learn(repository, |graph| graph.remove_manifest(digest));
+    }
+
+    fn clock(&self, now: Instant) -> Clock {
+        Clock { now, linger: self.settings.linger }
     }
 
     /// Whether `digest` is known to be an artifact by its content: no index, no filesystem layer.
@@ -120,10 +155,10 @@ impl Inventory {
         self.graph(repository).and_then(|graph| lock(&graph).subject_of(digest).cloned())
     }
 
-    /// The children of a manifest, or none if the manifest is not known.
+    /// Whether the manifest is known.
     #[must_use]
-    pub fn children_of(&self, repository: &RepositoryName, digest: &Digest) -> Option<Vec<Digest>> {
-        self.graph(repository).and_then(|graph| lock(&graph).children_of(digest))
+    pub fn knows(&self, repository: &RepositoryName, digest: &Digest) -> bool {
+        self.ask(repository, |graph| graph.knows(digest))
     }
 
     fn graph(&self, repository: &RepositoryName) -> Option<Arc<Mutex<Graph>>> {
@@ -142,9 +177,12 @@ impl Inventory {
             lesson(&mut graph);
             (before, graph.edges())
         };
+        let shrunk = before.saturating_sub(after);
         let grown = after.saturating_sub(before);
-        let total = self.edges.fetch_add(grown, Ordering::Relaxed) + grown;
-        if total > self.settings.max_edges {
+        let count = |total: usize| Some(total.saturating_sub(shrunk) + grown);
+        let counted = self.edges.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+        let (Ok(total) | Err(total)) = counted;
+        if total + grown > self.settings.max_edges {
             self.forget();
         }
     }
@@ -157,7 +195,7 @@ impl Inventory {
         let target = self.settings.max_edges / 2;
         self.repositories.retain(|_, graph| {
             let mut graph = lock(graph);
-            graph.expire(now, self.settings.linger);
+            graph.expire(self.clock(now));
             let fits = graph.edges() > 0 && kept + graph.edges() <= target;
             kept += if fits { graph.edges() } else { 0 };
             fits

@@ -10,15 +10,17 @@ use oci::{
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::Inventory;
 use crate::body::Body;
 use crate::content;
 use crate::upstream::{Answer, Error, Outgoing, Upstream};
 
-/// Every manifest type that the gate reads, so that the upstream converts none.
+/// Every manifest type that the gate reads, so that the upstream converts none; and any other, so
+/// that none looks absent.
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
-     application/vnd.docker.distribution.manifest.v2+json";
+     application/vnd.docker.distribution.manifest.v2+json, */*";
 
 /// The largest manifest that is read (spec, "Pushing Manifests").
 const MAX_MANIFEST: usize = 4 << 20;
@@ -53,18 +55,32 @@ pub(crate) async fn head_tag(
     repository: &RepositoryName,
     tag: &Tag,
 ) -> Result<Option<Digest>, Error> {
-    let operation = Operation::ReadManifest {
-        read: Read::Head,
-        repository: repository.clone(),
-        reference: Reference::Tag(tag.clone()),
-    };
+    head(upstream, repository, Reference::Tag(tag.clone())).await
+}
+
+/// The digest itself, if there is such a manifest.
+pub(crate) async fn head_digest(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<Digest>, Error> {
+    head(upstream, repository, Reference::Digest(digest.clone())).await
+}
+
+async fn head(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    reference: Reference,
+) -> Result<Option<Digest>, Error> {
+    let repository = repository.clone();
+    let operation = Operation::ReadManifest { read: Read::Head, repository, reference };
     let answer = ask(upstream, Method::HEAD, &operation).await?;
     match answer.head.status() {
         StatusCode::OK => content::digest_header(answer.head.headers())
             .map(Some)
-            .ok_or_else(|| Error::Wrong("it does not say the digest of a tag".to_owned())),
+            .ok_or_else(|| Error::Wrong("it does not say the digest of a manifest".to_owned())),
         StatusCode::NOT_FOUND => Ok(None),
-        status => Err(Error::Wrong(format!("it answered {status} when asked for a tag"))),
+        status => Err(Error::Wrong(format!("it answered {status} when asked for a manifest"))),
     }
 }
 
@@ -188,6 +204,26 @@ pub(crate) async fn holds(
     Ok(false)
 }
 
+/// Learns what these manifests are, where that is not known yet.
+pub(crate) async fn learn_manifests(
+    inventory: &Inventory,
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digests: &[Digest],
+    budget: &mut Budget,
+) -> Result<(), Error> {
+    for digest in digests {
+        if inventory.knows(repository, digest) {
+            continue;
+        }
+        budget.spend()?;
+        if let Some(manifest) = fetch(upstream, repository, digest).await? {
+            inventory.saw_manifest(repository, digest, &manifest);
+        }
+    }
+    Ok(())
+}
+
 fn is_index_type(media_type: &str) -> bool {
     [ManifestType::OciIndex, ManifestType::DockerList]
         .iter()
@@ -195,7 +231,7 @@ fn is_index_type(media_type: &str) -> bool {
 }
 
 /// A manifest by digest; none where it is gone.
-async fn fetch(
+pub(crate) async fn fetch(
     upstream: &Upstream,
     repository: &RepositoryName,
     digest: &Digest,

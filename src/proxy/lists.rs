@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::forward::{Forwarding, json};
 use crate::body::Body;
-use crate::inventory::{Budget, ListPage, list_page, list_tags};
+use crate::inventory::{Budget, ListPage, Sight, learn_manifests, list_page, list_tags};
 use crate::refusal::Refusal;
 
 /// The most entries of one page, whatever `n` says.
@@ -55,16 +55,8 @@ async fn tags(
     let caller = &question.principal.caller;
     let scope = question.policy.tags(caller, Action::Pull, repository);
     let all = list_tags(&forwarding.gate.upstream, repository, budget).await?;
-    let is_visible = |tag: &Tag| match &scope {
-        Tags::All => true,
-        Tags::None => false,
-        Tags::Some(filter) => {
-            filter.allows(tag)
-                || tag
-                    .referrers_subject()
-                    .is_some_and(|image| question.readable(repository, &image))
-        }
-    };
+    let reader = question.reader(repository);
+    let is_visible = |tag: &Tag| reader.sight(tag) == Sight::Open || reader.follows(tag);
     let absent = all.is_none();
     let mut visible: Vec<Tag> = all.unwrap_or_default().into_iter().filter(is_visible).collect();
     // To whom no tag is visible the repository is not there.
@@ -166,11 +158,19 @@ async fn referrers(
             Some(Value::Array(entries)) => std::mem::take(entries),
             _ => Vec::new(),
         };
+        let digest = |entry: &Value| {
+            let descriptor = Descriptor::deserialize(entry).ok()?;
+            Digest::new(&descriptor.digest).ok()
+        };
+        let question = forwarding.question;
+        if !question.reader(repository).reads_all() {
+            // What is about the image is readable with it, if it is an artifact: so that is asked.
+            let digests: Vec<Digest> = entries.iter().filter_map(digest).collect();
+            let (inventory, upstream) = (question.inventory, question.upstream);
+            learn_manifests(inventory, upstream, repository, &digests, budget).await?;
+        }
         let readable = |entry: &Value| {
-            Descriptor::deserialize(entry)
-                .ok()
-                .and_then(|descriptor| Digest::new(&descriptor.digest).ok())
-                .is_some_and(|digest| forwarding.question.readable(repository, &digest))
+            digest(entry).is_some_and(|digest| question.readable(repository, &digest))
         };
         let entries = entries.into_iter().filter(readable);
         match index.get_or_insert(body).get_mut("manifests") {

@@ -2,13 +2,11 @@
 
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use oci::{
-    Algorithm, Digest, ErrorCode, Kind, Manifest, Operation, Read, Reference, RepositoryName,
-};
+use oci::{Algorithm, Digest, ErrorCode, Manifest, Operation, Read, Reference, RepositoryName};
 
 use super::forward::{Forwarding, manifest_location, method_of};
 use super::headers::to_client;
-use crate::authorize::ManifestContent;
+use crate::authorize::{ManifestContent, is_artifact};
 use crate::body::Body;
 use crate::content;
 use crate::refusal::Refusal;
@@ -61,13 +59,13 @@ pub(super) async fn read_artifact(
         return Err(missing);
     }
     let (mut response, manifest) = hold(forwarding, repository, reference, answer).await?;
-    let is_artifact = manifest.is_some_and(|manifest| match manifest.kind() {
-        Kind::Image => manifest.is_artifact_by_content(),
-        Kind::Index => manifest
-            .children
-            .iter()
-            .all(|child| forwarding.gate.inventory.is_artifact(repository, &child.digest)),
-    });
+    let is_artifact = match &manifest {
+        None => false,
+        Some(manifest) => {
+            forwarding.question.learn_children(repository, manifest).await?;
+            is_artifact(&forwarding.gate.inventory, repository, manifest)
+        }
+    };
     if !is_artifact {
         return Err(missing);
     }

@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::policy_folder::LoadError;
 use crate::proxy::seal::Seal;
 use crate::proxy::tls::{ServerTls, TlsError};
-use crate::proxy::{Bound, Gate, ListenError, Listeners, RequestIds, Stop};
+use crate::proxy::{Bound, Gate, Held, ListenError, Listeners, RequestIds, Stop};
 use crate::reload::{PolicyFiles, UsersFile};
 use crate::service::management::{self, Readiness};
 use crate::service::token::{self as token_service, TokenService};
@@ -181,6 +181,7 @@ fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
         audit,
         metrics,
         limits: config.limits,
+        held: Held::default(),
         mirrors: config.mirrors.clone().into_iter().collect(),
         trusted_proxies: config.trusted_proxies.clone(),
         request_ids: RequestIds::new().map_err(|_| NoRandom)?,

@@ -98,6 +98,11 @@ impl Progress {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Counts bytes that passed otherwise.
+    pub fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Whether the source broke off.
     #[must_use]
     pub fn is_broken(&self) -> bool {
@@ -145,7 +150,7 @@ impl Transfer {
     ///
     /// # Errors
     /// It is larger, or broke off.
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, BodyError> {
+    pub async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         if self.source.size_hint().lower() > limit as u64 {
             return Err(BodyError::TooLarge(limit));
         }
@@ -159,6 +164,19 @@ impl Transfer {
             }
         }
         Ok(held.freeze())
+    }
+
+    /// Reads and forgets up to `limit` bytes.
+    ///
+    /// # Errors
+    /// It is larger, or broke off.
+    pub async fn discard(&mut self, limit: usize) -> Result<(), BodyError> {
+        let mut left = limit;
+        while let Some(frame) = self.frame().await {
+            let length = frame?.data_ref().map_or(0, Bytes::len);
+            left = left.checked_sub(length).ok_or(BodyError::TooLarge(limit))?;
+        }
+        Ok(())
     }
 
     fn end(&mut self, end: End) {

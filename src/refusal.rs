@@ -74,6 +74,9 @@ pub enum Refusal {
     /// A manifest over the limit.
     #[error("a manifest has at most {0} bytes here")]
     TooLarge(usize),
+    /// The gate holds as much as it may for other requests.
+    #[error("too many manifests at once; try again in a moment")]
+    Full,
     /// The client's body did not come whole.
     #[error("the request's body broke off")]
     ClientBroke,
@@ -129,7 +132,7 @@ impl Refusal {
                 }
                 _ => StatusCode::BAD_GATEWAY,
             },
-            Self::Audit(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Audit(_) | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -151,7 +154,7 @@ impl Refusal {
             | Self::TooLarge(_)
             | Self::ClientBroke => "invalid",
             Self::Upstream(_) => "upstream",
-            Self::Audit(_) | Self::Internal(_) => "internal",
+            Self::Audit(_) | Self::Full | Self::Internal(_) => "internal",
         }
     }
 
@@ -191,7 +194,7 @@ impl Refusal {
             Self::Manifest(_) => ErrorCode::ManifestInvalid,
             Self::UnknownContent(_) => ErrorCode::ManifestBlobUnknown,
             Self::TooLarge(_) => ErrorCode::SizeInvalid,
-            Self::Upstream(_) | Self::Audit(_) => ErrorCode::Unavailable,
+            Self::Upstream(_) | Self::Audit(_) | Self::Full => ErrorCode::Unavailable,
             Self::Internal(_) => ErrorCode::Unknown,
         }
     }
@@ -199,7 +202,9 @@ impl Refusal {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Credential(AuthError::Throttled { retry_after }) => Some(*retry_after),
-            Self::Credential(AuthError::Busy) | Self::Audit(_) => Some(Duration::from_secs(2)),
+            Self::Credential(AuthError::Busy) | Self::Audit(_) | Self::Full => {
+                Some(Duration::from_secs(2))
+            }
             Self::Upstream(upstream::Error::Budget(_)) => Some(Duration::from_secs(30)),
             _ => None,
         }

@@ -140,11 +140,11 @@ pub async fn authorize(question: Question<'_>, operation: Operation) -> Result<P
 ///
 /// # Errors
 /// Why not.
-pub async fn put_manifest<'a>(
-    question: Question<'a>,
+pub fn put_manifest(
+    question: Question<'_>,
     operation: Operation,
-) -> Result<PendingManifest<'a>, Refusal> {
-    question.put_manifest(operation).await
+) -> Result<PendingManifest<'_>, Refusal> {
+    question.put_manifest(operation)
 }
 
 impl Question<'_> {

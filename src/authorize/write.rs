@@ -105,10 +105,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    pub(super) async fn put_manifest(
-        self,
-        operation: Operation,
-    ) -> Result<PendingManifest<'a>, Refusal> {
+    pub(super) fn put_manifest(self, operation: Operation) -> Result<PendingManifest<'a>, Refusal> {
         let Operation::PutManifest { repository, reference, tags } = &operation else {
             return Err(Refusal::Internal("not a manifest to be stored"));
         };

@@ -1,30 +1,34 @@
 //! What is told of a request: its audit record, its metrics, its log line.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::Response;
 use http::request::Parts;
-use http::{Response, StatusCode};
 use oci::{Digest, Operation, Reference, UploadStart};
 use policy::Subject;
 
 use super::Gate;
 use crate::audit::{Decision, Record, Unwritten};
-use crate::authorize::Permit;
+use crate::authorize::{Granted, Permit};
 use crate::body::{Body, Progress};
 use crate::identity::Principal;
 use crate::refusal::Refusal;
 
-/// The account of one request, written when its answer has ended.
+/// The account of one request. It is written when the answer has ended, or when this is dropped
+/// before there was one; so there is always exactly one.
 pub(super) struct Exchange {
     gate: Arc<Gate>,
     started: Instant,
     record: Record,
     operation: &'static str,
     incoming: Arc<Progress>,
+    outgoing: Arc<Progress>,
     asked: Option<Instant>,
     upstream: Duration,
+    is_written: bool,
 }
 
 impl Exchange {
@@ -48,8 +52,10 @@ impl Exchange {
             record,
             operation: "invalid",
             incoming: Arc::default(),
+            outgoing: Arc::default(),
             asked: None,
             upstream: Duration::ZERO,
+            is_written: false,
         }
     }
 
@@ -60,13 +66,25 @@ impl Exchange {
         self.record.repository = operation.repository().map(ToString::to_string);
         let digest = |digest: &Digest| Some(digest.to_string());
         match operation {
+            Operation::PutManifest { reference, tags, .. } => {
+                // Every tag that is set stands there, not the first alone.
+                let tags = tags.iter().map(|tag| format!(",{tag}"));
+                let all = std::iter::once(reference.to_string()).chain(tags);
+                self.record.reference = Some(all.collect());
+            }
             Operation::ReadManifest { reference, .. }
-            | Operation::PutManifest { reference, .. }
             | Operation::DeleteManifest { reference, .. } => {
                 self.record.reference = Some(reference.to_string());
                 if let Reference::Digest(named) = reference {
                     self.record.digest = digest(named);
                 }
+            }
+            Operation::StartUpload {
+                start: UploadStart::Mount { digest: named, from: Some(from) },
+                ..
+            } => {
+                self.record.digest = digest(named);
+                self.record.reference = Some(format!("from {from}"));
             }
             Operation::ReadBlob { digest: named, .. }
             | Operation::DeleteBlob { digest: named, .. }
@@ -82,7 +100,7 @@ impl Exchange {
     }
 
     /// Who asks.
-    pub(super) fn known(&mut self, principal: &Principal, groups: Vec<String>) {
+    pub(super) fn known(&mut self, principal: &Principal, groups: BTreeSet<String>) {
         let subject = &principal.caller.subject;
         self.record.subject = Some(subject.to_string());
         self.record.kind = Some(match subject {
@@ -91,7 +109,7 @@ impl Exchange {
             Subject::Peer { .. } => "peer",
             Subject::Anonymous => "anonymous",
         });
-        self.record.groups = groups;
+        self.record.groups = groups.into_iter().collect();
         self.record.token_id.clone_from(&principal.token_id);
     }
 
@@ -99,7 +117,15 @@ impl Exchange {
     pub(super) fn permitted(&mut self, permit: &Permit) {
         self.record.decision = Some(Decision::Allow);
         self.record.rule = permit.rule().map(str::to_owned);
+        if let Granted::Manifest { content, .. } = permit.granted() {
+            self.served(&content.digest);
+        }
         self.gate.metrics.decision(Decision::Allow, "granted");
+    }
+
+    /// Which manifest it turned out to be.
+    pub(super) fn served(&mut self, digest: &Digest) {
+        self.record.digest = Some(digest.to_string());
     }
 
     /// It may go on without anybody else being asked.
@@ -129,8 +155,9 @@ impl Exchange {
         self.gate.audit.flush(intent).await
     }
 
-    /// Writes down why it does not go on. True if the record has been written.
-    pub(super) async fn refused(&mut self, refusal: &Refusal, request_id: &str) -> bool {
+    /// Writes down why it does not go on, before the client hears of it where that is due. The
+    /// answer's body will have so many bytes.
+    pub(super) async fn refused(&mut self, refusal: &Refusal, bytes: u64) {
         self.record.rule = refusal.rule().map(str::to_owned);
         self.record.reason = Some(refusal.to_string());
         self.record.status = Some(refusal.status().as_u16());
@@ -139,63 +166,71 @@ impl Exchange {
             self.gate.metrics.upstream_error(error.kind().as_str());
         }
         self.gate.metrics.decision(Decision::Deny, refusal.label());
+        let request_id = self.record.request_id.as_deref().unwrap_or_default();
         let causes = crate::log::Causes(refusal).to_string();
         if refusal.status().is_server_error() {
             tracing::error!(request_id, operation = self.operation, error = causes, "failed");
         } else {
             tracing::debug!(request_id, operation = self.operation, reason = causes, "refused");
         }
+        self.outgoing.add(bytes);
         if refusal.is_decision() {
-            let record = Record { duration_ms: Some(self.milliseconds()), ..self.record.clone() };
+            let record = self.close();
             // A denial stands in any case; a trail that cannot be written counts what it loses.
-            return self.gate.audit.flush(record).await.is_ok();
+            let _ = self.gate.audit.flush(record).await;
         }
-        false
     }
 
     /// Has the account written when the answer ends: at once, or with the last byte of its body.
-    pub(super) fn finish(mut self, response: &mut Response<Body>, written: bool) {
-        let status = response.status();
-        let head = self.started.elapsed();
-        self.record.status = Some(status.as_u16());
+    pub(super) fn finish(mut self, response: &mut Response<Body>) {
+        let status = response.status().as_u16();
+        self.record.status = Some(status);
         let decision = self.record.decision.unwrap_or(Decision::Deny);
-        self.gate.metrics.request(self.operation, decision, status.as_u16(), head);
+        self.gate.metrics.request(self.operation, decision, status, self.started.elapsed());
         if self.upstream > Duration::ZERO {
             self.gate.metrics.upstream(self.operation, self.upstream);
         }
         if let Body::Stream(transfer) = response.body_mut() {
-            let outgoing = Arc::clone(transfer.progress());
+            self.outgoing = Arc::clone(transfer.progress());
             let in_flight = self.gate.metrics.transfer();
-            transfer.then(move |_| {
-                drop(in_flight);
-                self.close(outgoing.bytes(), written);
-            });
-        } else {
-            let bytes = match response.body() {
-                Body::Full(bytes) if status != StatusCode::NO_CONTENT => bytes.len() as u64,
-                _ => 0,
-            };
-            self.close(bytes, written);
+            transfer.then(move |_| drop((self, in_flight)));
+        } else if self.outgoing.bytes() == 0 {
+            self.outgoing.add(full_length(response.body()));
         }
     }
 
-    fn close(self, bytes_out: u64, written: bool) {
-        let bytes_in = self.incoming.bytes();
-        self.gate.metrics.bytes_in(bytes_in);
-        self.gate.metrics.bytes_out(bytes_out);
-        if written {
+    /// The record as it stands, for good.
+    fn close(&mut self) -> Record {
+        self.is_written = true;
+        let milliseconds = self.started.elapsed().as_millis();
+        Record {
+            bytes_in: Some(self.incoming.bytes()),
+            bytes_out: Some(self.outgoing.bytes()),
+            duration_ms: Some(u64::try_from(milliseconds).unwrap_or(u64::MAX)),
+            ..self.record.clone()
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.gate.metrics.bytes_in(self.incoming.bytes());
+        self.gate.metrics.bytes_out(self.outgoing.bytes());
+        if self.is_written {
             return;
         }
-        let record = Record {
-            bytes_in: Some(bytes_in),
-            bytes_out: Some(bytes_out),
-            duration_ms: Some(self.milliseconds()),
-            ..self.record
-        };
+        if self.record.status.is_none() {
+            self.record.reason = Some("the client went away before there was an answer".to_owned());
+        }
+        let record = self.close();
         self.gate.audit.queue(record);
     }
+}
 
-    fn milliseconds(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+/// Of a body that is known as a whole; a streamed one counts itself.
+pub(super) fn full_length(body: &Body) -> u64 {
+    match body {
+        Body::Full(bytes) => bytes.len() as u64,
+        Body::Empty | Body::Stream(_) | Body::Service(_) => 0,
     }
 }

@@ -91,6 +91,11 @@ impl Forwarding<'_> {
         self.send_to(operation, method, target, body, Arc::default()).await
     }
 
+    fn headers(&self, operation: &Operation) -> HeaderMap {
+        let issuer = self.gate.authenticator.issuer();
+        to_upstream(&self.head.headers, operation, issuer, self.forwarded)
+    }
+
     async fn send_to(
         &mut self,
         operation: &Operation,
@@ -102,7 +107,7 @@ impl Forwarding<'_> {
         let outgoing = Outgoing {
             method,
             target,
-            headers: to_upstream(&self.head.headers, operation, self.forwarded),
+            headers: self.headers(operation),
             client_host: self.head.headers.get(http::header::HOST).cloned(),
             body,
             progress: Arc::clone(&progress),
@@ -131,7 +136,7 @@ impl Forwarding<'_> {
             return Ok(answer);
         }
         answer.discard().await;
-        let headers = to_upstream(&self.head.headers, operation, self.forwarded);
+        let headers = self.headers(operation);
         Ok(upstream.follow(redirected, method, &headers).await?)
     }
 

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use oci::Operation;
 
 use crate::refusal::Refusal;
+use crate::token::Issuer;
 
 /// What a client may say to the upstream, beside what the operation itself says.
 const TO_UPSTREAM: [HeaderName; 5] =
@@ -42,10 +43,6 @@ const TO_CLIENT: [HeaderName; 17] = [
 pub(super) struct Forwarded<'a> {
     /// The client.
     pub(super) address: IpAddr,
-    /// Whether it came over TLS.
-    pub(super) tls: bool,
-    /// Under which name the gate is known.
-    pub(super) public_host: &'a str,
     /// To find it in both logs.
     pub(super) request_id: &'a str,
 }
@@ -55,6 +52,7 @@ pub(super) struct Forwarded<'a> {
 pub(super) fn to_upstream(
     client: &HeaderMap,
     operation: &Operation,
+    issuer: &Issuer,
     forwarded: Forwarded<'_>,
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(16);
@@ -86,12 +84,13 @@ pub(super) fn to_upstream(
         }
         _ => {}
     }
-    let proto = if forwarded.tls { "https" } else { "http" };
+    // As the gate is known, not as this connection came: something else may terminate TLS.
+    let proto = if issuer.public_url().starts_with("https:") { "https" } else { "http" };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     headers.insert(VIA, HeaderValue::from_static("1.1 portcullis"));
     for (name, text) in [
         (X_FORWARDED_FOR, forwarded.address.to_string().as_str()),
-        (X_FORWARDED_HOST, forwarded.public_host),
+        (X_FORWARDED_HOST, issuer.service()),
         (X_REQUEST_ID, forwarded.request_id),
     ] {
         if let Ok(value) = HeaderValue::from_str(text) {
@@ -168,13 +167,12 @@ mod tests {
         pairs.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect()
     }
 
+    fn issuer() -> Issuer {
+        Issuer::new("https://gate.example").unwrap()
+    }
+
     fn forwarded() -> Forwarded<'static> {
-        Forwarded {
-            address: IpAddr::from([10, 0, 0, 1]),
-            tls: true,
-            public_host: "gate.example",
-            request_id: "r1",
-        }
+        Forwarded { address: IpAddr::from([10, 0, 0, 1]), request_id: "r1" }
     }
 
     #[test]
@@ -190,7 +188,7 @@ mod tests {
             (USER_AGENT, "docker"),
         ]);
         let operation = Operation::parse("GET", "/v2/a/manifests/v1", None).unwrap();
-        let mut sent: Vec<_> = to_upstream(&client, &operation, forwarded())
+        let mut sent: Vec<_> = to_upstream(&client, &operation, &issuer(), forwarded())
             .iter()
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
             .collect();
@@ -210,7 +208,7 @@ mod tests {
     fn the_upstream_never_sees_a_form() {
         let client = map(&[(CONTENT_TYPE, "application/x-www-form-urlencoded")]);
         let operation = Operation::parse("POST", "/v2/a/blobs/uploads/", None).unwrap();
-        let sent = to_upstream(&client, &operation, forwarded());
+        let sent = to_upstream(&client, &operation, &issuer(), forwarded());
         assert_eq!(sent[CONTENT_TYPE], "application/octet-stream");
     }
 

@@ -108,6 +108,7 @@ async fn hold(
         inventory.saw_tag(repository, tag, &digest, forwarding.question.now);
     }
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    forwarding.exchange.served(&digest);
     let mut response = Response::new(Body::full(bytes));
     *response.headers_mut() = headers;
     Ok((response, manifest))

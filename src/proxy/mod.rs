@@ -7,6 +7,7 @@ mod connection;
 mod exchange;
 mod forward;
 mod headers;
+mod held;
 pub mod io;
 mod listener;
 mod lists;
@@ -30,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::reload::PolicyFiles;
 use crate::upstream::Upstream;
 use crate::watch::Reloaded;
+pub use held::Held;
 pub use listener::{Bound, ListenError, Listeners, Stop};
 pub use request_id::RequestIds;
 use seal::Seal;
@@ -55,6 +57,8 @@ pub struct Gate {
     pub metrics: Arc<Metrics>,
     /// What a client may take.
     pub limits: Limits,
+    /// Room for bodies that are read whole.
+    pub held: Held,
     /// Namespaces of other registries that are mirrored here.
     pub mirrors: oci::Mirrors,
     /// Whose word about the client's address counts.

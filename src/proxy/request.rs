@@ -1,25 +1,36 @@
 //! The life of a request.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use oci::Operation;
+use oci::{ErrorBody, ErrorCode, Operation};
+use policy::Policy;
+use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, full_length};
 use super::forward::{Forwarding, json};
 use super::headers::{Forwarded, X_REQUEST_ID, well_formed};
-use super::{Gate, services};
+use super::{Gate, Limits, services};
 use crate::authorize::{Question, authorize, put_manifest};
 use crate::body::{Body, BodyError, Pace, Transfer};
 use crate::content;
 use crate::identity::Principal;
 use crate::refusal::{Context, Refusal};
+
+/// For a manifest to arrive. It is small, and judged as things stand when it is there.
+const MANIFEST_TIME: Duration = Duration::from_secs(60);
+
+/// How much of a refused body is read, and for how long: a client that is still sending when the
+/// connection closes may never see the answer.
+const REFUSED_BODY: usize = 8 << 20;
+const REFUSED_TIME: Duration = Duration::from_secs(2);
 
 /// Answers one request: the registry's, or one of the gate's own services.
 pub(super) async fn answer(
@@ -29,8 +40,11 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let request_id = gate.request_ids.next();
     let path = request.uri().path();
+    let is_tls = connection.tls;
     let mut response = if path == "/v2" || path.starts_with("/v2/") {
-        registry(&gate, &connection, &request_id, request).await
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let answering = registry(gate, connection, request_id.clone(), request);
+        if is_read { answering.await } else { to_its_end(answering, &request_id).await }
     } else {
         services::answer(&gate, &connection, request).await
     };
@@ -38,47 +52,66 @@ pub(super) async fn answer(
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         headers.insert(X_REQUEST_ID, id);
     }
-    if connection.tls {
+    if is_tls {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response
 }
 
-async fn registry(
-    gate: &Arc<Gate>,
-    connection: &Connection,
+/// Runs what changes something to its end, also if the client goes away in the middle: the lock is
+/// held until the upstream has answered, what it said is learned, and the account is written.
+async fn to_its_end(
+    answering: impl Future<Output = Response<Body>> + Send + 'static,
     request_id: &str,
+) -> Response<Body> {
+    match tokio::spawn(answering).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(request_id, %error, "a request was not answered");
+            let body = ErrorBody::new(ErrorCode::Unknown, "internal error").to_json();
+            json(StatusCode::INTERNAL_SERVER_ERROR, body)
+        }
+    }
+}
+
+async fn registry(
+    gate: Arc<Gate>,
+    connection: Arc<Connection>,
+    request_id: String,
     request: Request<Incoming>,
 ) -> Response<Body> {
     let started = Instant::now();
     let (head, body) = request.into_parts();
+    let mut body = Some(body);
     let address = connection.client(&head.headers, &gate.trusted_proxies);
-    let mut exchange = Exchange::new(Arc::clone(gate), request_id, address, &head, started);
-    let parsed = parse(gate, &head);
+    let mut exchange = Exchange::new(Arc::clone(&gate), &request_id, address, &head, started);
+    let parsed = parse(&gate, &head);
     let operation = parsed.as_ref().ok().cloned();
     let outcome = match parsed {
         Ok(operation) => {
-            let forwarded = Forwarded {
-                address,
-                tls: connection.tls,
-                public_host: gate.authenticator.issuer().service(),
-                request_id,
-            };
-            decide_and_forward(gate, operation, &head, body, forwarded, &mut exchange).await
+            let forwarded = Forwarded { address, request_id: &request_id };
+            decide_and_forward(&gate, operation, &head, &mut body, forwarded, &mut exchange).await
         }
         Err(refusal) => Err(refusal),
     };
-    let mut written = false;
     let mut response = match outcome {
         Ok(response) => response,
         Err(refusal) => {
-            written = exchange.refused(&refusal, request_id).await;
-            refusal.response(&Context {
+            let mut response = refusal.response(&Context {
                 issuer: gate.authenticator.issuer(),
                 operation: operation.as_ref(),
                 version: head.version,
-                request_id,
-            })
+                request_id: &request_id,
+            });
+            if head.method == Method::HEAD {
+                *response.body_mut() = Body::Empty;
+            }
+            let bytes = full_length(response.body());
+            exchange.refused(&refusal, bytes).await;
+            if let Some(body) = body.take() {
+                drain(&gate, body).await;
+            }
+            response
         }
     };
     response
@@ -88,7 +121,7 @@ async fn registry(
     if head.method == Method::HEAD && matches!(response.body(), Body::Full(_)) {
         *response.body_mut() = Body::Empty;
     }
-    exchange.finish(&mut response, written);
+    exchange.finish(&mut response);
     response
 }
 
@@ -97,45 +130,57 @@ async fn decide_and_forward(
     gate: &Arc<Gate>,
     operation: Operation,
     head: &Parts,
-    body: Incoming,
+    body: &mut Option<Incoming>,
     forwarded: Forwarded<'_>,
     exchange: &mut Exchange,
 ) -> Result<Response<Body>, Refusal> {
     exchange.parsed(&operation);
-    let principal = authenticate(gate, &operation, head, forwarded).await?;
-    let policy = gate.policy.current().policy.clone();
-    exchange.known(&principal, policy.groups_of(&principal.caller).into_iter().collect());
+    let mut principal = authenticate(gate, &operation, head, forwarded).await?;
+    let mut policy = Arc::clone(&gate.policy.current().policy);
+    exchange.known(&principal, policy.groups_of(&principal.caller));
     if let Operation::Ping(_) = operation {
         exchange.answered_here();
         return Ok(json(StatusCode::OK, "{}".to_owned()));
     }
-    let question = Question {
-        policy: &policy,
-        inventory: &gate.inventory,
-        upstream: &gate.upstream,
-        locks: &gate.locks,
-        seal: &gate.seal,
-        principal: &principal,
-        now: Instant::now(),
-    };
+    let mut manifest = None;
+    if let Operation::PutManifest { .. } = operation {
+        // Who may not store it need not send it. What counts is decided when it is there.
+        put_manifest(question(gate, &policy, &principal), operation.clone())?;
+        manifest = Some(hold(gate, body, exchange).await?);
+        principal = authenticate(gate, &operation, head, forwarded).await?;
+        policy = Arc::clone(&gate.policy.current().policy);
+    }
+    let question = question(gate, &policy, &principal);
     let changes = matches!(
         operation,
         Operation::PutManifest { .. }
             | Operation::DeleteManifest { .. }
             | Operation::DeleteBlob { .. }
     );
-    let (permit, body) = if let Operation::PutManifest { .. } = operation {
-        let pending = put_manifest(question, operation).await?;
-        let bytes = hold(gate, body, exchange).await?;
-        (pending.judge(bytes, content::content_type(&head.headers)).await?, None)
-    } else {
-        (authorize(question, operation).await?, Some(body))
+    let permit = match manifest {
+        Some(bytes) => {
+            let pending = put_manifest(question, operation)?;
+            pending.judge(bytes, content::content_type(&head.headers)).await?
+        }
+        None => authorize(question, operation).await?,
     };
     exchange.permitted(&permit);
     if changes {
         exchange.intend().await?;
     }
-    Forwarding { gate, question, head, forwarded, exchange }.run(permit, body).await
+    Forwarding { gate, question, head, forwarded, exchange }.run(permit, body.take()).await
+}
+
+fn question<'a>(gate: &'a Gate, policy: &'a Policy, principal: &'a Principal) -> Question<'a> {
+    Question {
+        policy,
+        inventory: &gate.inventory,
+        upstream: &gate.upstream,
+        locks: &gate.locks,
+        seal: &gate.seal,
+        principal,
+        now: Instant::now(),
+    }
 }
 
 fn parse(gate: &Gate, head: &Parts) -> Result<Operation, Refusal> {
@@ -165,14 +210,33 @@ async fn authenticate(
 }
 
 /// Holds a manifest that is to be judged.
-async fn hold(gate: &Gate, body: Incoming, exchange: &Exchange) -> Result<bytes::Bytes, Refusal> {
-    let limits = &gate.limits;
-    let pace = Pace { idle: limits.idle_timeout, minimum_rate: limits.minimum_rate };
-    Transfer::new(body, pace, exchange.incoming(), |_| {})
-        .collect(limits.manifest_size)
-        .await
-        .map_err(|error| match error {
-            BodyError::TooLarge(limit) => Refusal::TooLarge(limit),
-            _ => Refusal::ClientBroke,
-        })
+async fn hold(
+    gate: &Gate,
+    body: &mut Option<Incoming>,
+    exchange: &Exchange,
+) -> Result<Bytes, Refusal> {
+    let Some(body) = body.take() else { return Ok(Bytes::new()) };
+    let limit = gate.limits.manifest_size;
+    let _room = gate.held.reserve(limit).ok_or(Refusal::Full)?;
+    let mut transfer = Transfer::new(body, pace(&gate.limits), exchange.incoming(), |_| {});
+    match timeout(MANIFEST_TIME, transfer.collect(limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(BodyError::TooLarge(limit))) => {
+            // Failing to read what is refused anyway is no other failure.
+            let _ = timeout(REFUSED_TIME, transfer.discard(REFUSED_BODY)).await;
+            Err(Refusal::TooLarge(limit))
+        }
+        Ok(Err(_)) | Err(_) => Err(Refusal::ClientBroke),
+    }
+}
+
+/// Reads the rest of a body that nobody wants.
+async fn drain(gate: &Gate, body: Incoming) {
+    let mut transfer = Transfer::new(body, pace(&gate.limits), Arc::default(), |_| {});
+    // As above.
+    let _ = timeout(REFUSED_TIME, transfer.discard(REFUSED_BODY)).await;
+}
+
+fn pace(limits: &Limits) -> Pace {
+    Pace { idle: limits.idle_timeout, minimum_rate: limits.minimum_rate }
 }

@@ -275,7 +275,8 @@ impl Answer {
     /// # Errors
     /// It is larger, or broke off.
     pub async fn collect(self, limit: usize) -> Result<Bytes, Error> {
-        Ok(self.transfer(Arc::default()).collect(limit).await?)
+        let mut transfer = self.transfer(Arc::default());
+        Ok(transfer.collect(limit).await?)
     }
 
     fn transfer(self, progress: Arc<Progress>) -> Transfer {

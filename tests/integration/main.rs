@@ -13,6 +13,7 @@ mod clients;
 mod denials;
 mod faults;
 mod framing;
+mod http2;
 mod lists;
 mod reload;
 mod start;

@@ -286,3 +286,26 @@ fn both_versions_of_http_bring_the_same() {
         assert_eq!(answer.status().as_u16(), 400, "two authorities in one request");
     }
 }
+
+#[test]
+fn a_mirror_request_is_decided_for_the_repository_that_it_means() {
+    let policy = POLICY.replace("team/**\"", "mirror/**\"");
+    let scene = Scene::with(&policy, &[("alice", &[])], |setup| {
+        setup.setting("mirrors", "{docker.io: mirror/docker.io}")
+    });
+    let alice = scene.client("alice");
+    let image = Image::oci("mirrored");
+    alice.push("mirror/docker.io/library/app", "v1", &image);
+    let (answer, asked) =
+        scene.recorder.during(|| alice.get("/v2/library/app/manifests/v1?ns=docker.io"));
+    assert_eq!(answer.expect(200).body, image.manifest.bytes);
+    assert_eq!(asked[0].line(), "GET /v2/mirror/docker.io/library/app/manifests/v1");
+    for target in [
+        "/v2/library/app/manifests/v1?ns=other.io",
+        "/v2/library/app/manifests/v1?ns=docker.io&ns=docker.io",
+        "/v2/library/app/manifests/v1?ns=",
+    ] {
+        let status = scene.unasked(|| alice.get(target)).status;
+        assert_eq!(status, 400, "{target}");
+    }
+}

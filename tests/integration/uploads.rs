@@ -259,7 +259,7 @@ fn two_gibibytes_go_up_and_down_in_little_memory() {
     let alice = scene.client("alice");
     // Whatever the first requests allocate is not growth.
     alice.push("team/app", "v1", &Image::oci("warm up"));
-    let before = scene.gate.memory("VmRSS");
+    let before = scene.gate.memory();
     let token = alice.token(&["repository:team/app:pull,push"]);
     let target = alice.target_of(&alice.begin_upload("team/app"));
     let (answer, digest) = send_many(&alice, &target, &token, SIZE);
@@ -285,6 +285,6 @@ fn two_gibibytes_go_up_and_down_in_little_memory() {
         (length, hex(hash.finish().as_ref()))
     });
     assert_eq!((length, back), (SIZE, digest));
-    let growth = scene.gate.memory("VmHWM").saturating_sub(before);
+    let growth = scene.gate.peak_memory().saturating_sub(before);
     assert!(growth < LIMIT, "the gate grew by {} MiB", growth >> 20);
 }

@@ -220,8 +220,18 @@ impl Gate {
         })
     }
 
-    /// Resident memory in bytes: now (`VmRSS`) or at most so far (`VmHWM`).
-    pub(crate) fn memory(&self, field: &str) -> u64 {
+    /// Resident memory in bytes; what was its peak before this counts no more.
+    pub(crate) fn memory(&self) -> u64 {
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
+        self.status("VmRSS")
+    }
+
+    /// The most that was resident since [`Self::memory`] was asked.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.status("VmHWM")
+    }
+
+    fn status(&self, field: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10

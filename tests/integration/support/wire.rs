@@ -95,6 +95,16 @@ impl Wire {
         self.answer()
     }
 
+    /// So many bytes, or none where the connection ends before.
+    pub(crate) fn exactly(&mut self, length: usize) -> Option<Vec<u8>> {
+        while self.rest.len() < length {
+            if !self.read() {
+                return None;
+            }
+        }
+        Some(self.rest.drain(..length).collect())
+    }
+
     /// Whether the other side ends the connection, with nothing more to say.
     pub(crate) fn ends(&mut self) -> bool {
         !self.read() && self.rest.is_empty()

@@ -3,6 +3,7 @@
 use crate::support::client::{Answer, Ask};
 use crate::support::gate::{Gate, Setup};
 use crate::support::images::{Blob, Image, OCI_MANIFEST};
+use crate::support::registry::Registry;
 use crate::support::scene::Scene;
 use crate::support::upstream::{Reply, Upstream, answer};
 
@@ -250,4 +251,17 @@ fn an_error_of_the_registry_is_passed_on_as_it_is() {
     let image = Image::oci("without its blobs");
     let got = alice.put_manifest("team/app", "v1", &image.manifest).expect(400);
     assert_eq!(got.code(), "MANIFEST_BLOB_UNKNOWN");
+}
+
+#[test]
+fn a_registry_that_deletes_nothing_says_so_itself() {
+    let registry = Registry::with_deletes(false);
+    let policy = POLICY.replace("[pull, push]", "[all]");
+    let upstream = format!("http://{}", registry.address());
+    let gate = Setup::new(&upstream, &policy).user("alice", &[]).start();
+    let (alice, image) = (gate.client("alice"), Image::oci("for ever"));
+    alice.push("team/app", "v1", &image);
+    let answer = alice.delete(&format!("/v2/team/app/manifests/{}", image.digest())).expect(405);
+    assert_eq!(answer.code(), "UNSUPPORTED");
+    alice.get("/v2/team/app/manifests/v1").expect(200);
 }

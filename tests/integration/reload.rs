@@ -161,3 +161,13 @@ fn a_certificate_that_is_replaced_is_served_and_a_broken_one_is_not() {
     fs::write(&certificate, good).unwrap();
     assert_eq!(status(&scene), 200);
 }
+
+#[test]
+fn a_hangup_asks_for_a_reload_and_ends_nothing() {
+    let scene = scene();
+    scene.gate.signal("HUP");
+    scene.gate.write_policy(CLOSED);
+    scene.gate.signal("HUP");
+    wait_for("the new policy", SOON, || (status(&scene) == 403).then_some(()));
+    scene.gate.management().get("/healthz").expect(200);
+}

@@ -42,12 +42,6 @@ impl Folder {
         self.home.join("portcullis.yaml")
     }
 
-    fn edit(&self, from: &str, to: &str) {
-        let text = fs::read_to_string(self.config()).unwrap();
-        assert!(text.contains(from), "no {from:?} in\n{text}");
-        fs::write(self.config(), text.replacen(from, to, 1)).unwrap();
-    }
-
     fn append(&self, text: &str) {
         let before = fs::read_to_string(self.config()).unwrap();
         fs::write(self.config(), before + text).unwrap();

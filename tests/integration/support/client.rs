@@ -23,8 +23,6 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::images::{Blob, Image, Index};
-
 /// Every type of manifest there is, as clients ask for them unless a test says otherwise.
 pub(crate) const ACCEPT: (&str, &str) = (
     "accept",
@@ -205,6 +203,15 @@ impl Client {
         }
     }
 
+    /// A `Location` as a request target.
+    pub(crate) fn target_of(&self, location: &str) -> String {
+        let origin = match self.tls {
+            Some(_) => format!("https://{}", self.authority()),
+            None => format!("http://{}", self.authority()),
+        };
+        location.strip_prefix(&origin).unwrap_or(location).to_owned()
+    }
+
     fn once(&self, method: &str, target: &str, ask: &Ask<'_>, token: Option<&str>) -> Answer {
         let mut request = self.request(method, target);
         if !ask.headers.iter().any(|(name, _)| *name == ACCEPT.0) {
@@ -287,61 +294,6 @@ impl Client {
                 self.once("GET", &target, &Ask::default(), None)
             }
         }
-    }
-
-    /// Begins an upload and gives its location as the server named it.
-    pub(crate) fn begin_upload(&self, repository: &str) -> String {
-        let answer =
-            self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), &Ask::default());
-        answer.expect(202).header("location").unwrap().to_owned()
-    }
-
-    /// POST, PATCH, PUT.
-    pub(crate) fn push_blob(&self, repository: &str, blob: &Blob) -> Answer {
-        let location = self.begin_upload(repository);
-        let target = self.target_of(&location);
-        let chunk = Ask::body("application/octet-stream", &blob.bytes);
-        let answer = self.send("PATCH", &target, &chunk);
-        if answer.status != 202 {
-            return answer;
-        }
-        let target = self.target_of(answer.header("location").unwrap());
-        let join = if target.contains('?') { '&' } else { '?' };
-        self.send("PUT", &format!("{target}{join}digest={}", blob.digest), &Ask::default())
-    }
-
-    /// A `Location` as a request target.
-    pub(crate) fn target_of(&self, location: &str) -> String {
-        let origin = match self.tls {
-            Some(_) => format!("https://{}", self.authority()),
-            None => format!("http://{}", self.authority()),
-        };
-        location.strip_prefix(&origin).unwrap_or(location).to_owned()
-    }
-
-    pub(crate) fn put_manifest(&self, repository: &str, reference: &str, blob: &Blob) -> Answer {
-        let target = format!("/v2/{repository}/manifests/{reference}");
-        self.send("PUT", &target, &Ask::body(&blob.media_type, &blob.bytes))
-    }
-
-    /// All of an image, then its manifest.
-    pub(crate) fn push(&self, repository: &str, reference: &str, image: &Image) {
-        image.blobs().for_each(|blob| drop(self.push_blob(repository, blob).expect(201)));
-        self.put_manifest(repository, reference, &image.manifest).expect(201);
-    }
-
-    /// All images by their digests, then the index.
-    pub(crate) fn push_index(&self, repository: &str, reference: &str, index: &Index) {
-        for image in &index.images {
-            self.push(repository, image.digest(), image);
-        }
-        self.put_manifest(repository, reference, &index.manifest).expect(201);
-    }
-
-    /// The tags that this client sees.
-    pub(crate) fn tags(&self, repository: &str) -> Vec<String> {
-        let answer = self.get(&format!("/v2/{repository}/tags/list")).expect(200).json();
-        serde_json::from_value(answer["tags"].clone()).unwrap()
     }
 }
 

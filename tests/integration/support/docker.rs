@@ -11,7 +11,7 @@ use super::process::{Daemon, Said, program};
 
 /// A daemon that trusts one gate's certificate authority.
 pub(crate) struct Docker {
-    daemon: Daemon,
+    _daemon: Daemon,
     cli: PathBuf,
     folder: TempDir,
     name: String,
@@ -42,7 +42,7 @@ impl Docker {
             Said::of(command.env("DOCKER_CONFIG", at("config")).args(arguments))
         };
         daemon.ready("answer", || docker(&["version"]).code == Some(0));
-        Self { daemon, cli, folder, name: gate.name(), trust }
+        Self { _daemon: daemon, cli, folder, name: gate.name(), trust }
     }
 
     fn command(&self) -> Command {
@@ -79,11 +79,6 @@ impl Docker {
 
     pub(crate) fn push(&self, image: &str) -> Said {
         self.run(&["push", &self.at_gate(image)])
-    }
-
-    /// What the daemon printed: for the message of a failing test.
-    pub(crate) fn log(&self) -> String {
-        self.daemon.log()
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod gate;
 pub(crate) mod images;
 pub(crate) mod process;
+pub(crate) mod push;
 pub(crate) mod recorder;
 pub(crate) mod registry;
 pub(crate) mod scene;

@@ -35,7 +35,6 @@ pub(crate) struct Recorder {
 #[derive(Default)]
 struct Log {
     seen: Vec<Seen>,
-    bytes: u64,
     closed: bool,
 }
 
@@ -71,11 +70,6 @@ impl Recorder {
         self.seen().into_iter().filter(|seen| seen.target != "/v2/").collect()
     }
 
-    /// Bytes that went towards the upstream.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.log.lock().unwrap().bytes
-    }
-
     /// What `act` made the gate ask the upstream for.
     pub(crate) fn during<T>(&self, act: impl FnOnce() -> T) -> (T, Vec<Seen>) {
         let before = self.content().len();
@@ -106,7 +100,6 @@ fn relay(client: TcpStream, upstream: SocketAddr, log: &Mutex<Log>) {
         let piece = &buffer[..length];
         {
             let mut log = log.lock().unwrap();
-            log.bytes += length as u64;
             parser.take(piece, &mut log.seen);
         }
         if server.write_all(piece).is_err() {

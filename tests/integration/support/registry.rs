@@ -19,6 +19,11 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn start() -> Self {
+        Self::with_deletes(true)
+    }
+
+    /// Deletes may be off, as they are where nobody turned them on.
+    pub(crate) fn with_deletes(deletes: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let config = folder.path().join("config.yml");
@@ -28,7 +33,7 @@ impl Registry {
             format!(
                 "version: 0.1\n\
                  log: {{level: info, formatter: text}}\n\
-                 storage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n\
+                 storage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: {deletes}}}\n\
                  http: {{addr: \"{address}\"}}\n",
                 storage.display()
             ),

@@ -312,3 +312,8 @@ impl HttpBody for Body {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod source;
+#[cfg(test)]
+mod tests;

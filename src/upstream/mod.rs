@@ -2,6 +2,8 @@
 
 mod connect;
 mod error;
+#[cfg(test)]
+pub(crate) mod fake;
 mod pool;
 mod redirect;
 mod settings;
@@ -106,12 +108,10 @@ impl Upstream {
         }
         let request = request(method, &target, headers, body)?;
         let answer = self.exchange(&self.origin, request, &progress).await?;
-        match answer.head.status() {
-            status @ (StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
-                Err(Error::Refused(status))
-            }
-            _ => Ok(answer),
+        if demands_credentials(&answer) {
+            return Err(Error::Refused(answer.head.status()));
         }
+        Ok(answer)
     }
 
     /// Where a redirect points to, if the answer is one.
@@ -156,6 +156,12 @@ impl Upstream {
             }
             let request = request(method.clone(), &redirected.target, headers, Body::Empty)?;
             let answer = self.exchange(&redirected.origin, request, &Progress::default()).await?;
+            if demands_credentials(&answer) {
+                return Err(match is_own {
+                    true => Error::Refused(answer.head.status()),
+                    false => Error::Redirect("its place demands credentials"),
+                });
+            }
             if !redirect::is_redirect(answer.head.status()) {
                 return Ok(answer);
             }
@@ -313,10 +319,18 @@ fn request(
     Ok(request)
 }
 
-/// The same request once more, where sending it twice is harmless.
+/// Such an answer is about the gate's credentials, not about the client's.
+fn demands_credentials(answer: &Answer) -> bool {
+    matches!(
+        answer.head.status(),
+        StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+    )
+}
+
+/// The same request once more, if it has no body. None of the registry's operations without one
+/// does harm when it is done twice.
 fn spare(request: &Request<Body>) -> Option<Request<Body>> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    (safe && request.body().is_end_stream()).then(|| {
+    request.body().is_end_stream().then(|| {
         let mut spare = Request::new(Body::Empty);
         *spare.method_mut() = request.method().clone();
         *spare.uri_mut() = request.uri().clone();
@@ -336,3 +350,6 @@ fn basic(credentials: &Credentials) -> Result<HeaderValue, Error> {
     value.set_sensitive(true);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,8 +22,14 @@ impl Question<'_> {
                 Ok(Permit { lock: Some(lock), ..Permit::plain(operation, rule) })
             }
             Reference::Digest(digest) => {
-                let lock = self.locks.alone(&repository).await;
+                // Looking at every tag takes a while, so nobody waits for it, unless somebody wrote
+                // in the meantime: then it is looked at again with the lock held.
+                let before = self.locks.changes(&repository);
                 self.require_every_tag(&repository, digest).await?;
+                let lock = self.locks.alone(&repository).await;
+                if self.locks.changes(&repository) != before {
+                    self.require_every_tag(&repository, digest).await?;
+                }
                 let operation = Operation::DeleteManifest { repository, reference };
                 Ok(Permit { lock: Some(lock), ..Permit::plain(operation, None) })
             }

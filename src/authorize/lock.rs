@@ -5,6 +5,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use oci::RepositoryName;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
@@ -14,37 +15,72 @@ const STRIPES: usize = 1024;
 
 /// The locks.
 pub struct Locks {
-    stripes: Box<[Arc<RwLock<()>>]>,
+    stripes: Box<[Stripe]>,
     hasher: RandomState,
 }
 
-/// A lock that is held; dropping it lets go.
-pub enum Locked {
+#[derive(Default)]
+struct Stripe {
+    lock: Arc<RwLock<()>>,
+    changes: Arc<AtomicU64>,
+}
+
+/// A lock that is held; dropping it lets go, and counts: what was looked at without the lock may
+/// have changed since.
+pub struct Locked {
+    changes: Arc<AtomicU64>,
+    _guard: Guard,
+}
+
+enum Guard {
     /// Together with other writers that need no look.
-    Shared(OwnedRwLockReadGuard<()>),
-    /// Alone.
-    Alone(OwnedRwLockWriteGuard<()>),
+    Shared {
+        _guard: OwnedRwLockReadGuard<()>,
+    },
+    Alone {
+        _guard: OwnedRwLockWriteGuard<()>,
+    },
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Before the guard goes, so that whoever gets the lock next sees it.
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Default for Locks {
     fn default() -> Self {
-        Self { stripes: (0..STRIPES).map(|_| Arc::default()).collect(), hasher: RandomState::new() }
+        Self {
+            stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
+            hasher: RandomState::new(),
+        }
     }
 }
 
 impl Locks {
     /// Waits until nobody holds the repository alone.
     pub async fn share(&self, repository: &RepositoryName) -> Locked {
-        Locked::Shared(self.of(repository).read_owned().await)
+        let Stripe { lock, changes } = self.of(repository);
+        let guard = Guard::Shared { _guard: Arc::clone(lock).read_owned().await };
+        Locked { changes: Arc::clone(changes), _guard: guard }
     }
 
     /// Waits until nobody else holds the repository.
     pub async fn alone(&self, repository: &RepositoryName) -> Locked {
-        Locked::Alone(self.of(repository).write_owned().await)
+        let Stripe { lock, changes } = self.of(repository);
+        let guard = Guard::Alone { _guard: Arc::clone(lock).write_owned().await };
+        Locked { changes: Arc::clone(changes), _guard: guard }
     }
 
-    fn of(&self, repository: &RepositoryName) -> Arc<RwLock<()>> {
-        let stripe = self.hasher.hash_one(repository) as usize % STRIPES;
-        self.stripes.get(stripe).map(Arc::clone).unwrap_or_default()
+    /// How often the repository may have changed so far.
+    #[must_use]
+    pub fn changes(&self, repository: &RepositoryName) -> u64 {
+        self.of(repository).changes.load(Ordering::SeqCst)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a remainder is smaller than its divisor")]
+    fn of(&self, repository: &RepositoryName) -> &Stripe {
+        &self.stripes[self.hasher.hash_one(repository) as usize % STRIPES]
     }
 }

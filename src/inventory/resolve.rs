@@ -144,7 +144,7 @@ pub(crate) async fn list_page<T: DeserializeOwned>(
     budget.spend()?;
     let answer = send(upstream, Method::GET, target, HeaderMap::new()).await?;
     match answer.head.status() {
-        StatusCode::OK => read_page(answer).await.map(Some),
+        StatusCode::OK => read_page(upstream, answer).await.map(Some),
         StatusCode::NOT_FOUND => {
             answer.discard().await;
             Ok(None)
@@ -154,8 +154,12 @@ pub(crate) async fn list_page<T: DeserializeOwned>(
 }
 
 /// Reads a page of a list.
-pub(crate) async fn read_page<T: DeserializeOwned>(answer: Answer) -> Result<ListPage<T>, Error> {
+pub(crate) async fn read_page<T: DeserializeOwned>(
+    upstream: &Upstream,
+    answer: Answer,
+) -> Result<ListPage<T>, Error> {
     let next = next_link(answer.head.headers());
+    let next = next.map(|target| upstream.path_of(&target).to_owned());
     let bytes = answer.collect(MAX_PAGE).await?;
     let body = serde_json::from_slice(&bytes)
         .map_err(|error| Error::Wrong(format!("a list cannot be read: {error}")))?;
@@ -282,7 +286,6 @@ async fn send(
             method,
             target: upstream.target(target),
             headers,
-            client_host: None,
             body: Body::Empty,
             progress: Arc::default(),
         })

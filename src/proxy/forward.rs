@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use oci::{Digest, Operation, Read, Reference, RepositoryName, UploadStart};
+use oci::{Digest, ErrorCode, Operation, Read, Reference, RepositoryName, UploadStart};
 
 use super::exchange::Exchange;
 use super::headers::{Forwarded, to_client, to_upstream};
@@ -72,8 +72,7 @@ impl Forwarding<'_> {
                 self.start_upload(operation, repository, start, body).await
             }
             Operation::DeleteManifest { .. } | Operation::DeleteBlob { .. } => {
-                let answer = self.send(&operation, Method::DELETE, Body::Empty).await?;
-                Ok(self.stream(answer, HeaderMap::new()))
+                self.delete(operation).await
             }
             _ => Err(Refusal::Internal("an operation without its permit")),
         }
@@ -108,50 +107,83 @@ impl Forwarding<'_> {
             method,
             target,
             headers: self.headers(operation),
-            client_host: self.head.headers.get(http::header::HOST).cloned(),
             body,
             progress: Arc::clone(&progress),
         };
+        let is_read = matches!(outgoing.method, Method::GET | Method::HEAD);
         self.exchange.asked();
         let sent = self.gate.upstream.send(outgoing).await;
         self.exchange.answered();
         match sent {
             Err(_) if progress.is_broken() => Err(Refusal::ClientBroke),
+            Ok(answer) if !is_read && self.gate.upstream.redirect(&answer)?.is_some() => {
+                Err(Error::Redirect("a write is not sent elsewhere").into())
+            }
             sent => Ok(sent?),
         }
     }
 
-    /// Where a redirected read ends, if the gate is to follow; the redirect itself otherwise.
+    /// Follows the redirect of a read, if the answer is one.
     pub(super) async fn settle(
         &mut self,
         operation: &Operation,
         method: &Method,
         answer: Answer,
-        passes: bool,
     ) -> Result<Answer, Refusal> {
         let upstream = &self.gate.upstream;
         let Some(redirected) = upstream.redirect(&answer)? else { return Ok(answer) };
-        let elsewhere = !upstream.is_own(&redirected);
-        if elsewhere && passes {
-            return Ok(answer);
-        }
         answer.discard().await;
-        let headers = self.headers(operation);
-        Ok(upstream.follow(redirected, method, &headers).await?)
+        Ok(upstream.follow(redirected, method, &self.headers(operation)).await?)
     }
 
     async fn blob(&mut self, operation: Operation, read: Read) -> Result<Response<Body>, Refusal> {
         let method = method_of(read);
         let answer = self.send(&operation, method.clone(), Body::Empty).await?;
-        let passes = self.gate.upstream.settings().redirects == Redirects::Pass;
-        let answer = self.settle(&operation, &method, answer, passes).await?;
-        let mut headers = HeaderMap::new();
-        if answer.head.status().is_redirection()
-            && let Some(location) = answer.head.headers().get(LOCATION)
+        let upstream = &self.gate.upstream;
+        if upstream.settings().redirects == Redirects::Pass
+            && let Some(redirected) = upstream.redirect(&answer)?
+            && !upstream.is_own(&redirected)
         {
-            headers.insert(LOCATION, location.clone());
+            // Where the blob is stored is the client's to know; where the upstream is, is not.
+            let location = HeaderValue::from_str(&redirected.location)
+                .map_err(|_| Error::Redirect("its place is unprintable"))?;
+            return Ok(self.stream(answer, HeaderMap::from_iter([(LOCATION, location)])));
         }
-        Ok(self.stream(answer, headers))
+        let answer = self.settle(&operation, &method, answer).await?;
+        let headers = answer.head.headers();
+        let is_bounded =
+            headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+        if read == Read::Get && answer.head.status() == StatusCode::OK && !is_bounded {
+            // Its end would be where the connection ends, whole or not.
+            return Err(Error::Wrong("a blob came without its length".to_owned()).into());
+        }
+        Ok(self.stream(answer, HeaderMap::new()))
+    }
+
+    async fn delete(&mut self, operation: Operation) -> Result<Response<Body>, Refusal> {
+        let answer = self.send(&operation, Method::DELETE, Body::Empty).await?;
+        let status = answer.head.status();
+        let inventory = &self.gate.inventory;
+        if let Operation::DeleteManifest { repository, reference } = &operation {
+            match reference {
+                // What is not there is answered as what may not be known to be there.
+                Reference::Digest(_) if status == StatusCode::NOT_FOUND => {
+                    answer.discard().await;
+                    return Err(Refusal::Missing {
+                        code: ErrorCode::ManifestUnknown,
+                        message: "manifest unknown",
+                    });
+                }
+                Reference::Digest(digest) if status.is_success() => {
+                    inventory.manifest_deleted(repository, digest);
+                }
+                Reference::Tag(tag) if status.is_success() => {
+                    inventory.tag_deleted(repository, tag);
+                }
+                _ => {}
+            }
+        }
+        Ok(self.stream(answer, HeaderMap::new()))
     }
 
     /// Passes an answer on as it is, with the headers that the gate adds.
@@ -258,8 +290,7 @@ impl Forwarding<'_> {
         upstream: &HeaderMap,
         session: Session,
     ) -> Result<HeaderMap, Refusal> {
-        let location =
-            self.gate.upstream.own_target(upstream, self.head.headers.get(http::header::HOST))?;
+        let location = self.gate.upstream.own_target(upstream)?;
         let subject = self.question.principal.caller.subject.to_string();
         seal_location(&self.gate.seal, location, subject, repository, session)
     }

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -274,7 +274,11 @@ impl Listeners {
         let peer = connection.peer;
         let _open = self.gate.metrics.open();
         let gate = Arc::clone(&self.gate);
+        // hyper has no timer for what comes before the first request of HTTP/2.
+        let asked = Arc::new(AtomicBool::new(false));
+        let first = Arc::clone(&asked);
         let service = service_fn(move |request| {
+            first.store(true, Ordering::Relaxed);
             let answer = request::answer(Arc::clone(&gate), Arc::clone(&connection), request);
             async { Ok::<_, Infallible>(answer.await) }
         });
@@ -283,8 +287,18 @@ impl Listeners {
         let ended = if is_h2 {
             let connection = h2(limits).serve_connection(io, service);
             let mut connection = std::pin::pin!(connection);
+            let silent = async {
+                sleep(limits.header_timeout).await;
+                if asked.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+            };
             tokio::select! {
                 ended = connection.as_mut() => ended,
+                () = silent => {
+                    tracing::debug!(%peer, "no request came");
+                    return;
+                }
                 () = stop.stopped() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await

@@ -152,7 +152,8 @@ async fn referrers(
     }
     let applied = answer.head.headers().get(&filters_applied).cloned();
     let mut index: Option<Value> = None;
-    let mut page = Some(crate::inventory::read_page::<Value>(answer).await?);
+    let mut page =
+        Some(crate::inventory::read_page::<Value>(&forwarding.gate.upstream, answer).await?);
     while let Some(ListPage { mut body, next }) = page.take() {
         let entries = match body.get_mut("manifests") {
             Some(Value::Array(entries)) => std::mem::take(entries),

@@ -83,7 +83,7 @@ async fn fetch(
     let method = method_of(read);
     let answer = forwarding.send(operation, method.clone(), Body::Empty).await?;
     // A manifest is always fetched by the gate, wherever it is.
-    forwarding.settle(operation, &method, answer, false).await
+    forwarding.settle(operation, &method, answer).await
 }
 
 /// Holds the manifest, checks its digest, and learns. What cannot be parsed teaches nothing and is

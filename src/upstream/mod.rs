@@ -54,8 +54,6 @@ pub struct Outgoing {
     pub target: String,
     /// From the allow-list.
     pub headers: HeaderMap,
-    /// What the client sent as `Host`, used with `host: preserve`.
-    pub client_host: Option<HeaderValue>,
     /// The body.
     pub body: Body,
     /// How the body gets on: the wait for an answer begins when it stops moving.
@@ -97,12 +95,8 @@ impl Upstream {
     /// Where it failed: connecting, waiting, or in the protocol. A 401 is an error too: it is about
     /// the gate's credentials, not about the client's.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Answer, Error> {
-        let Outgoing { method, target, mut headers, client_host, body, progress } = outgoing;
-        let host = match (self.settings.host, client_host) {
-            (Host::Preserve, Some(host)) => host,
-            _ => authority_value(&self.origin.authority)?,
-        };
-        headers.insert(HOST, host);
+        let Outgoing { method, target, mut headers, body, progress } = outgoing;
+        headers.insert(HOST, self.host()?);
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
@@ -149,10 +143,15 @@ impl Upstream {
                 redirected.origin = self.origin.clone();
             }
             let mut headers = headers.clone();
-            headers.remove(AUTHORIZATION);
-            headers.insert(HOST, authority_value(&redirected.origin.authority)?);
-            if let (true, Some(authorization)) = (is_own, &self.authorization) {
-                headers.insert(AUTHORIZATION, authorization.clone());
+            if is_own {
+                headers.insert(HOST, self.host()?);
+                if let Some(authorization) = &self.authorization {
+                    headers.insert(AUTHORIZATION, authorization.clone());
+                }
+            } else {
+                // Another place is told nothing of the client or of the gate.
+                headers = redirect::conditions(&headers);
+                headers.insert(HOST, authority_value(&redirected.origin.authority)?);
             }
             let request = request(method.clone(), &redirected.target, headers, Body::Empty)?;
             let answer = self.exchange(&redirected.origin, request, &Progress::default()).await?;
@@ -165,29 +164,40 @@ impl Upstream {
             if !redirect::is_redirect(answer.head.status()) {
                 return Ok(answer);
             }
-            redirected = Redirected::read(&redirected.origin, answer.head.headers())?;
+            let next = Redirected::read(&redirected.origin, answer.head.headers())?;
+            if redirected.origin.tls && !next.origin.tls && !self.is_own(&next) {
+                return Err(Error::Redirect("it leads from https to http"));
+            }
+            redirected = next;
         }
         Err(Error::Redirect("there are too many in a row"))
     }
 
-    /// Path and query of a location that the registry gave out for itself: under its own name, the
-    /// gate's, or the `Host` that the client sent, if that was preserved.
+    /// Path and query of a location that the registry gave out for itself, under its own name or the
+    /// gate's.
     ///
     /// # Errors
     /// It points to another origin, or nowhere.
-    pub fn own_target(
-        &self,
-        headers: &HeaderMap,
-        client_host: Option<&HeaderValue>,
-    ) -> Result<String, Error> {
+    pub fn own_target(&self, headers: &HeaderMap) -> Result<String, Error> {
         let redirected = Redirected::read(&self.origin, headers)?;
-        let preserved = self.settings.host == Host::Preserve
-            && client_host.is_some_and(|host| *host == redirected.origin.authority.as_str());
-        if preserved || self.is_own(&redirected) {
+        if self.is_own(&redirected) {
             Ok(redirected.target)
         } else {
             Err(Error::Wrong("it gave out a location on another origin".to_owned()))
         }
+    }
+
+    /// The path below the registry's root of a target on its origin: what [`Self::target`] undoes.
+    #[must_use]
+    pub fn path_of<'t>(&self, target: &'t str) -> &'t str {
+        target.strip_prefix(&self.settings.base_path).unwrap_or(target)
+    }
+
+    fn host(&self) -> Result<HeaderValue, Error> {
+        authority_value(match self.settings.host {
+            Host::Upstream => &self.origin.authority,
+            Host::Preserve => &self.public.authority,
+        })
     }
 
     async fn exchange(

@@ -1,6 +1,9 @@
 //! Where an upstream may send us, and where not.
 
-use http::header::LOCATION;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RANGE,
+    USER_AGENT,
+};
 use http::uri::{Scheme, Uri};
 use http::{HeaderMap, StatusCode};
 
@@ -18,6 +21,19 @@ pub struct Redirected {
     pub target: String,
     /// The whole, as the upstream gave it.
     pub location: String,
+}
+
+/// The headers of a request that say what is wanted, and nothing else.
+pub(super) fn conditions(headers: &HeaderMap) -> HeaderMap {
+    let wanted =
+        [ACCEPT, ACCEPT_ENCODING, RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, USER_AGENT];
+    let mut conditions = HeaderMap::new();
+    for name in wanted {
+        for value in headers.get_all(&name) {
+            conditions.append(name.clone(), value.clone());
+        }
+    }
+    conditions
 }
 
 /// Whether the answer is a redirect of one of the kinds that say where to look instead (RFC 9110

@@ -45,7 +45,7 @@ pub enum Host {
     /// The upstream's own.
     #[default]
     Upstream,
-    /// What the client sent.
+    /// The gate's, as clients know it; never what a client sent, which could name another registry.
     Preserve,
 }
 

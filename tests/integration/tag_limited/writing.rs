@@ -1,0 +1,175 @@
+//! Writing beside what one may not read, and deleting.
+
+use super::{assert_hidden, blob_at, manifest_at, scene};
+use crate::support::client::Ask;
+use crate::support::images::{Image, OCI_INDEX, OCI_MANIFEST, index_of, manifest};
+
+#[test]
+fn a_writer_cannot_make_denied_content_reachable_by_naming_it() {
+    let (scene, content) = scene();
+    let mallory = scene.client("mallory");
+    assert_hidden(&mallory, &content);
+    let own = Image::oci("mallory");
+    own.blobs().for_each(|blob| drop(mallory.push_blob("team/app", blob).expect(201)));
+
+    let secret = &content.secret;
+    let named = [
+        index_of(OCI_INDEX, [&secret.manifest].into_iter()),
+        index_of(OCI_INDEX, [&content.secret_index.manifest].into_iter()),
+        index_of(OCI_INDEX, [&own.manifest, &secret.manifest].into_iter()),
+        manifest(OCI_MANIFEST, &secret.config, &own.layers, None),
+        manifest(OCI_MANIFEST, &own.config, &secret.layers, None),
+        // As if it were a layer of ours, or a configuration.
+        manifest(OCI_MANIFEST, &own.config, std::slice::from_ref(&secret.manifest), None),
+        manifest(OCI_MANIFEST, &secret.manifest, &own.layers, None),
+    ];
+    for blob in named {
+        let answer = mallory.put_manifest("team/app", "dev-1", &blob).expect(404);
+        assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN");
+        let answer = mallory.put_manifest("team/app", &blob.digest, &blob).expect(404);
+        assert_eq!(answer.code(), "MANIFEST_BLOB_UNKNOWN");
+        assert_eq!(scene.stored("team/app", "dev-1"), None);
+    }
+    assert_hidden(&mallory, &content);
+    mallory.push("team/app", "dev-1", &own);
+    assert_hidden(&mallory, &content);
+}
+
+#[test]
+fn to_claim_a_digest_without_its_bytes_earns_nothing() {
+    let (scene, content) = scene();
+    let mallory = scene.client("mallory");
+    let uploads = "/v2/team/app/blobs/uploads/";
+    for digest in content.secret.blobs().map(|blob| &blob.digest) {
+        for body in [&b""[..], b"other bytes"] {
+            let ask = Ask::body("application/octet-stream", body);
+            for target in [
+                format!("{uploads}?digest={digest}"),
+                format!("{uploads}?mount={digest}&from=team/app"),
+                format!("{uploads}?mount={digest}"),
+                format!("{}?digest={digest}", mallory.target_of(&mallory.begin_upload("team/app"))),
+            ] {
+                let method =
+                    if target.starts_with(&format!("{uploads}?")) { "POST" } else { "PUT" };
+                let answer = mallory.send(method, &target, &ask);
+                assert!(answer.status == 202 || answer.status >= 400, "{target}: {answer:?}");
+            }
+        }
+    }
+    assert_hidden(&mallory, &content);
+}
+
+#[test]
+fn an_artifact_about_a_secret_image_opens_nothing_of_it() {
+    let (scene, content) = scene();
+    let mallory = scene.client("mallory");
+    let artifact = Image::artifact("about a secret", &content.secret.manifest);
+    artifact.blobs().for_each(|blob| drop(mallory.push_blob("team/app", blob).expect(201)));
+    let answer = mallory.put_manifest("team/app", "dev-about", &artifact.manifest);
+    assert!(matches!(answer.status, 201 | 403 | 404), "{answer:?}");
+    assert_hidden(&mallory, &content);
+}
+
+#[test]
+fn what_a_writer_pushed_itself_is_readable_to_it_before_any_tag_is() {
+    let (scene, _) = scene();
+    let (mallory, bob) = (scene.client("mallory"), scene.client("bob"));
+    let own = Image::oci("untagged yet");
+    for blob in own.blobs() {
+        mallory.push_blob("team/app", blob).expect(201);
+        mallory.head(&blob_at(&blob.digest)).expect(200);
+        bob.head(&blob_at(&blob.digest)).expect(404);
+    }
+    mallory.put_manifest("team/app", own.digest(), &own.manifest).expect(201);
+    mallory.get(&manifest_at(own.digest())).expect(200);
+    bob.get(&manifest_at(own.digest())).expect(404);
+    mallory.put_manifest("team/app", "prod", &own.manifest).expect(403);
+    mallory.put_manifest("team/app", "dev-2", &own.manifest).expect(201);
+}
+
+#[test]
+fn further_tags_of_a_push_by_digest_need_their_own_rights() {
+    let (scene, content) = scene();
+    let mallory = scene.client("mallory");
+    let own = Image::oci("further tags");
+    own.blobs().for_each(|blob| drop(mallory.push_blob("team/app", blob).expect(201)));
+    let ask = Ask::body(OCI_MANIFEST, &own.manifest.bytes);
+    let target = format!("{}?tag=dev-3&tag=prod", manifest_at(own.digest()));
+    scene.unasked(|| mallory.send("PUT", &target, &ask)).expect(403);
+    assert_eq!(scene.stored("team/app", "prod").as_deref(), Some(content.secret.digest()));
+    assert_eq!(scene.stored("team/app", "dev-3"), None);
+}
+
+#[test]
+fn a_digest_is_deleted_only_by_who_may_delete_every_tag_on_it() {
+    let (scene, content) = scene();
+    let (alice, dora) = (scene.client("alice"), scene.client("dora"));
+    let shared = Image::oci("shared");
+    alice.push("team/app", "dev-5", &shared);
+    alice.put_manifest("team/app", "v5", &shared.manifest).expect(201);
+    dora.get(&manifest_at("dev-5")).expect(200);
+    dora.delete(&manifest_at(shared.digest())).expect(403);
+    assert_eq!(scene.stored("team/app", "v5").as_deref(), Some(shared.digest()));
+    assert_eq!(scene.stored("team/app", "dev-5").as_deref(), Some(shared.digest()));
+    // What she cannot see, she cannot learn of by trying to delete it.
+    for digest in [content.secret.digest(), Image::oci("never pushed").digest()] {
+        let refused = dora.delete(&manifest_at(digest));
+        assert!(matches!(refused.status, 403 | 404), "{refused:?}");
+    }
+    assert_eq!(scene.stored("team/app", "prod").as_deref(), Some(content.secret.digest()));
+
+    let own = Image::oci("only dev");
+    alice.push("team/app", "dev-6", &own);
+    dora.get(&manifest_at("dev-6")).expect(200);
+    dora.delete(&manifest_at(own.digest())).expect(202);
+    assert_eq!(scene.stored("team/app", "dev-6"), None);
+    alice.delete(&manifest_at(shared.digest())).expect(202);
+    assert_eq!(scene.stored("team/app", "v5"), None);
+}
+
+#[test]
+fn a_child_of_an_index_is_not_deleted_from_under_it() {
+    let (scene, content) = scene();
+    let (alice, dora) = (scene.client("alice"), scene.client("dora"));
+    let child = &content.v1.images[0];
+    alice.put_manifest("team/app", "dev-child", &child.manifest).expect(201);
+    dora.get(&manifest_at("dev-child")).expect(200);
+    dora.delete(&manifest_at(child.digest())).expect(403);
+    assert_eq!(scene.stored("team/app", child.digest()).as_deref(), Some(child.digest()));
+}
+
+#[test]
+fn to_create_is_not_to_overwrite() {
+    let (scene, content) = scene();
+    let cora = scene.client("cora");
+    let own = Image::oci("created");
+    cora.push("team/app", "new", &own);
+    assert_eq!(scene.stored("team/app", "new").as_deref(), Some(own.digest()));
+    cora.put_manifest("team/app", "new", &own.manifest).expect(201);
+    let answer = cora.put_manifest("team/app", "prod", &own.manifest).expect(403);
+    assert!(answer.message().contains("overwrite"), "{}", answer.message());
+    assert_eq!(scene.stored("team/app", "prod").as_deref(), Some(content.secret.digest()));
+}
+
+#[test]
+fn of_many_that_create_one_tag_at_once_one_does() {
+    let (scene, _) = scene();
+    let images: Vec<_> = (0..8).map(|n| Image::oci(&format!("racer {n}"))).collect();
+    let cora = scene.client("cora");
+    for image in &images {
+        image.blobs().for_each(|blob| drop(cora.push_blob("team/app", blob).expect(201)));
+    }
+    let statuses: Vec<_> = std::thread::scope(|scope| {
+        let pushes: Vec<_> = images
+            .iter()
+            .map(|image| {
+                scope.spawn(|| cora.put_manifest("team/app", "race", &image.manifest).status)
+            })
+            .collect();
+        pushes.into_iter().map(|push| push.join().unwrap()).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 403).count(), 7, "{statuses:?}");
+    let winner = &images[statuses.iter().position(|status| *status == 201).unwrap()];
+    assert_eq!(scene.stored("team/app", "race").as_deref(), Some(winner.digest()));
+}

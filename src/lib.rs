@@ -13,7 +13,6 @@ pub mod certificate;
 pub mod cli;
 pub mod config;
 pub mod content;
-pub mod document;
 pub mod identity;
 pub mod inventory;
 pub mod log;

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use document::Mistake;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,7 +18,6 @@ pub use development::{Development, Host, InvalidHost, make_development};
 pub use expiry::not_after;
 use jiff::Timestamp;
 
-use crate::document::Mistake;
 use crate::proxy::Tls;
 
 /// Why a certificate or key is of no use.
@@ -116,7 +116,7 @@ impl Error {
     /// The same, to be noted at the place in a file that names the certificate.
     #[must_use]
     pub fn mistake(&self) -> Mistake {
-        Mistake { help: self.help(), ..Mistake::of(self) }
+        Mistake::of(self).maybe_help(self.help())
     }
 }
 

@@ -4,10 +4,11 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use document::{Diagnostics, Mistake};
+
 use crate::app;
 use crate::certificate;
 use crate::config;
-use crate::document::{InvalidDocument, Mistake};
 use crate::identity::users;
 use crate::policy_folder::LoadError;
 
@@ -63,8 +64,8 @@ impl Failure {
     }
 }
 
-impl From<InvalidDocument> for Failure {
-    fn from(error: InvalidDocument) -> Self {
+impl From<Diagnostics> for Failure {
+    fn from(error: Diagnostics) -> Self {
         Self { exit: Exit::Input, plain: error.render(false), coloured: error.render(true) }
     }
 }
@@ -72,13 +73,8 @@ impl From<InvalidDocument> for Failure {
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         match error {
-            LoadError::Folder(error) => {
-                let help = error.help().map(str::to_owned);
-                Self::input(&Mistake { help, ..Mistake::of(&error) })
-            }
-            LoadError::Policy(error) => {
-                Self { exit: Exit::Input, plain: error.render(false), coloured: error.render(true) }
-            }
+            LoadError::Folder(error) => Self::input(&Mistake::of(&error).maybe_help(error.help())),
+            LoadError::Policy(error) => error.into(),
         }
     }
 }

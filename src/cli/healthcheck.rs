@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
+use document::Mistake;
 use http::StatusCode;
 
 use super::ConfigArgument;
 use super::failure::{Exit, Failure};
 use super::http_get;
 use crate::config;
-use crate::document::Mistake;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

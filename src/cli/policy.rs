@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
+use document::nearest;
 use oci::{RepositoryName, Tag};
 use policy::{Action, Caller, Decision, Image, Subject};
 use serde::Serialize;
@@ -12,7 +13,6 @@ use serde_json::json;
 use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
 use super::{colours, output};
-use crate::document::closest;
 use crate::identity::users::Name;
 use crate::policy_folder;
 
@@ -159,7 +159,7 @@ impl FromStr for Asker {
 
 fn no_subject(text: &str) -> String {
     let (prefix, name) = text.split_once(':').unwrap_or((text, ""));
-    let guess = match closest(prefix, ["user", "service", "peer", "anyone"]) {
+    let guess = match nearest(prefix, ["user", "service", "peer", "anyone"]) {
         Some("anyone") => "anyone".to_owned(),
         Some(known) if !name.is_empty() => format!("{known}:{name}"),
         _ => format!("user:{text}"),
@@ -181,7 +181,7 @@ impl FromStr for Actions {
             _ => vec![text.parse::<Action>().map_err(|error| {
                 let words = Action::ALL.map(Action::as_str);
                 let known = words.into_iter().chain(["push", "all"]);
-                match closest(text, known.clone()) {
+                match nearest(text, known.clone()) {
                     Some(known) => format!("{error}; did you mean `{known}`?"),
                     None => format!("{error}; known: {}", known.collect::<Vec<_>>().join(", ")),
                 }

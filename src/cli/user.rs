@@ -3,13 +3,13 @@
 use std::io::{self, Read};
 
 use clap::{Args, Subcommand};
+use document::Mistake;
 use serde_json::json;
 
 use super::ConfigArgument;
 use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
 use crate::config::Config;
-use crate::document::Mistake;
 use crate::identity::password::{self, HashError, MAX_PASSWORD, PasswordHash};
 use crate::identity::users::{Change, EditError, Name, Users, edit};
 use crate::secret::Secret;

@@ -14,14 +14,23 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use document::{Diagnostics, Kind, Mistake, Problems, SourceFile};
+
 pub use network::{InvalidNetwork, Network};
 pub use public_url::PublicUrl;
 pub use resolved::{Config, LogFormat};
 
-use crate::document::{self, InvalidDocument, Mistake, Problems};
-
 /// Larger than any configuration that a person keeps.
-const MAX_SIZE: u64 = 1 << 20;
+const MAX_SIZE: u64 = (CONFIGURATION.max_mib as u64) << 20;
+
+const CONFIGURATION: Kind = Kind {
+    name: "the configuration",
+    max_mib: 1,
+    too_large: "is this the right file?",
+    second_document: "keep one document, without `---` in its middle",
+    instead_of_anchors: "write the value out wherever it is meant",
+    secret_keys: &["password"],
+};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +48,7 @@ pub enum Error {
     TooLarge(PathBuf),
     /// The file has mistakes.
     #[error(transparent)]
-    Invalid(#[from] InvalidDocument),
+    Invalid(#[from] Diagnostics),
 }
 
 /// Says what is wrong with an upstream's address, if anything is.
@@ -57,7 +66,7 @@ pub fn check_upstream(url: &str) -> Result<(), Mistake> {
 /// The file cannot be read.
 pub fn management_address(path: &Path) -> Result<SocketAddr, Error> {
     let mut problems = Problems::default();
-    let root = document::parse(&read(path)?, &mut problems).map(|mut root| {
+    let root = document::parse(&CONFIGURATION, 0, &read(path)?, &mut problems).map(|mut root| {
         variables::expand(&mut root, &|name| std::env::var(name).ok(), &mut problems);
         root
     });
@@ -91,16 +100,17 @@ impl Config {
         path: &Path,
         text: &str,
         variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, InvalidDocument> {
+    ) -> Result<Self, Diagnostics> {
         let mut problems = Problems::default();
-        let config = document::parse(text, &mut problems).and_then(|mut root| {
-            variables::expand(&mut root, &variable, &mut problems);
-            let written = written::read(&root, &mut problems);
-            resolved::resolve(path, &written, &mut problems)
-        });
+        let config =
+            document::parse(&CONFIGURATION, 0, text, &mut problems).and_then(|mut root| {
+                variables::expand(&mut root, &variable, &mut problems);
+                let written = written::read(&root, &mut problems);
+                resolved::resolve(path, &written, &mut problems)
+            });
         match config {
             Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(problems.into_error(path, text)),
+            _ => Err(problems.into_diagnostics(&[SourceFile::new(path, text)])),
         }
     }
 }

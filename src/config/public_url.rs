@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use document::Mistake;
 use http::Uri;
 
 use super::authority;
-use crate::document::Mistake;
 
 /// An origin such as `https://gate.example:5443`, from which realm, issuer and links are built.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use document::{Located, Mistake, Problems};
 use oci::RepositoryName;
 
 use super::network::Network;
@@ -12,7 +13,6 @@ use super::public_url::PublicUrl;
 use super::upstream as upstream_section;
 use super::written::Written;
 use crate::certificate;
-use crate::document::{Located, Mistake, Problems};
 use crate::proxy::{Limits, Listen, Tls};
 use crate::{token, upstream};
 
@@ -119,10 +119,11 @@ fn listeners(written: &Written) -> Vec<Listen> {
 /// name by which clients know this machine is not to be guessed.
 fn public_url(written: &Written, listen: &[Listen], problems: &mut Problems) -> Option<PublicUrl> {
     let some_tls = listen.iter().any(|listen| listen.tls);
-    if let Some(Located { value, span }) = &written.public_url {
+    if let Some(Located { value, place }) = &written.public_url {
         if some_tls && !value.is_https() {
             let mistake = Mistake::new("`public_url` is http, but the gate listens with TLS");
-            problems.at(span, mistake.help("write https, as tokens must not travel in the clear"));
+            problems
+                .at(*place, mistake.help("write https, as tokens must not travel in the clear"));
         }
         return Some(value.clone());
     }
@@ -138,7 +139,7 @@ fn public_url(written: &Written, listen: &[Listen], problems: &mut Problems) -> 
     let mistake =
         mistake.help("write the address that clients use: `public_url: https://gate.example`");
     match written.listen.first() {
-        Some(Located { span, .. }) => problems.at(span, mistake),
+        Some(Located { place, .. }) => problems.at(*place, mistake),
         None => problems.nowhere(mistake),
     }
     None
@@ -161,7 +162,7 @@ fn tls(
         key: path(&written.key, "certs/server.key"),
     };
     let mut note = |written: &Option<Located<PathBuf>>, mistake| match written {
-        Some(located) => problems.at(&located.span, mistake),
+        Some(located) => problems.at(located.place, mistake),
         None => problems.nowhere(mistake),
     };
     let chain = certificate::read_chain(&tls.certificate)

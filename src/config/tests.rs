@@ -2,13 +2,13 @@ mod messages;
 
 use std::fs;
 
+use document::{Node, Value};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
 use crate::certificate::make_development;
-use crate::document::{Node, Value};
 
 /// A folder with certificates, in which a configuration may stand.
 fn folder() -> TempDir {
@@ -17,7 +17,7 @@ fn folder() -> TempDir {
     folder
 }
 
-fn parse(folder: &TempDir, text: &str) -> Result<Config, InvalidDocument> {
+fn parse(folder: &TempDir, text: &str) -> Result<Config, Diagnostics> {
     let variable = |name: &str| (name == "SECRET").then(|| "from-the-environment".to_owned());
     Config::parse(&folder.path().join("portcullis.yaml"), text, variable)
 }
@@ -280,7 +280,7 @@ fn the_manual_lists_every_key_and_no_other() {
         .lines()
         .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
         .collect();
-    let root = document::parse(EVERY_KEY, &mut Problems::default()).unwrap();
+    let root = document::parse(&CONFIGURATION, 0, EVERY_KEY, &mut Problems::default()).unwrap();
     let mut known = vec!["upstream.credentials.password".to_owned()];
     keys(&root, "", &mut known);
     listed.sort();
@@ -338,7 +338,7 @@ proptest! {
         let parsed = Config::parse(Path::new("a.yaml"), &text, |_| None);
         prop_assume!(parsed.is_err());
         let error = parsed.unwrap_err();
-        prop_assert!(!error.problems().is_empty());
+        prop_assert!(!error.is_empty());
         prop_assert!(error.render(false).contains("error: "));
         prop_assert!(error.render(true).contains("error"));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::document::Mistake;
+use document::Mistake;
 
 /// Ten years. Longer waits are mistakes, and sums of these never overflow.
 const MAX_SECONDS: u64 = 3650 * 86_400;

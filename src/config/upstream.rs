@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use document::{Located, Mistake, Problems, Section, Value};
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
 use super::authority;
 use super::units::{duration, number};
-use super::written::{path, subsection, value};
-use crate::document::{Located, Mistake, Problems, Section, Value};
+use super::written::{path, value};
 use crate::secret::Secret;
 use crate::upstream::{Credentials, Host, Redirects, Settings, Timeouts};
 
@@ -54,13 +54,13 @@ pub(super) fn read(mut section: Section<'_>, problems: &mut Problems) -> Upstrea
         problems.nowhere(no_url());
     }
     if let Some(node) = section.take("url", problems) {
-        written.origin = node.read(problems, origin);
+        written.origin = node.read("`url`", problems, origin);
         // A password in it is a mistake, and showing the line must not spread it.
         if matches!(&node.value, Value::Text(text) if text.contains('@')) {
-            problems.mask(&node.span);
+            problems.hide(node.place);
         }
     }
-    if let Some(credentials) = subsection(&mut section, "credentials", problems) {
+    if let Some(credentials) = section.section("credentials", problems) {
         written.credentials = Some(read_credentials(credentials, problems));
     }
     written.ca = section.read("ca", problems, path);
@@ -76,13 +76,13 @@ pub(super) fn read(mut section: Section<'_>, problems: &mut Problems) -> Upstrea
         _ => Err(Mistake::new("neither `pass` nor `follow`")),
     }))
     .unwrap_or_default();
-    if let Some(mut timeouts) = subsection(&mut section, "timeouts", problems) {
+    if let Some(mut timeouts) = section.section("timeouts", problems) {
         written.connect = value(timeouts.read("connect", problems, duration));
         written.response = value(timeouts.read("response", problems, duration));
         written.idle = value(timeouts.read("idle", problems, duration));
         timeouts.finish(problems);
     }
-    if let Some(mut connections) = subsection(&mut section, "connections", problems) {
+    if let Some(mut connections) = section.section("connections", problems) {
         let idle = connections.read("idle", problems, |text| number(text, 0, 10_000));
         written.idle_connections = value(idle);
         connections.finish(problems);
@@ -106,18 +106,16 @@ fn read_credentials(mut section: Section<'_>, problems: &mut Problems) -> Writte
         Ok(text.to_owned())
     });
     let here = section.take("password", problems);
-    if let Some(node) = here {
-        problems.mask(&node.span);
-    }
     let file = section.read("password_file", problems, path);
     let password = match (here, file) {
         (Some(_), Some(file)) => {
             let mistake = Mistake::new("both `password` and `password_file`");
-            problems.at(&file.span, mistake.help("keep one of them"));
+            problems.at(file.place, mistake.help("keep one of them"));
             None
         }
         (Some(node), None) => {
-            value(node.read(problems, |text| Ok(Secret::new(text.to_owned())))).map(Password::Here)
+            value(node.read("`password`", problems, |text| Ok(Secret::new(text.to_owned()))))
+                .map(Password::Here)
         }
         (None, Some(file)) => Some(Password::In(file)),
         (None, None) => {
@@ -187,7 +185,7 @@ pub(super) fn resolve(
     if let Some(ca) = &written.ca {
         if origin.scheme == Scheme::HTTP {
             let mistake = Mistake::new("`ca` is of no use: the upstream's address is http");
-            problems.at(&ca.span, mistake.help("write `https` in `upstream.url`, or remove `ca`"));
+            problems.at(ca.place, mistake.help("write `https` in `upstream.url`, or remove `ca`"));
         }
         check_ca(&folder.join(&ca.value), ca, problems);
     }
@@ -214,7 +212,7 @@ const DEFAULT_IDLE: usize = 32;
 
 fn check_ca(path: &Path, ca: &Located<PathBuf>, problems: &mut Problems) {
     if let Err(error) = crate::certificate::read_chain(path) {
-        problems.at(&ca.span, error.mistake());
+        problems.at(ca.place, error.mistake());
     }
 }
 
@@ -228,7 +226,7 @@ fn credentials(
         Password::In(file) => match password_file(&folder.join(&file.value)) {
             Ok(password) => password,
             Err(mistake) => {
-                problems.at(&file.span, mistake);
+                problems.at(file.place, mistake);
                 return None;
             }
         },

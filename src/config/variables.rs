@@ -1,6 +1,6 @@
 //! `${VAR}` in values.
 
-use crate::document::{Mistake, Node, Problems, Value};
+use document::{Mistake, Node, Problems, Value};
 
 /// Replaces `${VAR}` in every value below `node` by what `variable` knows, and `$$` by one dollar
 /// sign. Keys stay as they are.
@@ -10,10 +10,10 @@ pub(super) fn expand(
     problems: &mut Problems,
 ) {
     match &mut node.value {
-        Value::Null => {}
+        Value::Null | Value::Broken => {}
         Value::Text(text) => match expanded(text, variable) {
             Ok(new) => *text = new,
-            Err(mistake) => problems.at(&node.span, mistake),
+            Err(mistake) => problems.at(node.place, mistake),
         },
         Value::List(nodes) => {
             for node in nodes {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use document::{Located, Mistake, Node, Problems, Section, Value};
 use oci::RepositoryName;
 use tracing_subscriber::EnvFilter;
 
@@ -13,7 +14,6 @@ use super::public_url::PublicUrl;
 use super::resolved::LogFormat;
 use super::units::{duration, number, size};
 use super::upstream::{self, Upstream};
-use crate::document::{Located, Mistake, Node, Problems, Section, Value};
 use crate::proxy::{Limits, Listen};
 
 /// Every key of the file; `None` or empty where it is not there.
@@ -48,25 +48,25 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
         problems.nowhere(upstream::no_url());
         return written;
     }
-    let Some(mut file) = root.section(problems) else { return written };
+    let Some(mut file) = root.section("the configuration", problems) else { return written };
     if let Some(node) = file.take("listen", problems) {
         written.listen = listeners(node, problems);
     }
     written.has_public_url = !file.lacks("public_url");
     written.public_url = file.read("public_url", problems, PublicUrl::new);
-    if let Some(mut tls) = subsection(&mut file, "tls", problems) {
+    if let Some(mut tls) = file.section("tls", problems) {
         written.certificate = tls.read("certificate", problems, path);
         written.key = tls.read("key", problems, path);
         tls.finish(problems);
     }
-    if let Some(mut management) = subsection(&mut file, "management", problems) {
+    if let Some(mut management) = file.section("management", problems) {
         written.management = value(management.read("listen", problems, address));
         management.finish(problems);
     }
     if file.lacks("upstream") {
         problems.nowhere(upstream::no_url());
     }
-    if let Some(section) = subsection(&mut file, "upstream", problems) {
+    if let Some(section) = file.section("upstream", problems) {
         written.upstream = Some(upstream::read(section, problems));
     }
     if let Some(node) = file.take("mirrors", problems) {
@@ -75,42 +75,33 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
     written.policies = value(file.read("policies", problems, path));
     written.users = value(file.read("users", problems, path));
     written.signing_keys = value(file.read("signing_keys", problems, path));
-    if let Some(mut tokens) = subsection(&mut file, "tokens", problems) {
+    if let Some(mut tokens) = file.section("tokens", problems) {
         written.access_ttl = value(tokens.read("access_ttl", problems, access_ttl));
         tokens.finish(problems);
     }
-    if let Some(mut inventory) = subsection(&mut file, "inventory", problems) {
+    if let Some(mut inventory) = file.section("inventory", problems) {
         written.linger = value(inventory.read("linger", problems, duration));
         inventory.finish(problems);
     }
-    if let Some(mut audit) = subsection(&mut file, "audit", problems) {
+    if let Some(mut audit) = file.section("audit", problems) {
         written.audit_file = value(audit.read("file", problems, path));
         written.audit_rotate = value(audit.read("rotate", problems, size));
         written.audit_keep = value(audit.read("keep", problems, |text| number(text, 0, 10_000)));
         audit.finish(problems);
     }
-    if let Some(section) = subsection(&mut file, "limits", problems) {
+    if let Some(section) = file.section("limits", problems) {
         written.limits = limits(section, problems);
     }
     if let Some(node) = file.take("trusted_proxies", problems) {
         written.trusted_proxies = trusted_proxies(node, problems);
     }
-    if let Some(mut log) = subsection(&mut file, "log", problems) {
+    if let Some(mut log) = file.section("log", problems) {
         written.log_format = value(log.read("format", problems, log_format));
         written.log_level = value(log.read("level", problems, log_level));
         log.finish(problems);
     }
     file.finish(problems);
     written
-}
-
-/// The mapping below `key`.
-pub(super) fn subsection<'a>(
-    section: &mut Section<'a>,
-    key: &'static str,
-    problems: &mut Problems,
-) -> Option<Section<'a>> {
-    section.take(key, problems)?.section(problems)
 }
 
 /// What was read, where its place no longer matters.
@@ -135,20 +126,21 @@ fn address(text: &str) -> Result<SocketAddr, Mistake> {
 /// One address, or a list of mappings.
 fn listeners(node: &Node, problems: &mut Problems) -> Vec<Located<Listen>> {
     let Value::List(nodes) = &node.value else {
-        let listen = node.read(problems, |text| Ok(Listen { address: address(text)?, tls: true }));
+        let read = |text: &str| Ok(Listen { address: address(text)?, tls: true });
+        let listen = node.read("`listen`", problems, read);
         return listen.into_iter().collect();
     };
     if nodes.is_empty() {
-        problems.at(&node.span, Mistake::new("no address to listen on").help("name at least one"));
+        problems.at(node.place, Mistake::new("no address to listen on").help("name at least one"));
     }
     nodes.iter().filter_map(|node| listener(node, problems)).collect()
 }
 
 fn listener(node: &Node, problems: &mut Problems) -> Option<Located<Listen>> {
-    let mut section = node.section(problems)?;
+    let mut section = node.section("a listener", problems)?;
     let written = section.take("address", problems);
     if written.is_none() {
-        problems.at(&node.span, Mistake::new("a listener without an `address`"));
+        problems.at(node.place, Mistake::new("a listener without an `address`"));
     }
     let tls = section.read("tls", problems, |text| match text {
         "on" => Ok(true),
@@ -156,17 +148,13 @@ fn listener(node: &Node, problems: &mut Problems) -> Option<Located<Listen>> {
         _ => Err(Mistake::new("neither `on` nor `off`")),
     });
     section.finish(problems);
-    let address = written?.read(problems, address)?;
+    let address = written?.read("`address`", problems, address)?;
     let listen = Listen { address: address.value, tls: value(tls).unwrap_or(true) };
-    Some(Located { value: listen, span: address.span })
+    Some(Located { value: listen, place: address.place })
 }
 
 fn mirrors(node: &Node, problems: &mut Problems) -> BTreeMap<String, RepositoryName> {
-    let Value::Map { entries, .. } = &node.value else {
-        // Says what belongs there instead.
-        node.section(problems);
-        return BTreeMap::new();
-    };
+    let entries = node.map("`mirrors`", problems).unwrap_or_default();
     let is_host = |key: &str| {
         !key.is_empty()
             && key
@@ -178,9 +166,10 @@ fn mirrors(node: &Node, problems: &mut Problems) -> BTreeMap<String, RepositoryN
         if !is_host(&entry.key) {
             let mistake = Mistake::new(format!("`{}` is no registry host", entry.key));
             problems
-                .at(&entry.key_span, mistake.help("write it in lower case, such as `docker.io`"));
+                .at(entry.key_place, mistake.help("write it in lower case, such as `docker.io`"));
         }
-        let prefix = entry.value.read(problems, |text| {
+        let what = format!("the prefix of `{}`", entry.key);
+        let prefix = entry.value.read(&what, problems, |text| {
             RepositoryName::new(text).map_err(|error| Mistake::new(error.to_string()))
         });
         mirrors.extend(value(prefix).map(|prefix| (entry.key.clone(), prefix)));
@@ -232,9 +221,9 @@ fn limits(mut section: Section<'_>, problems: &mut Problems) -> Limits {
 const MAX_MANIFEST: usize = 64 << 20;
 
 fn trusted_proxies(node: &Node, problems: &mut Problems) -> Vec<Network> {
-    let nodes = node.list(problems).unwrap_or_default();
+    let nodes = node.list("`trusted_proxies`", problems).unwrap_or_default();
     let network = |text: &str| text.parse::<Network>().map_err(|e| Mistake::new(e.to_string()));
-    nodes.iter().filter_map(|node| value(node.read(problems, network))).collect()
+    nodes.iter().filter_map(|node| value(node.read("a network", problems, network))).collect()
 }
 
 fn log_format(text: &str) -> Result<LogFormat, Mistake> {

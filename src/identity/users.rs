@@ -15,13 +15,22 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use document::{Diagnostics, Entry, Kind, Mistake, Node, Problems, SourceFile, Value};
+
 pub use edit::{Change, EditError, edit};
 
 use super::password::{InvalidHash, PasswordHash};
-use crate::document::{self, Entry, InvalidDocument, Mistake, Node, Problems, Value};
 
-/// Room for some fifty thousand users.
-const MAX_SIZE: u64 = 16 << 20;
+/// There is room for some fifty thousand users.
+const USERS_FILE: Kind = Kind {
+    name: "the users file",
+    max_mib: 16,
+    too_large: "is this the right file?",
+    second_document: "keep one document, without `---` in its middle",
+    instead_of_anchors: "write the value out wherever it is meant",
+    secret_keys: &["password"],
+};
+const MAX_SIZE: u64 = (USERS_FILE.max_mib as u64) << 20;
 
 /// A user of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +75,7 @@ pub enum Error {
     TooLarge(PathBuf),
     /// The file has mistakes.
     #[error(transparent)]
-    Invalid(#[from] InvalidDocument),
+    Invalid(#[from] Diagnostics),
 }
 
 impl Users {
@@ -82,13 +91,13 @@ impl Users {
     ///
     /// # Errors
     /// All mistakes of the text.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, InvalidDocument> {
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Diagnostics> {
         let mut problems = Problems::default();
-        let users = document::parse(text, &mut problems)
+        let users = document::parse(&USERS_FILE, 0, text, &mut problems)
             .map(|root| Self::of(entries(&root, &mut problems), &mut problems));
         match users {
             Some(users) if problems.is_empty() => Ok(users),
-            _ => Err(problems.into_error(path, text)),
+            _ => Err(problems.into_diagnostics(&[SourceFile::new(path, text)])),
         }
     }
 
@@ -96,7 +105,7 @@ impl Users {
         let mut by_name = BTreeMap::new();
         for entry in entries {
             if let Err(error) = Name::from_str(&entry.key) {
-                problems.at(&entry.key_span, Mistake::new(error.to_string()));
+                problems.at(entry.key_place, Mistake::new(error.to_string()));
             }
             by_name.extend(user(entry, problems).map(|user| (entry.key.clone(), user)));
         }
@@ -161,37 +170,30 @@ fn entries<'a>(root: &'a Node, problems: &mut Problems) -> &'a [Entry] {
         problems.nowhere(no_users());
         return &[];
     }
-    let Some(mut file) = root.section(problems) else { return &[] };
+    let Some(mut file) = root.section("the users file", problems) else { return &[] };
     let users = file.take("users", problems);
     if users.is_none() && problems.is_empty() {
         problems.nowhere(no_users());
     }
     file.finish(problems);
-    match users.map(|users| (users, &users.value)) {
-        Some((_, Value::Map { entries, .. })) => entries,
-        Some((users, _)) => {
-            // Says what belongs there instead.
-            users.section(problems);
-            &[]
-        }
-        None => &[],
-    }
+    users.and_then(|users| users.map("`users`", problems)).unwrap_or_default()
 }
 
 fn user(entry: &Entry, problems: &mut Problems) -> Option<User> {
-    let mut section = entry.value.section(problems)?;
+    let mut section = entry.value.section(&format!("`{}`", entry.key), problems)?;
     let written = section.take("password", problems);
     if written.is_none() {
         let mistake = Mistake::new(format!("`{}` has no password", entry.key));
-        problems.at(&entry.key_span, mistake.help(REMEDY));
+        problems.at(entry.key_place, mistake.help(REMEDY));
     }
     let password = written.and_then(|node| {
-        problems.mask(&node.span);
-        node.read(problems, |text| PasswordHash::parse(text).map_err(|error| hash_mistake(&error)))
+        let read = |text: &str| PasswordHash::parse(text).map_err(|error| hash_mistake(&error));
+        node.read("`password`", problems, read)
     });
-    let groups = section.take("groups", problems).and_then(|node| node.list(problems));
+    let groups = section.take("groups", problems).and_then(|node| node.list("`groups`", problems));
     let groups = groups.unwrap_or_default().iter();
-    let groups = groups.filter_map(|node| node.read(problems, group)).map(|group| group.value);
+    let groups =
+        groups.filter_map(|node| node.read("a group", problems, group)).map(|group| group.value);
     let groups = groups.collect();
     let disabled = section.read("disabled", problems, |text| match text {
         "true" => Ok(true),

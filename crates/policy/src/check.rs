@@ -2,41 +2,39 @@
 
 use std::collections::{HashMap, HashSet, hash_map};
 
-use crate::diagnostic::{At, Findings, Mistake};
-use crate::document::{Document, GroupEntry, ImageEntry, Members, RuleEntry, SubjectEntry, Word};
+use document::{Mistake, Place, Problems, did_you_mean};
+
 use crate::glob::Bindings;
 use crate::subject_pattern::SubjectPattern;
-use crate::suggest;
+use crate::written::{GroupEntry, ImageEntry, Members, RuleEntry, SubjectEntry, Word, Written};
 
 /// Checks a policy as a whole. Where a file could not be read, groups may be missing through no
 /// fault of those that name them, so unknown groups are not reported then.
-pub(crate) fn check(documents: &[Document], all_readable: bool, findings: &mut Findings<'_>) {
-    let groups = Groups::new(documents, findings);
-    unique_rules(documents, findings);
-    let mentions = mentions(documents);
+pub(crate) fn check(files: &[Written], all_readable: bool, problems: &mut Problems) {
+    let groups = Groups::new(files, problems);
+    unique_rules(files, problems);
+    let mentions = mentions(files);
     if all_readable {
         for mention in mentions {
-            groups.check_known(mention, findings);
+            groups.check_known(mention, problems);
         }
     }
-    members_are_enumerable(documents, findings);
-    groups.check_cycles(findings);
-    if !findings.has_errors() {
-        for rule in documents.iter().flat_map(|document| &document.rules) {
-            groups.warn_nobody(rule, findings);
-            warn_nothing(rule, findings);
+    members_are_enumerable(files, problems);
+    groups.check_cycles(problems);
+    if !problems.has_errors() {
+        for rule in files.iter().flat_map(|file| &file.rules) {
+            groups.warn_nobody(rule, problems);
+            warn_nothing(rule, problems);
         }
     }
 }
 
-fn mentions(documents: &[Document]) -> impl Iterator<Item = &SubjectEntry> {
-    documents.iter().flat_map(|document| {
-        let members = document.groups.iter().flat_map(listed_members);
-        let rules = document
-            .rules
-            .iter()
-            .flat_map(|rule| rule.subjects.iter().chain(&rule.except.subjects));
-        members.chain(rules).chain(&document.administrators)
+fn mentions(files: &[Written]) -> impl Iterator<Item = &SubjectEntry> {
+    files.iter().flat_map(|file| {
+        let members = file.groups.iter().flat_map(listed_members);
+        let rules =
+            file.rules.iter().flat_map(|rule| rule.subjects.iter().chain(&rule.except.subjects));
+        members.chain(rules).chain(&file.administrators)
     })
 }
 
@@ -47,13 +45,13 @@ fn listed_members(group: &GroupEntry) -> &[SubjectEntry] {
     }
 }
 
-fn unique_rules(documents: &[Document], findings: &mut Findings<'_>) {
-    let mut seen: HashMap<&str, At> = HashMap::new();
-    for rule in documents.iter().flat_map(|document| &document.rules) {
+fn unique_rules(files: &[Written], problems: &mut Problems) {
+    let mut seen: HashMap<&str, Place> = HashMap::new();
+    for rule in files.iter().flat_map(|file| &file.rules) {
         if rule.name.text.is_empty() {
             continue;
         }
-        unique(&rule.name, "rule", &mut seen, findings);
+        unique(&rule.name, "rule", &mut seen, problems);
     }
 }
 
@@ -61,42 +59,42 @@ fn unique_rules(documents: &[Document], findings: &mut Findings<'_>) {
 fn unique<'a>(
     name: &'a Word,
     kind: &str,
-    seen: &mut HashMap<&'a str, At>,
-    findings: &mut Findings<'_>,
+    seen: &mut HashMap<&'a str, Place>,
+    problems: &mut Problems,
 ) {
     match seen.entry(&name.text) {
         hash_map::Entry::Vacant(place) => {
-            place.insert(name.at);
+            place.insert(name.place);
         }
         hash_map::Entry::Occupied(first) => {
-            let mistake = Mistake::error(name.at, format!("two {kind}s are named `{}`", name.text))
+            let mistake = Mistake::new(format!("two {kind}s are named `{}`", name.text))
                 .label("the second")
                 .also(*first.get(), "the first");
-            findings.report(mistake);
+            problems.at(name.place, mistake);
         }
     }
 }
 
 /// `anyone` is no member of a group and no administrator: everybody would pass for staff.
-fn members_are_enumerable(documents: &[Document], findings: &mut Findings<'_>) {
+fn members_are_enumerable(files: &[Written], problems: &mut Problems) {
     let mut refuse = |entry: &SubjectEntry, place: &str, help: &str| {
         if matches!(entry.pattern, SubjectPattern::Anyone | SubjectPattern::Authenticated) {
             let message = format!("`{}` cannot be {place}", entry.written.text);
-            findings.report(Mistake::error(entry.written.at, message).help(help));
+            problems.at(entry.written.place, Mistake::new(message).help(help));
         }
     };
-    for document in documents {
-        for member in document.groups.iter().flat_map(listed_members) {
+    for file in files {
+        for member in file.groups.iter().flat_map(listed_members) {
             refuse(member, "a member of a group", "name it in the `subjects` of a rule instead");
         }
-        for administrator in &document.administrators {
+        for administrator in &file.administrators {
             refuse(administrator, "an administrator", "name people, services or groups");
         }
     }
 }
 
 /// Warns of a rule about the homes of users that is for no users.
-fn warn_nothing(rule: &RuleEntry, findings: &mut Findings<'_>) {
+fn warn_nothing(rule: &RuleEntry, problems: &mut Problems) {
     let is_no_user = |entry: &SubjectEntry| {
         matches!(entry.pattern, SubjectPattern::Service(_) | SubjectPattern::Peer(_))
     };
@@ -106,9 +104,9 @@ fn warn_nothing(rule: &RuleEntry, findings: &mut Findings<'_>) {
         && let Some(first) = rule.images.first()
     {
         let message = format!("rule `{}` is about nothing", rule.name.text);
-        let mistake = Mistake::warning(first.at, message)
-            .label("`${user}` stands for users, and the rule is for none");
-        findings.report(mistake);
+        let mistake =
+            Mistake::new(message).label("`${user}` stands for users, and the rule is for none");
+        problems.warn(first.place, mistake);
     }
 }
 
@@ -120,38 +118,37 @@ struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    fn new(documents: &'a [Document], findings: &mut Findings<'_>) -> Self {
-        let in_order: Vec<_> = documents.iter().flat_map(|document| &document.groups).collect();
+    fn new(files: &'a [Written], problems: &mut Problems) -> Self {
+        let in_order: Vec<_> = files.iter().flat_map(|file| &file.groups).collect();
         let mut seen = HashMap::new();
         let mut declared = HashMap::new();
         for &group in &in_order {
-            unique(&group.name, "group", &mut seen, findings);
+            unique(&group.name, "group", &mut seen, problems);
             declared.entry(group.name.text.as_str()).or_insert(group);
         }
         Self { declared, in_order }
     }
 
-    fn check_known(&self, mention: &SubjectEntry, findings: &mut Findings<'_>) {
+    fn check_known(&self, mention: &SubjectEntry, problems: &mut Problems) {
         let SubjectPattern::Group(pattern) = &mention.pattern else { return };
         match pattern.literal() {
             Some(name) if self.declared.contains_key(name) => {}
             Some(name) => {
                 // Comparing takes long where names are many, and is for nobody if nobody sees it.
-                let names = self.declared.keys().copied().filter(|_| !findings.is_full());
-                let help = suggest::did_you_mean(name, names).unwrap_or_else(|| {
+                let names = self.declared.keys().copied().filter(|_| !problems.is_full());
+                let help = did_you_mean(name, names).unwrap_or_else(|| {
                     format!("if an identity source asserts it, add `{name}: external` to `groups`")
                 });
-                let mistake = Mistake::error(mention.written.at, format!("unknown group `{name}`"))
+                let mistake = Mistake::new(format!("unknown group `{name}`"))
                     .label("not defined in any policy file")
                     .help(help);
-                findings.report(mistake);
+                problems.at(mention.written.place, mistake);
             }
             None if self.matched(&mention.pattern).next().is_some() => {}
             None => {
                 let message = format!("no group matches `{}`", mention.written.text);
-                let mistake = Mistake::warning(mention.written.at, message)
-                    .label("no policy file defines such a group");
-                findings.report(mistake);
+                let mistake = Mistake::new(message).label("no policy file defines such a group");
+                problems.warn(mention.written.place, mistake);
             }
         }
     }
@@ -175,7 +172,7 @@ impl<'a> Groups<'a> {
     }
 
     /// A group that contains itself has no meaning. Each cycle is reported once.
-    fn check_cycles(&self, findings: &mut Findings<'_>) {
+    fn check_cycles(&self, problems: &mut Problems) {
         let mut done: HashSet<&str> = HashSet::new();
         for &start in &self.in_order {
             let mut path = vec![Visit::new(start)];
@@ -193,7 +190,7 @@ impl<'a> Groups<'a> {
                 };
                 let name = next.name.text.as_str();
                 if on_path.contains(name) {
-                    report_cycle(&path, member, name, findings);
+                    report_cycle(&path, member, name, problems);
                 } else if !done.contains(name) {
                     on_path.insert(name);
                     path.push(Visit::new(next));
@@ -203,7 +200,7 @@ impl<'a> Groups<'a> {
     }
 
     /// Warns of a rule that is for nobody.
-    fn warn_nobody(&self, rule: &RuleEntry, findings: &mut Findings<'_>) {
+    fn warn_nobody(&self, rule: &RuleEntry, problems: &mut Problems) {
         let empty = |entry: &SubjectEntry| match &entry.pattern {
             SubjectPattern::Group(name) => name.literal().is_some() && !self.has_members(entry),
             _ => false,
@@ -213,14 +210,14 @@ impl<'a> Groups<'a> {
         }
         if let Some(first) = rule.subjects.first() {
             let message = format!("rule `{}` is for nobody", rule.name.text);
-            let mistake = Mistake::warning(first.written.at, message)
+            let mistake = Mistake::new(message)
                 .label(if rule.subjects.len() == 1 {
                     "a group without members"
                 } else {
                     "groups without members"
                 })
                 .help("if an identity source asserts the group, write `external` for its members");
-            findings.report(mistake);
+            problems.warn(first.written.place, mistake);
         }
     }
 
@@ -277,17 +274,12 @@ impl<'a> Visit<'a> {
     }
 }
 
-fn report_cycle(
-    path: &[Visit<'_>],
-    member: &SubjectEntry,
-    name: &str,
-    findings: &mut Findings<'_>,
-) {
+fn report_cycle(path: &[Visit<'_>], member: &SubjectEntry, name: &str, problems: &mut Problems) {
     let names = path.iter().map(|visit| visit.group.name.text.as_str());
     let cycle: Vec<_> = names.skip_while(|&group| group != name).chain([name]).collect();
     let written: Vec<_> = cycle.iter().map(|group| format!("`{group}`")).collect();
-    let mistake = Mistake::error(member.written.at, format!("group `{name}` contains itself"))
+    let mistake = Mistake::new(format!("group `{name}` contains itself"))
         .label(written.join(" contains "))
         .help("take one of these out");
-    findings.report(mistake);
+    problems.at(member.written.place, mistake);
 }

@@ -2,16 +2,26 @@
 
 use std::sync::Arc;
 
+use document::{Diagnostics, Kind, Problems, SourceFile};
+
 use crate::check;
-use crate::diagnostic::{Diagnostics, Findings};
-use crate::document::{Document, ImageEntry, Members, RuleEntry, SubjectEntry};
 use crate::image_pattern::ImagePattern;
 use crate::lower;
-use crate::policy::{Compiled, Policy, SourceFile};
+use crate::policy::{Compiled, Policy};
 use crate::prefix_map::PrefixMap;
 use crate::rule::{Clause, Rule};
 use crate::subjects::{Role, SubjectsBuilder};
-use crate::yaml;
+use crate::written::{ImageEntry, Members, RuleEntry, SubjectEntry, Written};
+
+/// No policy file that people can review is larger.
+const POLICY_FILE: Kind = Kind {
+    name: "a policy file",
+    max_mib: 4,
+    too_large: "a policy may be spread over many files",
+    second_document: "move what follows `---` to a file of its own",
+    instead_of_anchors: "name the people in a group, and the group wherever they are meant",
+    secret_keys: &[],
+};
 
 impl Policy {
     /// Reads all files as one policy.
@@ -19,35 +29,35 @@ impl Policy {
     /// # Errors
     /// Every mistake in every file, and the warnings too.
     pub fn compile(files: &[SourceFile]) -> Result<Compiled, Diagnostics> {
-        let mut findings = Findings::new(files);
-        let mut documents = Vec::with_capacity(files.len());
+        let mut problems = Problems::default();
+        let mut written = Vec::with_capacity(files.len());
         let mut all_readable = true;
         let mut alternatives = lower::MAX_ALTERNATIVES;
         for (index, file) in files.iter().enumerate() {
-            match yaml::read(index, &file.text, &mut findings) {
+            match document::parse(&POLICY_FILE, index, &file.text, &mut problems) {
                 Some(root) => {
-                    documents.push(lower::lower(index, root, &mut alternatives, &mut findings));
+                    written.push(lower::lower(&root, &mut alternatives, &mut problems));
                 }
                 None => all_readable = false,
             }
         }
-        check::check(&documents, all_readable, &mut findings);
-        if findings.has_errors() {
-            return Err(findings.into_diagnostics());
+        check::check(&written, all_readable, &mut problems);
+        if problems.has_errors() {
+            return Err(problems.into_diagnostics(files));
         }
-        let policy = build(documents, files);
-        Ok(Compiled { policy, warnings: findings.into_diagnostics() })
+        let policy = build(written, files);
+        Ok(Compiled { policy, warnings: problems.into_diagnostics(files) })
     }
 }
 
-/// Puts documents without mistakes together.
-fn build(documents: Vec<Document>, files: &[SourceFile]) -> Policy {
+/// Puts files without mistakes together.
+fn build(written: Vec<Written>, files: &[SourceFile]) -> Policy {
     let paths: Vec<Arc<str>> = files.iter().map(|file| file.path.as_str().into()).collect();
     let mut subjects = SubjectsBuilder::new();
     let mut administrators = Vec::new();
     let mut entries: Vec<RuleEntry> = Vec::new();
-    for document in documents {
-        for group in document.groups {
+    for file in written {
+        for group in file.groups {
             let role = subjects.group(&group.name.text);
             if let Members::Listed(members) = group.members {
                 for member in roles(&members, &mut subjects) {
@@ -55,8 +65,8 @@ fn build(documents: Vec<Document>, files: &[SourceFile]) -> Policy {
                 }
             }
         }
-        administrators.extend(roles(&document.administrators, &mut subjects));
-        entries.extend(document.rules);
+        administrators.extend(roles(&file.administrators, &mut subjects));
+        entries.extend(file.rules);
     }
     entries.sort_by(|one, other| one.name.text.cmp(&other.name.text));
     let mut rules = Vec::with_capacity(entries.len());
@@ -64,8 +74,8 @@ fn build(documents: Vec<Document>, files: &[SourceFile]) -> Policy {
     for entry in entries {
         let rule = Arc::new(Rule {
             name: entry.name.text.into(),
-            file: paths.get(entry.name.at.file).cloned().unwrap_or_default(),
-            line: entry.name.at.span.line,
+            file: paths.get(entry.name.place.file).cloned().unwrap_or_default(),
+            line: entry.name.place.line,
             subjects: roles(&entry.subjects, &mut subjects).into(),
             except_subjects: roles(&entry.except.subjects, &mut subjects).into(),
             except_images: images(entry.except.images).collect(),

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use document::{Mistake, nearest};
 use oci::{RepositoryName, Tag};
 
 use crate::glob::{Bindings, Glob, Part};
 use crate::path::{PathPattern, Segment};
-use crate::suggest;
 
 /// Far beyond any repository and tag.
 const MAX_LENGTH: usize = 1024;
@@ -35,44 +35,24 @@ pub(crate) enum TagPattern {
     Matching(Glob),
 }
 
-/// Why a text is no image pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InvalidPattern {
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
-}
-
-impl InvalidPattern {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
-    }
-
-    fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
-
 impl ImagePattern {
     /// Reads a pattern: several, if there are alternatives in it.
-    pub(crate) fn parse(text: &str) -> Result<Vec<Self>, InvalidPattern> {
+    pub(crate) fn parse(text: &str) -> Result<Vec<Self>, Mistake> {
         if text.len() > MAX_LENGTH {
-            return Err(InvalidPattern::new(format!(
-                "a pattern has at most {MAX_LENGTH} characters"
-            )));
+            return Err(Mistake::new(format!("a pattern has at most {MAX_LENGTH} characters")));
         }
         alternatives(text)?.iter().map(|text| Self::parse_one(text)).collect()
     }
 
-    fn parse_one(text: &str) -> Result<Self, InvalidPattern> {
+    fn parse_one(text: &str) -> Result<Self, Mistake> {
         if text.contains('@') {
-            return Err(InvalidPattern::new("an image pattern cannot name a digest").help(
+            return Err(Mistake::new("an image pattern cannot name a digest").help(
                 "name tags, or the whole repository; policy finds out which tags hold a digest",
             ));
         }
         let (repository, tags) = match text.split_once(':') {
             Some((repository, tag)) if tag.contains('/') => {
-                return Err(InvalidPattern::new("a `/` cannot stand after the `:` of a tag").help(
+                return Err(Mistake::new("a `/` cannot stand after the `:` of a tag").help(
                     format!(
                         "leave out the registry's address: `{}`",
                         text.split_once('/').map_or(repository, |(_, path)| path)
@@ -123,7 +103,7 @@ impl fmt::Display for ImagePattern {
 }
 
 /// Writes `{a,b}` out: one text for each choice.
-fn alternatives(text: &str) -> Result<Vec<String>, InvalidPattern> {
+fn alternatives(text: &str) -> Result<Vec<String>, Mistake> {
     let mut open = vec![text.to_owned()];
     let mut done = Vec::new();
     while let Some(text) = open.pop() {
@@ -132,7 +112,7 @@ fn alternatives(text: &str) -> Result<Vec<String>, InvalidPattern> {
             continue;
         };
         if open.len() + done.len() + choices.len() > MAX_ALTERNATIVES {
-            return Err(InvalidPattern::new(format!(
+            return Err(Mistake::new(format!(
                 "the alternatives make more than {MAX_ALTERNATIVES} patterns"
             ))
             .help("write several patterns, or use `*`"));
@@ -146,7 +126,7 @@ fn alternatives(text: &str) -> Result<Vec<String>, InvalidPattern> {
 type Braces<'a> = (&'a str, Vec<&'a str>, &'a str);
 
 /// The first `{a,b}` that is no variable: what is before it, its choices, what is after it.
-fn first_braces(text: &str) -> Result<Option<Braces<'_>>, InvalidPattern> {
+fn first_braces(text: &str) -> Result<Option<Braces<'_>>, Mistake> {
     let opening = text.char_indices().find(|&(index, char)| {
         char == '{' && !text.get(..index).is_some_and(|before| before.ends_with('$'))
     });
@@ -170,12 +150,12 @@ fn first_braces(text: &str) -> Result<Option<Braces<'_>>, InvalidPattern> {
             _ => {}
         }
     }
-    Err(InvalidPattern::new("a `{` without its `}`"))
+    Err(Mistake::new("a `{` without its `}`"))
 }
 
-fn parse_repository(text: &str) -> Result<PathPattern, InvalidPattern> {
+fn parse_repository(text: &str) -> Result<PathPattern, Mistake> {
     if text.is_empty() {
-        return Err(InvalidPattern::new("no repository is named").help("`**` is every repository"));
+        return Err(Mistake::new("no repository is named").help("`**` is every repository"));
     }
     let mut segments = Vec::new();
     let mut shortest = 0;
@@ -185,11 +165,11 @@ fn parse_repository(text: &str) -> Result<PathPattern, InvalidPattern> {
             continue;
         }
         if segment.contains("**") {
-            return Err(InvalidPattern::new("`**` has to be a whole segment")
+            return Err(Mistake::new("`**` has to be a whole segment")
                 .help("`*` is anything within one segment, `**` any number of segments"));
         }
         if segment.is_empty() {
-            return Err(InvalidPattern::new("a segment is empty")
+            return Err(Mistake::new("a segment is empty")
                 .help("a repository has no `/` at its ends, and no two in a row"));
         }
         let glob = Glob(parts(segment)?);
@@ -198,7 +178,7 @@ fn parse_repository(text: &str) -> Result<PathPattern, InvalidPattern> {
         segments.push(Segment::One(glob));
     }
     if shortest > MAX_REPOSITORY + 1 {
-        return Err(InvalidPattern::new(format!(
+        return Err(Mistake::new(format!(
             "no repository matches: a name has at most {MAX_REPOSITORY} characters"
         )));
     }
@@ -206,16 +186,15 @@ fn parse_repository(text: &str) -> Result<PathPattern, InvalidPattern> {
 }
 
 /// A segment that can match no part of any repository name is a mistake.
-fn check_segment(glob: &Glob, written: &str) -> Result<(), InvalidPattern> {
+fn check_segment(glob: &Glob, written: &str) -> Result<(), Mistake> {
     if let Some(upper) = written.chars().find(char::is_ascii_uppercase) {
-        return Err(InvalidPattern::new(format!(
+        return Err(Mistake::new(format!(
             "no repository matches `{written}`: `{upper}` is upper case"
         ))
         .help(format!("repository names are lower case: `{}`", written.to_lowercase())));
     }
-    let impossible = |reason: String| {
-        Err(InvalidPattern::new(format!("no repository matches `{written}`: {reason}")))
-    };
+    let impossible =
+        |reason: String| Err(Mistake::new(format!("no repository matches `{written}`: {reason}")));
     if let Some(literal) = glob.literal() {
         return match RepositoryName::new(literal) {
             Ok(_) => Ok(()),
@@ -244,19 +223,16 @@ fn check_segment(glob: &Glob, written: &str) -> Result<(), InvalidPattern> {
     Ok(())
 }
 
-fn parse_tag(text: &str) -> Result<Glob, InvalidPattern> {
+fn parse_tag(text: &str) -> Result<Glob, Mistake> {
     if text.is_empty() {
-        return Err(InvalidPattern::new("nothing follows the `:`")
+        return Err(Mistake::new("nothing follows the `:`")
             .help("`:*` is every tag; without `:` the pattern is the whole repository"));
     }
     if text.contains("**") {
-        return Err(
-            InvalidPattern::new("`**` has no meaning in a tag").help("in a tag `*` is anything")
-        );
+        return Err(Mistake::new("`**` has no meaning in a tag").help("in a tag `*` is anything"));
     }
     let glob = Glob(parts(text)?);
-    let impossible =
-        |reason: &str| Err(InvalidPattern::new(format!("no tag matches `{text}`: {reason}")));
+    let impossible = |reason: &str| Err(Mistake::new(format!("no tag matches `{text}`: {reason}")));
     if let Some(literal) = glob.literal() {
         return match Tag::new(literal) {
             Ok(_) => Ok(glob),
@@ -289,7 +265,7 @@ pub(crate) fn is_segment(name: &str) -> bool {
 }
 
 /// Splits a segment or a tag at its wildcards and variables.
-fn parts(text: &str) -> Result<Vec<Part>, InvalidPattern> {
+fn parts(text: &str) -> Result<Vec<Part>, Mistake> {
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -304,7 +280,7 @@ fn parts(text: &str) -> Result<Vec<Part>, InvalidPattern> {
                 variable
             }
             '{' | '}' => {
-                return Err(InvalidPattern::new(format!("a `{char}` without its partner"))
+                return Err(Mistake::new(format!("a `{char}` without its partner"))
                     .help("alternatives are written `{a,b}`"));
             }
             _ => {
@@ -324,20 +300,20 @@ fn parts(text: &str) -> Result<Vec<Part>, InvalidPattern> {
 }
 
 /// Reads what follows the `$` of a variable.
-fn variable(text: &str) -> Result<(Part, &str), InvalidPattern> {
+fn variable(text: &str) -> Result<(Part, &str), Mistake> {
     let Some((name, after)) = text.strip_prefix('{').and_then(|text| text.split_once('}')) else {
-        return Err(InvalidPattern::new("a `$` that begins no variable")
+        return Err(Mistake::new("a `$` that begins no variable")
             .help("variables are `${user}` and `${group}`"));
     };
     match name {
         "user" => Ok((Part::User, after)),
         "group" => Ok((Part::Group, after)),
         _ => {
-            let help = suggest::nearest(name, ["user", "group"]).map_or_else(
+            let help = nearest(name, ["user", "group"]).map_or_else(
                 || "variables are `${user}` and `${group}`".to_owned(),
                 |name| format!("did you mean `${{{name}}}`?"),
             );
-            Err(InvalidPattern::new(format!("unknown variable `${{{name}}}`")).help(help))
+            Err(Mistake::new(format!("unknown variable `${{{name}}}`")).help(help))
         }
     }
 }
@@ -371,6 +347,6 @@ mod tests {
     #[test]
     fn alternatives_cannot_multiply_without_bound() {
         let error = ImagePattern::parse(&"{a,b}".repeat(20)).unwrap_err();
-        assert!(error.message.contains("256"), "{}", error.message);
+        assert!(error.render(false).contains("256"), "{}", error.render(false));
     }
 }

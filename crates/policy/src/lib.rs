@@ -3,9 +3,9 @@
 //! Denied unless a rule allows it, and any matching denial wins. The crate is pure: documents come
 //! in as text, facts as arguments, and a decision goes out that names the rules which made it.
 //!
-//! A file passes these stations: text, a tree that knows its places (`yaml`), what was written
-//! (`document`, made by `lower`), the whole without contradictions (`check`), and the form that
-//! decides (`policy`, made by `compile`). All mistakes of all stations are reported together.
+//! A file passes these stations: text, a tree that knows its places (the crate `document`), what was
+//! written (`written`, made by `lower`), the whole without contradictions (`check`), and the form
+//! that decides (`policy`, made by `compile`). All mistakes of all stations are reported together.
 
 mod action;
 mod actions;
@@ -13,8 +13,6 @@ mod caller;
 mod check;
 mod compile;
 mod decide;
-mod diagnostic;
-mod document;
 mod explanation;
 mod glob;
 mod image_pattern;
@@ -25,13 +23,12 @@ mod prefix_map;
 mod rule;
 mod subject_pattern;
 mod subjects;
-mod suggest;
 mod tags;
-mod yaml;
+mod written;
 
 pub use action::{Action, UnknownAction};
 pub use caller::{Caller, Subject};
 pub use decide::{Decision, RuleRef};
-pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use policy::{Compiled, Image, Policy, SourceFile};
+pub use document::{Diagnostic, Diagnostics, Position, Severity, SourceFile};
+pub use policy::{Compiled, Image, Policy};
 pub use tags::{TagFilter, Tags};

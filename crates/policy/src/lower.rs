@@ -1,12 +1,11 @@
-//! From the tree of a file to its document, reporting everything that does not belong there.
+//! From the tree of a file to what it says, noting everything that does not belong there.
 
 mod rule;
 mod values;
 
-use crate::diagnostic::{Findings, Mistake};
-use crate::document::{Document, GroupEntry, Members, Word};
-use crate::suggest;
-use crate::yaml::{Entry, Node, Value};
+use document::{Entry, Mistake, Node, Problems, Value, did_you_mean};
+
+use crate::written::{GroupEntry, Members, Word, Written};
 
 /// Names travel in denials, metrics and the audit trail.
 const MAX_NAME: usize = 128;
@@ -16,95 +15,77 @@ const MAX_NAME: usize = 128;
 pub(crate) const MAX_ALTERNATIVES: usize = 100_000;
 
 /// Lowers one file. `alternatives` is what is left of [`MAX_ALTERNATIVES`].
-pub(crate) fn lower(
-    file: usize,
-    root: Node,
-    alternatives: &mut usize,
-    findings: &mut Findings<'_>,
-) -> Document {
-    let mut lowering = Lowering { file, alternatives, findings };
-    lowering.document(root)
+pub(crate) fn lower(root: &Node, alternatives: &mut usize, problems: &mut Problems) -> Written {
+    Lowering { alternatives, problems }.file(root)
 }
 
-struct Lowering<'a, 'f> {
-    file: usize,
+struct Lowering<'a> {
     alternatives: &'a mut usize,
-    findings: &'a mut Findings<'f>,
+    problems: &'a mut Problems,
 }
 
-impl Lowering<'_, '_> {
-    fn document(&mut self, root: Node) -> Document {
-        let mut document = Document::default();
-        if matches!(root.value, Value::Nothing) {
-            return document;
+impl Lowering<'_> {
+    fn file(&mut self, root: &Node) -> Written {
+        let mut written = Written::default();
+        if root.value == Value::Null {
+            return written;
         }
-        let known = ["groups", "rules", "administrators"];
-        for Entry { key, value } in self.map(root, "a policy file") {
-            match key.text.as_str() {
-                "groups" => document.groups = self.groups(value),
-                "rules" => document.rules = self.rules(value),
-                "administrators" => {
-                    document.administrators = self.subjects(value, "`administrators`");
-                }
-                _ => {
-                    self.unknown_key(&key, "a policy file", &known);
-                }
-            }
+        let Some(mut file) = root.section("a policy file", self.problems) else { return written };
+        if let Some(node) = file.take("groups", self.problems) {
+            written.groups = self.groups(node);
         }
-        document
+        if let Some(node) = file.take("rules", self.problems) {
+            written.rules = self.rules(node);
+        }
+        if let Some(node) = file.take("administrators", self.problems) {
+            written.administrators = self.subjects(node, "`administrators`");
+        }
+        file.finish(self.problems);
+        written
     }
 
-    fn groups(&mut self, node: Node) -> Vec<GroupEntry> {
-        let entries = self.map(node, "`groups`");
-        let mut groups = Vec::with_capacity(entries.len());
-        for Entry { key, value } in entries {
-            let name = self.word(key.text, key.span);
-            self.check_group_name(&name);
-            let members = match &value.value {
-                Value::Text(text) if text == "external" => Members::External,
-                Value::Text(text) => {
-                    let mistake =
-                        Mistake::error(
-                            self.at(value.span),
-                            format!("the members of group `{}` have to be a list", name.text),
-                        )
-                        .help(suggest::did_you_mean(text, ["external"]).unwrap_or_else(|| {
-                            format!(
-                                "write `[{text}]`, or `external` for a group of an identity source"
-                            )
-                        }));
-                    self.findings.report(mistake);
-                    Members::Unreadable
-                }
-                Value::Broken => Members::Unreadable,
-                _ => {
-                    let what = format!("the members of group `{}`", name.text);
-                    Members::Listed(self.subject_list(value, &what, true))
-                }
-            };
-            groups.push(GroupEntry { name, members });
-        }
-        groups
+    fn groups(&mut self, node: &Node) -> Vec<GroupEntry> {
+        let entries = node.map("`groups`", self.problems).unwrap_or_default();
+        entries.iter().map(|entry| self.group(entry)).collect()
+    }
+
+    fn group(&mut self, Entry { key, key_place, value }: &Entry) -> GroupEntry {
+        let name = Word { text: key.clone(), place: *key_place };
+        self.check_group_name(&name);
+        let what = format!("the members of group `{key}`");
+        let members = match &value.value {
+            Value::Text(text) if text == "external" => Members::External,
+            Value::Text(text) => {
+                let help = did_you_mean(text, ["external"]).unwrap_or_else(|| {
+                    format!("write `[{text}]`, or `external` for a group of an identity source")
+                });
+                let mistake = Mistake::new(format!("{what} have to be a list")).help(help);
+                self.problems.at(value.place, mistake);
+                Members::Unreadable
+            }
+            Value::Broken => Members::Unreadable,
+            _ => Members::Listed(self.subject_list(value, &what, true)),
+        };
+        GroupEntry { name, members }
     }
 
     fn check_group_name(&mut self, name: &Word) {
         let text = &name.text;
-        let message = if text.is_empty() || text.len() > MAX_NAME {
-            format!("the name of a group has 1 to {MAX_NAME} characters")
+        let mistake = if text.is_empty() || text.len() > MAX_NAME {
+            Mistake::new(format!("the name of a group has 1 to {MAX_NAME} characters"))
         } else if text.contains('*') {
-            format!("the name of group `{text}` holds a `*`")
+            Mistake::new(format!("the name of group `{text}` holds a `*`"))
         } else if text.trim() != text || text.chars().any(char::is_control) {
-            format!("the name of group `{}` has white space around it", text.escape_debug())
+            let text = text.escape_debug();
+            Mistake::new(format!("the name of group `{text}` has white space around it"))
         } else if text.split('/').any(str::is_empty) {
-            format!("a part of the name of group `{text}` is empty")
+            Mistake::new(format!("a part of the name of group `{text}` is empty"))
         } else if let Some(bare) = text.strip_prefix("group:") {
-            let mistake = Mistake::error(name.at, "`group:` is not part of a group's own name")
-                .help(format!("write `{bare}` here, and `group:{bare}` where it is used"));
-            self.findings.report(mistake);
-            return;
+            Mistake::new("`group:` is not part of a group's own name")
+                .help(format!("write `{bare}` here, and `group:{bare}` where it is used"))
         } else {
             return;
         };
-        self.findings.report(Mistake::error(name.at, message));
+        self.problems.at(name.place, mistake);
     }
 }

@@ -3,22 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use document::Diagnostics;
 use oci::{RepositoryName, Tag};
 
 use crate::caller::Caller;
-use crate::diagnostic::Diagnostics;
 use crate::prefix_map::PrefixMap;
 use crate::rule::{Clause, Rule};
 use crate::subjects::{Role, Scope, Standing, Subjects};
-
-/// A file of a policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Its path as administrators know it, such as `policies/teams.yaml`.
-    pub path: String,
-    /// What is in it.
-    pub text: String,
-}
 
 /// What may be done to what by whom. Made by [`Policy::compile`]; never changes.
 #[derive(Debug)]

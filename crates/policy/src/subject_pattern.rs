@@ -1,7 +1,8 @@
 //! Subjects as policy files write them: `user:alice`, `group:backend`, `anyone`.
 
+use document::{Mistake, did_you_mean, nearest};
+
 use crate::path::PathPattern;
-use crate::suggest;
 
 /// Whom a rule speaks of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +21,11 @@ pub(crate) enum SubjectPattern {
     Anyone,
 }
 
-/// Why a text is no subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InvalidSubject {
-    pub(crate) message: String,
-    /// Nothing, where the groups have to be known to say something helpful.
-    pub(crate) help: Option<String>,
-}
-
 const PREFIXES: [&str; 4] = ["user", "service", "group", "peer"];
 const WORDS: [&str; 2] = ["authenticated", "anyone"];
 
 impl SubjectPattern {
-    pub(crate) fn parse(text: &str) -> Result<Self, InvalidSubject> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Mistake> {
         let Some((prefix, name)) = text.split_once(':') else {
             return match text {
                 "authenticated" => Ok(Self::Authenticated),
@@ -41,14 +34,11 @@ impl SubjectPattern {
             };
         };
         if !PREFIXES.contains(&prefix) {
-            let help = suggest::nearest(prefix, PREFIXES).map_or_else(
+            let help = nearest(prefix, PREFIXES).map_or_else(
                 || "subjects begin with `user:`, `service:`, `group:` or `peer:`".to_owned(),
                 |near| format!("did you mean `{near}:{name}`?"),
             );
-            return Err(InvalidSubject {
-                message: format!("unknown kind of subject `{prefix}:`"),
-                help: Some(help),
-            });
+            return Err(Mistake::new(format!("unknown kind of subject `{prefix}:`")).help(help));
         }
         check_name(prefix, name)?;
         let pattern = PathPattern::of_name(name);
@@ -57,28 +47,25 @@ impl SubjectPattern {
             "service" => Ok(Self::Service(pattern)),
             "group" => Ok(Self::Group(pattern)),
             _ if name.contains('/') => Ok(Self::Peer(pattern)),
-            _ => Err(InvalidSubject {
-                message: format!("`{text}` names a gate but nobody behind it"),
-                help: Some(format!("write `peer:{name}/NAME`, or `peer:{name}/**` for everybody")),
-            }),
+            _ => Err(Mistake::new(format!("`{text}` names a gate but nobody behind it"))
+                .help(format!("write `peer:{name}/NAME`, or `peer:{name}/**` for everybody"))),
         }
     }
 }
 
-fn without_prefix(text: &str) -> InvalidSubject {
-    let message = format!("`{text}` does not say what kind of subject it is");
-    let help = match text {
-        "anonymous" | "everyone" | "everybody" | "anybody" | "all" | "*" | "**" => {
-            Some("did you mean `anyone`?".to_owned())
-        }
-        _ => suggest::did_you_mean(text, WORDS),
+fn without_prefix(text: &str) -> Mistake {
+    let anyone = ["anonymous", "everyone", "everybody", "anybody", "all", "*", "**"];
+    let help = if anyone.contains(&text) {
+        "did you mean `anyone`?".to_owned()
+    } else {
+        did_you_mean(text, WORDS)
+            .unwrap_or_else(|| format!("write `user:{text}`, `service:{text}` or `group:{text}`"))
     };
-    InvalidSubject { message, help }
+    Mistake::new(format!("`{text}` does not say what kind of subject it is")).help(help)
 }
 
-fn check_name(prefix: &str, name: &str) -> Result<(), InvalidSubject> {
-    let refuse =
-        |message: String, help: &str| Err(InvalidSubject { message, help: Some(help.to_owned()) });
+fn check_name(prefix: &str, name: &str) -> Result<(), Mistake> {
+    let refuse = |message: String, help: &str| Err(Mistake::new(message).help(help));
     if name.is_empty() {
         return refuse(format!("nobody is named after `{prefix}:`"), "`*` is any name");
     }

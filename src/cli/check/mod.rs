@@ -5,6 +5,7 @@ mod upstream;
 use std::path::Path;
 
 use clap::Args;
+use document::Mistake;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -14,7 +15,6 @@ use super::output::OutputArgument;
 use super::policy;
 use crate::certificate;
 use crate::config::Config;
-use crate::document::Mistake;
 use crate::identity::users::Users;
 use crate::policy_folder;
 

@@ -216,10 +216,11 @@ fn a_bad_configuration_is_all_there_is_to_say() {
     assert_eq!(exit, Exit::Input);
     assert_snapshot!(text, @"
     error  configuration
-           error: GATE/portcullis.yaml: no `upstream.url`
-           help: name the registry behind the gate: `upstream: {url: http://127.0.0.1:5000}`
+           error: no `upstream.url`
+           --> GATE/portcullis.yaml
+            = help: name the registry behind the gate: `upstream: {url: http://127.0.0.1:5000}`
 
-           error: unknown key `upstram`
+           error: unknown key `upstram` in the configuration
             --> GATE/portcullis.yaml:1:1
              |
            1 | upstram: {}

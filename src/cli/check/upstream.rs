@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use document::Mistake;
 use http::StatusCode;
 use http::header::HeaderValue;
 use http::uri::Scheme;
@@ -17,7 +18,6 @@ use tokio_rustls::TlsConnector;
 use super::super::failure::{Exit, Failure};
 use super::super::http_get::{self, Error};
 use crate::certificate;
-use crate::document::Mistake;
 use crate::upstream::Settings;
 
 /// Beyond connecting: for the answer to `/v2/`, which is quick in every registry.

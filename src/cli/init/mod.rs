@@ -7,13 +7,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use document::Mistake;
 use serde::Serialize;
 
 use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
 use crate::certificate::{Host, make_development};
 use crate::config::Config;
-use crate::document::Mistake;
 use crate::identity::password;
 use crate::secret::Secret;
 
@@ -93,10 +93,7 @@ impl Arguments {
             .replace("UPSTREAM", &self.upstream);
         match crate::config::check_upstream(&self.upstream) {
             Ok(()) => Ok(text),
-            Err(mistake) => Err(Failure::input(&Mistake {
-                message: format!("--upstream: {}", mistake.message),
-                help: mistake.help,
-            })),
+            Err(mistake) => Err(Failure::input(&mistake.about("--upstream"))),
         }
     }
 

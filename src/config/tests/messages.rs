@@ -37,7 +37,7 @@ users: "${NOPE}"
 signing_keys: $
 "#;
     assert_snapshot!(told(&folder(), text), @r#"
-    error: unknown key `listne`
+    error: unknown key `listne` in the configuration
      --> GATE/portcullis.yaml:1:1
       |
     1 | listne: 127.0.0.1:5443
@@ -97,13 +97,16 @@ signing_keys: $
        |
        = help: write a whole number and s, m, h or d, such as `30s`
 
-    error: the key `url` stands here twice
+    error: the key `url` is written twice
       --> GATE/portcullis.yaml:11:3
        |
     11 |   url: twice
-       |   ^^^
+       |   ^^^ the second time
        |
-       = help: keep one of them
+      ::: GATE/portcullis.yaml:9:3
+       |
+     9 |   url: http://127.0.0.1:5000/v2
+       |   --- the first time
 
     error: neither `upstream` nor `preserve`
       --> GATE/portcullis.yaml:12:9
@@ -183,11 +186,11 @@ signing_keys: $
        |
        = help: write error, warn, info, debug or trace, or a filter such as `info,hyper=debug`
 
-    error: a list where a mapping belongs
+    error: `audit` has to be a map
       --> GATE/portcullis.yaml:22:8
        |
     22 | audit: [a]
-       |        ^^^
+       |        ^^^ this is a list
 
     error: `inventory` has no value
       --> GATE/portcullis.yaml:23:1
@@ -197,11 +200,11 @@ signing_keys: $
        |
        = help: give it one, or remove the key
 
-    error: a mapping where a single value belongs
+    error: `policies` has to be text
       --> GATE/portcullis.yaml:24:11
        |
     24 | policies: {a: b}
-       |           ^^^^^^
+       |           ^^^^^^ this is a map
 
     error: the environment variable `NOPE` is not set
       --> GATE/portcullis.yaml:25:8
@@ -225,8 +228,9 @@ signing_keys: $
 fn an_empty_file_names_no_upstream() {
     let text = told(&folder(), "");
     assert_snapshot!(text, @"
-    error: GATE/portcullis.yaml: no `upstream.url`
-    help: name the registry behind the gate: `upstream: {url: http://127.0.0.1:5000}`
+    error: no `upstream.url`
+    --> GATE/portcullis.yaml
+     = help: name the registry behind the gate: `upstream: {url: http://127.0.0.1:5000}`
     ");
     assert_eq!(told(&folder(), "# nothing\n"), text);
     assert_eq!(told(&folder(), "log: {level: info}\n"), text);
@@ -235,59 +239,69 @@ fn an_empty_file_names_no_upstream() {
 #[test]
 fn what_is_no_yaml_is_told_with_its_place() {
     assert_snapshot!(told(&folder(), "upstream: [a,\n  b}\n"), @"
-    error: not valid YAML: mismatched bracket '[' closed by '}'
+    error: this is not valid YAML
      --> GATE/portcullis.yaml:1:11
       |
     1 | upstream: [a,
-      |           ^
+      |           ^ mismatched bracket '[' closed by '}'
     ");
-    assert_snapshot!(told(&folder(), "a: &x b\nc: *x\n"), @"
-    error: anchors, aliases and tags are not accepted here
-     --> GATE/portcullis.yaml:1:7
+    assert_snapshot!(told(&folder(), &format!("policies: &x b\nusers: *x\n{UPSTREAM}")), @"
+    error: YAML anchors are not used in the configuration
+     --> GATE/portcullis.yaml:1:11
       |
-    1 | a: &x b
-      |       ^
+    1 | policies: &x b
+      |           ^^
       |
-      = help: write the value out
+      = help: write the value out wherever it is meant
+
+    error: YAML aliases are not used in the configuration
+     --> GATE/portcullis.yaml:2:8
+      |
+    2 | users: *x
+      |        ^^ read as an alias because of the `*` at its start
+      |
+      = help: text that begins with `*` has to stand in quotes
     ");
-    assert_snapshot!(told(&folder(), "a: !!str b\n"), @"
-    error: anchors, aliases and tags are not accepted here
-     --> GATE/portcullis.yaml:1:10
+    assert_snapshot!(told(&folder(), &format!("users: !!str b\n{UPSTREAM}")), @"
+    error: YAML type tags are not used in the configuration
+     --> GATE/portcullis.yaml:1:8
       |
-    1 | a: !!str b
-      |          ^
+    1 | users: !!str b
+      |        ^^^^^
       |
-      = help: write the value out
+      = help: leave out the `!…`; text that begins with `!` has to stand in quotes
     ");
-    assert_snapshot!(told(&folder(), "a: b\n---\nc: d\n"), @"
-    error: a second document in one file
-     --> GATE/portcullis.yaml:3:1
+    assert_snapshot!(told(&folder(), &format!("{UPSTREAM}---\nc: d\n")), @"
+    error: the configuration holds one YAML document
+     --> GATE/portcullis.yaml:2:1
       |
-    3 | c: d
-      | ^
+    2 | ---
+      | ^^^
       |
       = help: keep one document, without `---` in its middle
     ");
     assert_snapshot!(told(&folder(), "- a\n"), @"
-    error: a list where a mapping belongs
+    error: the configuration has to be a map
      --> GATE/portcullis.yaml:1:1
       |
     1 | - a
-      | ^^^
+      | ^^^ this is a list
     ");
     assert_snapshot!(told(&folder(), &format!("a: {}", "[".repeat(40))), @"
-    error: not valid YAML: unclosed bracket '['
-     --> GATE/portcullis.yaml:1:43
+    error: nested too deeply for the configuration
+     --> GATE/portcullis.yaml:1:20
       |
     1 | a: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
-      |                                           ^
+      |                    ^
     ");
-    assert_snapshot!(told(&folder(), "? [a]\n: b\n"), @"
-    error: a list cannot be a key
+    assert_snapshot!(told(&folder(), &format!("? [a]\n: b\n{UPSTREAM}")), @"
+    error: a key has to be text
      --> GATE/portcullis.yaml:1:3
       |
     1 | ? [a]
       |   ^^^
+      |
+      = help: text that begins with `{` or `[` has to stand in quotes
     ");
 }
 
@@ -295,11 +309,13 @@ fn what_is_no_yaml_is_told_with_its_place() {
 fn certificate_and_key_must_be_there_closed_and_a_pair() {
     let missing = tempfile::tempdir().unwrap();
     assert_snapshot!(told(&missing, UPSTREAM), @"
-    error: GATE/portcullis.yaml: cannot read GATE/certs/server.crt: No such file or directory (os error 2)
-    help: put it there, or make some for development: `portcullis certs dev GATE/certs`
+    error: cannot read GATE/certs/server.crt: No such file or directory (os error 2)
+    --> GATE/portcullis.yaml
+     = help: put it there, or make some for development: `portcullis certs dev GATE/certs`
 
-    error: GATE/portcullis.yaml: cannot read GATE/certs/server.key: No such file or directory (os error 2)
-    help: put it there, or make some for development: `portcullis certs dev GATE/certs`
+    error: cannot read GATE/certs/server.key: No such file or directory (os error 2)
+    --> GATE/portcullis.yaml
+     = help: put it there, or make some for development: `portcullis certs dev GATE/certs`
     ");
 
     let named = format!("tls: {{certificate: certs/ca.key, key: certs/ca.crt}}\n{UPSTREAM}");
@@ -340,8 +356,9 @@ fn certificate_and_key_must_be_there_closed_and_a_pair() {
     fs::set_permissions(open.path().join("certs/server.key"), Permissions::from_mode(0o644))
         .unwrap();
     assert_snapshot!(told(&open, UPSTREAM), @"
-    error: GATE/portcullis.yaml: the key GATE/certs/server.key is open to others (mode 644)
-    help: run `chmod 600 GATE/certs/server.key`
+    error: the key GATE/certs/server.key is open to others (mode 644)
+    --> GATE/portcullis.yaml
+     = help: run `chmod 600 GATE/certs/server.key`
     ");
     fs::set_permissions(open.path().join("certs/server.key"), Permissions::from_mode(0o440))
         .unwrap();
@@ -392,10 +409,14 @@ fn credentials_are_whole_and_said_once() {
         told(&folder, &format!("upstream:\n  url: {url}\n  credentials: {credentials}\n"))
     };
     assert_snapshot!(told("{username: gate}"), @"
-    error: GATE/portcullis.yaml: `upstream.credentials` without a password
-    help: add `password_file`, or `password: ${VARIABLE}`
+    error: `upstream.credentials` without a password
+    --> GATE/portcullis.yaml
+     = help: add `password_file`, or `password: ${VARIABLE}`
     ");
-    assert_snapshot!(told("{password: a}"), @"error: GATE/portcullis.yaml: `upstream.credentials` without a `username`");
+    assert_snapshot!(told("{password: a}"), @"
+    error: `upstream.credentials` without a `username`
+    --> GATE/portcullis.yaml
+    ");
     assert_snapshot!(told("{username: gate, password: a, password_file: empty}"), @"
     error: both `password` and `password_file`
      --> GATE/portcullis.yaml:3:61
@@ -406,7 +427,8 @@ fn credentials_are_whole_and_said_once() {
       = help: keep one of them
     ");
     assert_snapshot!(told("{username: 'a:b', password: a}"), @"
-    error: GATE/portcullis.yaml: `upstream.credentials` without a `username`
+    error: `upstream.credentials` without a `username`
+    --> GATE/portcullis.yaml
 
     error: a user name with a colon or a control character
      --> GATE/portcullis.yaml:3:27
@@ -433,10 +455,10 @@ fn credentials_are_whole_and_said_once() {
       = help: it must hold the password alone, on one line
     ");
     assert_snapshot!(told("[gate, a]"), @"
-    error: a list where a mapping belongs
+    error: `credentials` has to be a map
      --> GATE/portcullis.yaml:3:16
       |
     3 |   credentials: [gate, a]
-      |                ^^^^^^^^^
+      |                ^^^^^^^^^ this is a list
     ");
 }

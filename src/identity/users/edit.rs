@@ -9,10 +9,11 @@ use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use document::{Entry, Node, Problems, Value};
+
 use super::super::password::PasswordHash;
-use super::{Error, Name, User, Users, entries, read};
+use super::{Error, Name, USERS_FILE, User, Users, entries, read};
 use crate::atomic_file;
-use crate::document::{self, Entry, Node, Problems, Value};
 
 /// What is to change.
 #[derive(Debug, Clone)]
@@ -90,16 +91,16 @@ fn changed(mut users: Users, name: &Name, change: &Change) -> Result<Users, Edit
 
 fn rewrite(text: &str, name: &Name, change: &Change) -> Option<String> {
     let mut problems = Problems::default();
-    let root = document::parse(text, &mut problems)?;
+    let root = document::parse(&USERS_FILE, 0, text, &mut problems)?;
     let users = entries(&root, &mut problems);
     let user = users.iter().find(|entry| entry.key == name.as_str());
     let (place, new) = match change {
         Change::Add(password, groups) => add(text, &root, name, password, groups)?,
         Change::Password(password) => {
-            (value(user?, "password")?.span.clone(), format!("\"{password}\""))
+            (value(user?, "password")?.place.range(), format!("\"{password}\""))
         }
         Change::Disabled(disabled) => match value(user?, "disabled") {
-            Some(node) => (node.span.clone(), disabled.to_string()),
+            Some(node) => (node.place.range(), disabled.to_string()),
             None => first_key(text, user?, &format!("disabled: {disabled}"))?,
         },
     };
@@ -114,7 +115,7 @@ type Replacement = (Range<usize>, String);
 /// A key set before the first one of a user.
 fn first_key(text: &str, user: &Entry, key: &str) -> Option<Replacement> {
     let Value::Map { entries, flow } = &user.value.value else { return None };
-    let at = entries.first()?.key_span.start;
+    let at = entries.first()?.key_place.start;
     let separator =
         if *flow { ", ".to_owned() } else { format!("\n{}", " ".repeat(column(text, at)?)) };
     Some((at..at, format!("{key}{separator}")))
@@ -136,18 +137,18 @@ fn add(
     let name = quoted(name);
     let Some((first, last)) = entries.first().zip(entries.last()) else {
         // `users: {}`: what stands behind the colon makes way.
-        let place = users.key_span.end + 1..users.value.span.end;
+        let place = users.key_place.end + 1..users.value.place.end;
         return Some((place, block(2, &name, password, &groups)));
     };
     if *flow {
-        let at = last.value.span.end;
+        let at = last.value.place.end;
         let user = format!(", {name}: {{password: \"{password}\", groups: [{groups}]}}");
         return Some((at..at, user));
     }
     let end = end_of(text, &last.value);
     let line = text.get(end..)?;
     let at = end + line.find('\n').unwrap_or(line.len());
-    Some((at..at, block(column(text, first.key_span.start)?, &name, password, &groups)))
+    Some((at..at, block(column(text, first.key_place.start)?, &name, password, &groups)))
 }
 
 /// A user in block style, from the line break before it.
@@ -182,11 +183,11 @@ fn column(text: &str, at: usize) -> Option<usize> {
 /// parser gives for it may lie behind comments.
 fn end_of(text: &str, node: &Node) -> usize {
     let starts_with =
-        |bracket: &str| text.get(node.span.start..).is_some_and(|rest| rest.starts_with(bracket));
+        |bracket: &str| text.get(node.place.start..).is_some_and(|rest| rest.starts_with(bracket));
     let last = match &node.value {
         Value::Map { entries, .. } if !starts_with("{") => entries.last().map(|last| &last.value),
         Value::List(nodes) if !starts_with("[") => nodes.last(),
         _ => None,
     };
-    last.map_or(node.span.end, |last| end_of(text, last))
+    last.map_or(node.place.end, |last| end_of(text, last))
 }

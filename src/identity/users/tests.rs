@@ -107,11 +107,13 @@ user: {}
     4 |   bob: {groups: [group:backend, a/b], disabled: yes}
       |                                                 ^^^
 
-    error: nothing where a mapping belongs
+    error: `carol` has to be a map
      --> users.yaml:5:8
       |
     5 |   carol:
-      |        ^
+      |        ^ this is nothing
+      |
+      = help: write it, or remove the key
 
     error: `dave` has no password
      --> users.yaml:6:3
@@ -121,7 +123,7 @@ user: {}
       |
       = help: remove the entry, and let `portcullis user add NAME` write it
 
-    error: unknown key `pasword`
+    error: unknown key `pasword` in `dave`
      --> users.yaml:6:10
       |
     6 |   dave: {pasword: *}
@@ -129,21 +131,24 @@ user: {}
       |
       = help: did you mean `password`?
 
-    error: the key `dave` stands here twice
+    error: the key `dave` is written twice
      --> users.yaml:7:3
       |
     7 |   dave: {}
-      |   ^^^^
+      |   ^^^^ the second time
       |
-      = help: keep one of them
+     ::: users.yaml:6:3
+      |
+    6 |   dave: {pasword: *}
+      |   ---- the first time
 
-    error: a list where a mapping belongs
+    error: `erin` has to be a map
      --> users.yaml:8:9
       |
     8 |   erin: [a]
-      |         ^^^
+      |         ^^^ this is a list
 
-    error: unknown key `user`
+    error: unknown key `user` in the users file
      --> users.yaml:9:1
       |
     9 | user: {}
@@ -188,8 +193,9 @@ fn a_hash_without_quotes_is_not_shown_in_pieces() {
 #[test]
 fn a_file_that_is_being_written_is_refused() {
     assert_snapshot!(told(""), @"
-    error: users.yaml: no `users`
-    help: without any, write `users: {}`
+    error: no `users`
+    --> users.yaml
+     = help: without any, write `users: {}`
     ");
     assert_snapshot!(told("users:\n"), @"
     error: `users` has no value
@@ -201,11 +207,11 @@ fn a_file_that_is_being_written_is_refused() {
       = help: give it one, or remove the key
     ");
     assert_snapshot!(told("users: [a]\n"), @"
-    error: a list where a mapping belongs
+    error: `users` has to be a map
      --> users.yaml:1:8
       |
     1 | users: [a]
-      |        ^^^
+      |        ^^^ this is a list
     ");
 }
 

@@ -1,7 +1,7 @@
 //! Typical mistakes, and what an administrator is told about each.
 
 use insta::assert_snapshot;
-use policy::{Policy, Severity};
+use policy::{Policy, Position, Severity};
 
 use crate::support::sources;
 
@@ -555,13 +555,13 @@ fn a_pattern_that_yaml_reads_as_an_alias() {
     allow: [pull]
 "#;
     assert_snapshot!(refused(text), @"
-    error: YAML aliases are not used in policy files
+    error: YAML aliases are not used in a policy file
      --> policies/teams.yaml:4:14
       |
     4 |     images: [**]
       |              ^^ read as an alias because of the `*` at its start
       |
-      = help: put a pattern that begins with `*` in quotes
+      = help: text that begins with `*` has to stand in quotes
     ");
 }
 
@@ -581,7 +581,7 @@ fn a_pattern_that_yaml_reads_as_a_map() {
     5 |       - {a,b}/app
       |              ^ while parsing a block collection, did not find expected '-' indicator
       |
-      = help: a pattern that begins with `{` or `[` has to stand in quotes
+      = help: text that begins with `{` or `[` has to stand in quotes
     ");
 }
 
@@ -593,7 +593,7 @@ fn anchors_and_type_tags() {
   all: *staff
 "#;
     assert_snapshot!(refused(text), @"
-    error: YAML anchors are not used in policy files
+    error: YAML anchors are not used in a policy file
      --> policies/teams.yaml:2:10
       |
     2 |   staff: &staff [user:alice]
@@ -601,7 +601,7 @@ fn anchors_and_type_tags() {
       |
       = help: name the people in a group, and the group wherever they are meant
 
-    error: YAML type tags are not used in policy files
+    error: YAML type tags are not used in a policy file
      --> policies/teams.yaml:3:11
       |
     3 |   admins: !people [user:bob]
@@ -609,13 +609,13 @@ fn anchors_and_type_tags() {
       |
       = help: leave out the `!…`; text that begins with `!` has to stand in quotes
 
-    error: YAML aliases are not used in policy files
+    error: YAML aliases are not used in a policy file
      --> policies/teams.yaml:4:8
       |
     4 |   all: *staff
       |        ^^^^^^ read as an alias because of the `*` at its start
       |
-      = help: put a pattern that begins with `*` in quotes
+      = help: text that begins with `*` has to stand in quotes
     ");
 }
 
@@ -798,13 +798,13 @@ rules:
     subjects:
 "#;
     assert_snapshot!(refused(text), @r#"
-    error: `groups` has to be a map
-     --> policies/teams.yaml:1:7
+    error: `groups` has no value
+     --> policies/teams.yaml:1:1
       |
     1 | groups:
-      |       ^ this is nothing
+      | ^^^^^^
       |
-      = help: write it, or remove the key
+      = help: give it one, or remove the key
 
     error: rule `half` does not say for which images it is
      --> policies/teams.yaml:3:5
@@ -822,13 +822,13 @@ rules:
       |
       = help: add `allow: […]` or `deny: […]`
 
-    error: `subjects` has to be a list
-     --> policies/teams.yaml:4:13
+    error: `subjects` has no value
+     --> policies/teams.yaml:4:5
       |
     4 |     subjects:
-      |             ^ this is nothing
+      |     ^^^^^^^^
       |
-      = help: write it, or remove the key
+      = help: give it one, or remove the key
     "#);
 }
 
@@ -958,11 +958,11 @@ fn nesting_without_end() {
     let text = r#"rules: [[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]
 "#;
     assert_snapshot!(refused(text), @"
-    error: this is not valid YAML
+    error: nested too deeply for a policy file
      --> policies/teams.yaml:1:24
       |
     1 | rules: [[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]
-      |                        ^ recursion limit exceeded
+      |                        ^
     ");
 }
 
@@ -1080,7 +1080,8 @@ fn a_diagnostic_tells_its_place_to_programs() {
     let errors = Policy::compile(&sources(&[("p.yaml", text)])).unwrap_err();
     let first = errors.iter().find(|error| error.message.contains("näme")).unwrap();
     assert_eq!(first.severity, Severity::Error);
-    assert_eq!((first.file.as_str(), first.line, first.column), ("p.yaml", 2, 6));
+    assert_eq!(first.file, "p.yaml");
+    assert_eq!(first.position, Some(Position { line: 2, column: 6 }));
     assert_eq!(first.help.as_deref(), Some("did you mean `name`?"));
     assert_eq!(errors.len(), errors.iter().count());
 }
@@ -1111,7 +1112,7 @@ fn an_alias_bomb_is_refused_before_it_grows() {
         text += &format!("  a{level}: &a{level} [{aliases}]\n");
     }
     let errors = Policy::compile(&sources(&[("p.yaml", &text)])).unwrap_err();
-    assert!(errors.iter().all(|error| error.message.contains("policy files")));
+    assert!(errors.iter().all(|error| error.message.contains("in a policy file")));
     assert_eq!(errors.len(), 30 + 29 * 10);
 }
 

@@ -286,7 +286,7 @@ proptest! {
         let text = if cut { format!("{before}{damage}") } else { format!("{before}{damage}{after}") };
         if let Err(errors) = Policy::compile(&sources(&[("policy.yaml", &text)])) {
             prop_assert!(errors.has_errors());
-            prop_assert!(errors.iter().all(|error| error.line >= 1 && error.column >= 1));
+            prop_assert!(errors.iter().all(|error| error.position.is_some_and(|at| at.line >= 1 && at.column >= 1)));
             prop_assert!(!errors.render(true).is_empty());
         }
     }

@@ -1,13 +1,14 @@
 //! A policy file as its administrator wrote it: every part with its place, nothing looked up yet.
 
+use document::Place;
+
 use crate::actions::Actions;
-use crate::diagnostic::At;
 use crate::image_pattern::ImagePattern;
 use crate::subject_pattern::SubjectPattern;
 
 /// One file.
 #[derive(Debug, Default)]
-pub(crate) struct Document {
+pub(crate) struct Written {
     pub(crate) groups: Vec<GroupEntry>,
     pub(crate) rules: Vec<RuleEntry>,
     pub(crate) administrators: Vec<SubjectEntry>,
@@ -17,7 +18,7 @@ pub(crate) struct Document {
 #[derive(Debug, Clone)]
 pub(crate) struct Word {
     pub(crate) text: String,
-    pub(crate) at: At,
+    pub(crate) place: Place,
 }
 
 /// A group.
@@ -47,7 +48,7 @@ pub(crate) struct SubjectEntry {
 /// An image pattern in a list; several patterns, if alternatives were written.
 #[derive(Debug)]
 pub(crate) struct ImageEntry {
-    pub(crate) at: At,
+    pub(crate) place: Place,
     pub(crate) patterns: Vec<ImagePattern>,
 }
 

@@ -1,10 +1,7 @@
 //! "Did you mean …?"
 
 /// The candidate that `word` was probably meant to be, if one is near enough.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong; words of one or two letters resemble everything.
     let allowed = word.chars().count().div_ceil(3);
     candidates
@@ -17,11 +14,17 @@ pub(crate) fn nearest<'a>(
 }
 
 /// The help line for it.
-pub(crate) fn did_you_mean<'a>(
+pub fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
     nearest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+/// The words of a list, for a help line.
+#[must_use]
+pub fn listed(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -167,17 +167,13 @@ impl Reader<'_, '_> {
         let is_own = |digest: &&Digest| {
             may_own && question.inventory.is_own(repository, owner, digest, question.now)
         };
-        let mut others = digests.into_iter().filter(|digest| !is_own(digest));
-        match tags {
-            Tags::All => None,
-            Tags::None => others.next(),
-            Tags::Some(_) => question.inventory.first_unvouched(
-                repository,
-                others,
-                |tag| self.sight(tag),
-                question.now,
-            ),
+        if let Tags::All = tags {
+            return None;
         }
+        // All of them now, as the inventory is locked while it is asked the next question.
+        let others: Vec<&Digest> = digests.into_iter().filter(|digest| !is_own(digest)).collect();
+        let sight = |tag: &Tag| self.sight(tag);
+        question.inventory.first_unvouched(repository, &others, sight, question.now)
     }
 
     /// Whether that is the whole repository.

@@ -108,7 +108,7 @@ impl Inventory {
         sight: impl Fn(&Tag) -> Sight,
         now: Instant,
     ) -> bool {
-        self.first_unvouched(repository, [digest], sight, now).is_none()
+        self.first_unvouched(repository, &[digest], sight, now).is_none()
     }
 
     /// The first of several digests that is not reachable from the manifest of a tag that is open
@@ -117,11 +117,11 @@ impl Inventory {
     pub fn first_unvouched<'d>(
         &self,
         repository: &RepositoryName,
-        digests: impl IntoIterator<Item = &'d Digest>,
+        digests: &[&'d Digest],
         sight: impl Fn(&Tag) -> Sight,
         now: Instant,
     ) -> Option<&'d Digest> {
-        let mut digests = digests.into_iter();
+        let mut digests = digests.iter().copied();
         let Some(graph) = self.graph(repository) else { return digests.next() };
         let graph = lock(&graph);
         let mut steps = MAX_STEPS;

@@ -214,8 +214,9 @@ async fn only_what_fits_is_held() {
             if framing.is_some() { source.send(piece).await } else { source.chunk(piece).await }
         }
         drop(source);
-        let (transfer, ends) = transfer(incoming, PATIENT);
-        let held = transfer.collect(limit).await.map_err(|error| error.to_string());
+        let (mut transfer, ends) = transfer(incoming, PATIENT);
+        let held = Transfer::collect(&mut transfer, limit).await.map_err(|error| error.to_string());
+        drop(transfer);
         (held, told(&ends))
     };
     let too_large = || (Err("larger than 4 bytes".to_owned()), vec![End::Broken]);
@@ -227,6 +228,19 @@ async fn only_what_fits_is_held() {
     assert_eq!(collect(Some(5), &[], 4).await, too_large());
     let broken = (Err("the connection broke off".to_owned()), vec![End::Broken]);
     assert_eq!(collect(Some(4), &[b"abc"], 4).await, broken);
+}
+
+#[tokio::test]
+async fn what_nobody_wants_is_read_up_to_a_bound() {
+    for (limit, outcome, end) in [(4, Ok(()), End::Complete), (3, Err(()), End::Broken)] {
+        let (mut source, incoming) = Source::of_length(4).await;
+        source.send(b"abcd").await;
+        let (mut transfer, ends) = transfer(incoming, PATIENT);
+        assert_eq!(Transfer::discard(&mut transfer, limit).await.map_err(|_| ()), outcome);
+        if outcome.is_ok() {
+            assert_eq!(told(&ends), [end]);
+        }
+    }
 }
 
 #[tokio::test]

@@ -29,11 +29,11 @@ fn counted(inventory: &Inventory) -> usize {
 fn what_is_not_known_is_not_vouched_for() {
     let inventory = inventory(100);
     let (here, sample, now) = (repository("team/app"), image("config", &[]), Instant::now());
-    assert!(!inventory.is_vouched_for(&here, &sample.digest, |_| true, now));
+    assert!(!inventory.is_vouched_for(&here, &sample.digest, |_| Sight::Open, now));
     assert!(!inventory.is_artifact(&here, &sample.digest));
-    assert_eq!(inventory.children_of(&here, &sample.digest), None);
+    assert!(!inventory.knows(&here, &sample.digest));
     inventory.saw_manifest(&here, &sample.digest, &sample.manifest);
-    assert!(!inventory.is_vouched_for(&here, &sample.digest, |_| true, now), "no tag");
+    assert!(!inventory.is_vouched_for(&here, &sample.digest, |_| Sight::Open, now), "no tag");
 }
 
 #[test]
@@ -45,14 +45,14 @@ fn repositories_know_nothing_of_each_other() {
     inventory.saw_manifest(&here, &sample.digest, &sample.manifest);
     inventory.saw_tag(&there, &tag("v1"), &sample.digest, now);
     inventory.saw_push(&here, &alice, &blob("mine"), now);
-    assert!(!inventory.is_vouched_for(&here, &blob("layer"), |_| true, now));
-    assert!(!inventory.is_vouched_for(&there, &blob("layer"), |_| true, now));
+    assert!(!inventory.is_vouched_for(&here, &blob("layer"), |_| Sight::Open, now));
+    assert!(!inventory.is_vouched_for(&there, &blob("layer"), |_| Sight::Open, now));
     assert!(inventory.is_own(&here, &alice, &blob("mine"), now));
     assert!(!inventory.is_own(&there, &alice, &blob("mine"), now));
 }
 
 #[test]
-fn a_manifest_tells_its_children_and_its_subject() {
+fn a_manifest_tells_what_it_is_and_what_it_is_about() {
     let inventory = inventory(100);
     let here = repository("team/app");
     let app = image("config", &[]);
@@ -60,13 +60,36 @@ fn a_manifest_tells_its_children_and_its_subject() {
     for sample in [&app, &list, &note] {
         inventory.saw_manifest(&here, &sample.digest, &sample.manifest);
     }
-    assert_eq!(inventory.children_of(&here, &list.digest), Some(vec![app.digest.clone()]));
-    assert_eq!(inventory.children_of(&here, &app.digest), Some(Vec::new()));
+    assert!(inventory.knows(&here, &list.digest) && !inventory.knows(&here, &blob("config")));
     assert_eq!(inventory.subject_of(&here, &note.digest), Some(app.digest.clone()));
     assert!(inventory.is_artifact(&here, &note.digest));
     assert!(
         !inventory.is_artifact(&here, &list.digest) && !inventory.is_artifact(&here, &app.digest)
     );
+}
+
+#[test]
+fn of_several_digests_the_first_that_is_hidden_is_named() {
+    let inventory = inventory(1000);
+    let (here, now) = (repository("team/app"), Instant::now());
+    let (app, other) = (image("config", &["1", "2"]), image("other", &["3"]));
+    for (name, sample) in [("open", &app), ("closed", &other)] {
+        inventory.saw_manifest(&here, &sample.digest, &sample.manifest);
+        inventory.saw_tag(&here, &tag(name), &sample.digest, now);
+    }
+    let first = |names: &[&str]| {
+        let digests: Vec<_> = names.iter().map(|name| blob(name)).collect();
+        inventory.first_unvouched(&here, &digests, only_open, now).cloned()
+    };
+    assert_eq!(first(&["1", "2", "config"]), None);
+    assert_eq!(first(&[]), None);
+    assert_eq!(first(&["1", "3", "4"]), Some(blob("3")));
+    // Making them may take a look at the inventory.
+    let (one, three) = (blob("1"), blob("3"));
+    let strange = [&one, &three].into_iter().filter(|digest| !inventory.knows(&here, digest));
+    assert_eq!(inventory.first_unvouched(&here, strange, only_open, now), Some(&three));
+    let nowhere = repository("team/none");
+    assert_eq!(inventory.first_unvouched(&nowhere, [&blob("1")], only_open, now), Some(&blob("1")));
 }
 
 #[test]
@@ -77,9 +100,12 @@ fn one_repository_larger_than_all_the_room_does_not_stay() {
         inventory.saw_tag(&here, &tag("v1"), &blob(&number.to_string()), now);
     }
     assert_eq!((counted(&inventory), recount(&inventory)), (0, 0));
-    assert!(!inventory.is_vouched_for(&here, &blob("3"), |_| true, now));
+    assert!(!inventory.is_vouched_for(&here, &blob("3"), |_| Sight::Open, now));
     inventory.saw_tag(&here, &tag("v1"), &blob("3"), now);
-    assert!(inventory.is_vouched_for(&here, &blob("3"), |_| true, now), "it is learned again");
+    assert!(
+        inventory.is_vouched_for(&here, &blob("3"), |_| Sight::Open, now),
+        "it is learned again"
+    );
 }
 
 #[test]
@@ -101,6 +127,12 @@ enum Lesson {
     Tag(usize, &'static str, usize),
     Manifest(usize, usize),
     Push(usize, usize),
+    DeleteTag(usize, &'static str),
+    DeleteManifest(usize, usize),
+}
+
+fn only_open(tag: &Tag) -> Sight {
+    if tag.as_str() == "open" { Sight::Open } else { Sight::Closed }
 }
 
 fn samples() -> Vec<Sample> {
@@ -113,9 +145,11 @@ fn lesson() -> impl Strategy<Value = Lesson> {
     let (repository, sample) = (0..3_usize, 0..samples().len());
     let name = prop::sample::select(vec!["open", "closed", "other"]);
     prop_oneof![
-        2 => (repository.clone(), name, sample.clone()).prop_map(|(r, t, s)| Lesson::Tag(r, t, s)),
+        2 => (repository.clone(), name.clone(), sample.clone()).prop_map(|(r, t, s)| Lesson::Tag(r, t, s)),
         2 => (repository.clone(), sample.clone()).prop_map(|(r, s)| Lesson::Manifest(r, s)),
-        1 => (repository, sample).prop_map(|(r, s)| Lesson::Push(r, s)),
+        1 => (repository.clone(), sample.clone()).prop_map(|(r, s)| Lesson::Push(r, s)),
+        1 => (repository.clone(), name).prop_map(|(r, t)| Lesson::DeleteTag(r, t)),
+        1 => (repository, sample).prop_map(|(r, s)| Lesson::DeleteManifest(r, s)),
     ]
 }
 
@@ -147,6 +181,13 @@ proptest! {
                         let digest = &samples[*sample].digest;
                         inventory.saw_push(&names[*repository], &alice, digest, now);
                     }
+                    Lesson::DeleteTag(repository, name) => {
+                        inventory.tag_deleted(&names[*repository], &tag(name));
+                    }
+                    Lesson::DeleteManifest(repository, sample) => {
+                        let digest = &samples[*sample].digest;
+                        inventory.manifest_deleted(&names[*repository], digest);
+                    }
                 }
                 prop_assert_eq!(counted(inventory), recount(inventory));
             }
@@ -157,7 +198,7 @@ proptest! {
             for (digest, name) in content.flat_map(|digest| names.iter().map(move |n| (digest, n))) {
                 for question in [
                     |i: &Inventory, n: &_, d: &_, now| {
-                        i.is_vouched_for(n, d, |tag| tag.as_str() == "open", now)
+                        i.is_vouched_for(n, d, only_open, now)
                     },
                     |i: &Inventory, n: &_, d: &_, _| i.is_artifact(n, d),
                     |i: &Inventory, n: &_, d: &_, now| {

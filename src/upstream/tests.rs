@@ -12,7 +12,6 @@ fn outgoing(method: Method, target: &str, body: Body) -> Outgoing {
         method,
         target: target.to_owned(),
         headers: HeaderMap::new(),
-        client_host: None,
         body,
         progress: Arc::default(),
     }

@@ -14,6 +14,10 @@ fn fallback(image: &Digest, ending: &str) -> Tag {
     tag(&format!("{}{ending}", image.to_string().replace(':', "-")))
 }
 
+fn after(start: Instant, later: Duration) -> Clock {
+    Clock { now: start + later, linger: DAY }
+}
+
 /// A graph with a clock, and a caller who may read the tag `open`.
 struct World {
     graph: Graph,
@@ -39,8 +43,12 @@ impl World {
     }
 
     fn reads_after(&self, digest: &Digest, later: Duration) -> bool {
-        let open = |tag: &Tag| tag.as_str() == "open";
-        self.graph.is_vouched_for(digest, &open, self.start + later, DAY)
+        let sight = |tag: &Tag| match tag.as_str() {
+            "open" => Sight::Open,
+            "closed" => Sight::Closed,
+            _ => Sight::Silent,
+        };
+        self.graph.is_vouched_for(digest, &sight, after(self.start, later), &mut 1000)
     }
 }
 
@@ -192,11 +200,62 @@ fn own_content_is_ones_own_until_it_has_lingered() {
     let mut graph = Graph::default();
     let start = Instant::now();
     graph.pushed(&alice, &blob("x"), start);
-    let is_own = |graph: &Graph, who, later| graph.is_own(who, &blob("x"), start + later, DAY);
+    let is_own = |graph: &Graph, who, later| graph.is_own(who, &blob("x"), after(start, later));
     assert!(is_own(&graph, &alice, DAY - Duration::from_nanos(1)));
     assert!(!is_own(&graph, &alice, DAY));
     assert!(!is_own(&graph, &bob, Duration::ZERO));
-    assert!(!graph.is_own(&alice, &blob("y"), start, DAY));
+    assert!(!graph.is_own(&alice, &blob("y"), after(start, Duration::ZERO)));
     graph.pushed(&alice, &blob("x"), start + DAY);
     assert!(is_own(&graph, &alice, DAY), "it was pushed again");
+}
+
+#[test]
+fn a_fallback_tag_that_a_rule_denies_follows_nothing() {
+    let (app, signature) = (image("config", &["layer"]), signature("signed", None));
+    let name = fallback(&app.digest, ".sig");
+    let world = World::new(&[&app, &signature])
+        .tagged("open", &app.digest)
+        .tagged(name.as_str(), &signature.digest);
+    let reads = |fallback: Sight| {
+        let sight = |tag: &Tag| if tag.as_str() == "open" { Sight::Open } else { fallback };
+        let clock = after(world.start, Duration::ZERO);
+        world.graph.is_vouched_for(&signature.digest, &sight, clock, &mut 1000)
+    };
+    assert!(reads(Sight::Open) && reads(Sight::Silent));
+    assert!(!reads(Sight::Closed));
+}
+
+#[test]
+fn a_walk_has_so_many_steps_and_then_ends_with_no() {
+    let layers: Vec<_> = (0..50).map(|number| image(&number.to_string(), &["base"])).collect();
+    let last = index(&[&layers[0]]);
+    let mut samples: Vec<_> = layers.iter().collect();
+    samples.push(&last);
+    let world = World::new(&samples).tagged("open", &last.digest);
+    let clock = after(world.start, Duration::ZERO);
+    let sight = |tag: &Tag| if tag.as_str() == "open" { Sight::Open } else { Sight::Closed };
+    let walk = |digest: &Digest, mut steps: usize| {
+        (world.graph.is_vouched_for(digest, &sight, clock, &mut steps), steps)
+    };
+    assert_eq!(walk(&last.digest, 1), (true, 1), "a tag on it costs no step");
+    assert_eq!(walk(&blob("base"), 1000), (true, 949));
+    assert_eq!(walk(&blob("base"), 40), (false, 0));
+    assert_eq!(walk(&blob("base"), 0), (false, 0));
+}
+
+#[test]
+fn what_was_deleted_is_vouched_for_no_longer() {
+    let (one, two) = (image("one", &["1"]), image("two", &["2"]));
+    let mut world = World::new(&[&one, &two])
+        .tagged("open", &one.digest)
+        .tagged("open", &two.digest)
+        .tagged("other", &two.digest);
+    world.graph.remove_manifest(&one.digest);
+    assert!(!world.reads(&one.digest) && !world.reads(&blob("1")));
+    assert!(world.reads(&blob("2")));
+    world.graph.remove_tag(&tag("other"));
+    assert!(world.reads(&blob("2")));
+    world.graph.remove_tag(&tag("open"));
+    assert!(!world.reads(&two.digest) && !world.reads(&blob("2")));
+    assert!(world.graph.pointers.is_empty());
 }

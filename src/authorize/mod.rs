@@ -222,3 +222,6 @@ fn unknown_manifest() -> Refusal {
 fn unknown_blob() -> Refusal {
     Refusal::Missing { code: ErrorCode::BlobUnknown, message: "blob unknown to registry" }
 }
+
+#[cfg(test)]
+mod tests;

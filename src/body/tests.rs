@@ -59,9 +59,9 @@ async fn what_breaks_off_is_never_a_clean_end() {
             if chunked { Source::chunked().await } else { Source::of_length(6).await };
         let (mut transfer, ends) = transfer(incoming, PATIENT);
         if chunked {
-            source.chunk(b"abc").await
+            source.chunk(b"abc").await;
         } else {
-            source.send(b"abc").await
+            source.send(b"abc").await;
         }
         assert_eq!(piece(&mut transfer).await, bytes("abc"));
         assert!(!transfer.progress().is_broken());

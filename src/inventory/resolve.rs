@@ -158,7 +158,7 @@ pub(crate) async fn read_page<T: DeserializeOwned>(
     upstream: &Upstream,
     answer: Answer,
 ) -> Result<ListPage<T>, Error> {
-    let next = next_link(answer.head.headers());
+    let next = next_link(answer.head.headers())?;
     let next = next.map(|target| upstream.path_of(&target).to_owned());
     let bytes = answer.collect(MAX_PAGE).await?;
     let body = serde_json::from_slice(&bytes)
@@ -166,16 +166,33 @@ pub(crate) async fn read_page<T: DeserializeOwned>(
     Ok(ListPage { body, next })
 }
 
-/// The target of `Link: <…>; rel="next"` (RFC 8288), on the upstream's own origin.
-fn next_link(headers: &HeaderMap) -> Option<String> {
-    let link = headers.get(LINK)?.to_str().ok()?;
-    let (target, parameters) = link.strip_prefix('<')?.split_once('>')?;
-    if !parameters.contains("rel=\"next\"") && !parameters.contains("rel=next") {
-        return None;
+/// The target of `Link: <…>; rel="next"` (RFC 8288), on the upstream's own origin. A link that is not
+/// understood is an error: a list that seems to end early hides tags, and a tag that nobody knows of
+/// protects nothing from being deleted.
+fn next_link(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let unclear = || Error::Wrong("a list does not say clearly how it goes on".to_owned());
+    for line in headers.get_all(LINK) {
+        let mut rest = line.to_str().map_err(|_| unclear())?;
+        while !rest.is_empty() {
+            let (target, after) =
+                rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or_else(unclear)?;
+            let (parameters, links) = after.split_at(after.find('<').unwrap_or(after.len()));
+            if parameters.split([';', ',']).any(is_rel_next) {
+                // The path alone is used, so that a list cannot send the gate to another place.
+                let uri: http::Uri = target.parse().map_err(|_| unclear())?;
+                let path = uri.path_and_query().filter(|path| path.as_str().starts_with('/'));
+                return path.map(|path| Some(path.as_str().to_owned())).ok_or_else(unclear);
+            }
+            rest = links;
+        }
     }
-    // The path alone is used, so that a list cannot send the gate to another place.
-    let uri: http::Uri = target.parse().ok()?;
-    uri.path_and_query().map(|target| target.as_str().to_owned())
+    Ok(None)
+}
+
+fn is_rel_next(parameter: &str) -> bool {
+    parameter.trim().split_once('=').is_some_and(|(name, value)| {
+        name.eq_ignore_ascii_case("rel") && value.trim_matches('"').eq_ignore_ascii_case("next")
+    })
 }
 
 /// Whether `digest` is the manifest `at`, or a child of it at any depth.

@@ -16,7 +16,7 @@ use super::*;
 /// `gate:secret`.
 const BASIC: &str = "Basic Z2F0ZTpzZWNyZXQ=";
 
-fn redirect(location: impl ToString) -> Reply {
+fn redirect(location: impl std::fmt::Display) -> Reply {
     Reply::new(307, "elsewhere").with("location", location)
 }
 

@@ -1,0 +1,253 @@
+use super::*;
+
+async fn all(requests: &[&str]) -> String {
+    let world = World::new().await;
+    let mut told = Vec::new();
+    for request in requests {
+        told.push(world.everybody(request).await);
+    }
+    assert_eq!(world.fake.lines(), Vec::<String>::new(), "reading asks nobody");
+    told.join("\n")
+}
+
+#[tokio::test]
+async fn tags_are_read_by_policy() {
+    let told = all(&[
+        "GET team/app/manifests/v2",
+        "GET team/app/manifests/dev",
+        "HEAD team/app/manifests/v2",
+        "HEAD team/app/manifests/dev",
+        "GET team/app/manifests/v99",
+    ])
+    .await;
+    insta::assert_snapshot!(told, @r#"
+    GET team/app/manifests/v2
+      a-whole b-tags c-but g-attach h-delete: plain, by CALLER
+      d-push e-create f-move z-none: 403 DENIED: pull of team/app:v2 is denied: no rule allows user:CALLER to pull team/app:v2
+    GET team/app/manifests/dev
+      a-whole: plain, by CALLER
+      b-tags d-push e-create f-move g-attach h-delete z-none: 403 DENIED: pull of team/app:dev is denied: no rule allows user:CALLER to pull team/app:dev
+      c-but: 403 DENIED: pull of team/app:dev is denied: rule `CALLER-dev` (policy.yaml:6) denies pull
+    HEAD team/app/manifests/v2
+      a-whole b-tags c-but g-attach h-delete: plain, by CALLER
+      d-push e-create f-move: plain
+      z-none: 403 DENIED: pull of team/app:v2 is denied: no rule allows user:CALLER to pull team/app:v2
+    HEAD team/app/manifests/dev
+      a-whole: plain, by CALLER
+      b-tags c-but g-attach: 404 MANIFEST_UNKNOWN: manifest unknown
+      d-push e-create f-move: plain
+      h-delete z-none: 403 DENIED: pull of team/app:dev is denied: no rule allows user:CALLER to pull team/app:dev
+    GET team/app/manifests/v99
+      a-whole b-tags c-but g-attach h-delete: plain, by CALLER
+      d-push e-create f-move z-none: 403 DENIED: pull of team/app:v99 is denied: no rule allows user:CALLER to pull team/app:v99
+    "#);
+}
+
+#[tokio::test]
+async fn digests_are_read_through_tags() {
+    let told = all(&[
+        "GET team/app/manifests/TWO",
+        "HEAD team/app/manifests/ARM",
+        "GET team/app/manifests/DEV",
+        "HEAD team/app/manifests/DEV",
+        "GET team/app/manifests/HIDDEN",
+        "GET team/app/manifests/THREE",
+        "GET team/app/manifests/LOOSE",
+        "GET team/app/manifests/NOTHING",
+    ])
+    .await;
+    insta::assert_snapshot!(told, @r#"
+    GET team/app/manifests/TWO
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    HEAD team/app/manifests/ARM
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/manifests/DEV
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    HEAD team/app/manifests/DEV
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/manifests/HIDDEN
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/manifests/THREE
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/manifests/LOOSE
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/manifests/NOTHING
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    "#);
+}
+
+#[tokio::test]
+async fn blobs_are_read_through_manifests() {
+    let told = all(&[
+        "GET team/app/blobs/BASE-LAYER",
+        "GET team/app/blobs/DEV-LAYER",
+        "HEAD team/app/blobs/DEV-LAYER",
+        "GET team/app/blobs/NOTHING",
+        "HEAD team/app/blobs/NOTHING",
+    ])
+    .await;
+    insta::assert_snapshot!(told, @r#"
+    GET team/app/blobs/BASE-LAYER
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 BLOB_UNKNOWN: blob unknown to registry
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/blobs/DEV-LAYER
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 BLOB_UNKNOWN: blob unknown to registry
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    HEAD team/app/blobs/DEV-LAYER
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete z-none: 404 BLOB_UNKNOWN: blob unknown to registry
+    GET team/app/blobs/NOTHING
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 BLOB_UNKNOWN: blob unknown to registry
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    HEAD team/app/blobs/NOTHING
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete z-none: 404 BLOB_UNKNOWN: blob unknown to registry
+    "#);
+}
+
+#[tokio::test]
+async fn artifacts_are_read_through_their_images() {
+    let told = all(&[
+        "GET team/app/manifests/SIGNATURE",
+        "GET team/app/blobs/SIGNED",
+        "GET team/app/manifests/DEV-SIGNATURE",
+        "GET team/app/manifests/FALLBACK",
+        "HEAD team/app/manifests/FALLBACK",
+        "GET team/app/manifests/COSIGNED",
+        "GET team/app/referrers/TWO",
+        "GET team/app/referrers/DEV",
+        "GET team/app/referrers/NOTHING",
+    ])
+    .await;
+    insta::assert_snapshot!(told, @r#"
+    GET team/app/manifests/SIGNATURE
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/blobs/SIGNED
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 BLOB_UNKNOWN: blob unknown to registry
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/manifests/DEV-SIGNATURE
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/manifests/FALLBACK
+      a-whole c-but: plain, by CALLER
+      b-tags g-attach h-delete: artifact only
+      d-push e-create f-move z-none: 403 DENIED: pull of team/app:FALLBACK is denied: no rule allows user:CALLER to pull team/app:FALLBACK
+    HEAD team/app/manifests/FALLBACK
+      a-whole c-but: plain, by CALLER
+      b-tags g-attach h-delete: artifact only
+      d-push e-create f-move: plain
+      z-none: 403 DENIED: pull of team/app:FALLBACK is denied: no rule allows user:CALLER to pull team/app:FALLBACK
+    GET team/app/manifests/COSIGNED
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/referrers/TWO
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/referrers/DEV
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET team/app/referrers/NOTHING
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    "#);
+}
+
+#[tokio::test]
+async fn lists_are_for_those_who_may_read_something() {
+    let told =
+        all(&["GET team/app/tags/list", "HEAD team/app/tags/list?n=1", "GET _catalog"]).await;
+    insta::assert_snapshot!(told, @r#"
+    GET team/app/tags/list
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 NAME_UNKNOWN: repository name not known to registry
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    HEAD team/app/tags/list?n=1
+      a-whole b-tags c-but g-attach h-delete: plain
+      d-push e-create f-move: 404 NAME_UNKNOWN: repository name not known to registry
+      z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
+    GET _catalog
+      a-whole b-tags c-but d-push e-create f-move g-attach h-delete z-none: plain
+    "#);
+}
+
+#[tokio::test]
+async fn who_has_no_right_hears_the_same_of_what_is_there_and_what_is_not() {
+    let world = World::new().await;
+    for (there, absent) in [
+        ("GET team/app/manifests/DEV", "GET team/app/manifests/NOTHING"),
+        ("HEAD team/app/manifests/DEV", "HEAD team/app/manifests/NOTHING"),
+        ("GET team/app/blobs/DEV-LAYER", "GET team/app/blobs/NOTHING"),
+        ("GET team/app/referrers/DEV", "GET team/app/referrers/NOTHING"),
+        ("DELETE team/app/manifests/HIDDEN", "DELETE team/app/manifests/NOTHING"),
+    ] {
+        for who in ["b-tags", "g-attach", "h-delete", "z-none"] {
+            let (there, absent) =
+                (world.ask(&user(who), there).await, world.ask(&user(who), absent).await);
+            assert_eq!(there, absent, "{who}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn own_content_is_readable_for_a_day_to_whom_has_a_right_there() {
+    let mut world = World::new().await;
+    let app = repository("team/app");
+    for who in ["d-push", "z-none"] {
+        let subject = user(who).caller.subject;
+        world.inventory.saw_push(&app, &subject, &blob("own"), world.now);
+    }
+    let asked = ["GET team/app/manifests/OWN", "GET team/app/blobs/OWN", "HEAD team/app/blobs/OWN"];
+    for request in asked {
+        assert_eq!(world.ask(&user("d-push"), request).await, "plain");
+        assert_ne!(world.ask(&user("e-create"), request).await, "plain", "it is another's");
+        assert_ne!(world.ask(&user("z-none"), request).await, "plain", "it has no right any more");
+    }
+    let service = Principal {
+        caller: Caller { subject: Subject::Service("d-push".to_owned()), ..user("").caller },
+        ..user("")
+    };
+    assert_ne!(world.ask(&service, asked[0]).await, "plain", "a name is not the caller");
+    world.now += DAY;
+    for request in asked {
+        assert_ne!(world.ask(&user("d-push"), request).await, "plain");
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_policy_closes_vouches_no_more() {
+    let mut world = World::new().await;
+    let request = "GET team/app/manifests/TWO";
+    assert_eq!(world.ask(&user("b-tags"), request).await, "plain");
+    world.policy = policy(&POLICY.replace("team/app:v*", "team/app:v1"));
+    assert_ne!(world.ask(&user("b-tags"), request).await, "plain");
+    world.policy = policy(POLICY);
+    world.now += DAY;
+    assert_ne!(world.ask(&user("b-tags"), request).await, "plain", "nobody saw it for a day");
+}

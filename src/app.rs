@@ -28,7 +28,7 @@ use crate::proxy::{Bound, Gate, Held, ListenError, Listeners, RequestIds, Stop};
 use crate::reload::{PolicyFiles, UsersFile};
 use crate::service::management::{self, Readiness};
 use crate::service::token::{self as token_service, TokenService};
-use crate::token::{InvalidUrl, Issuer, KeyError, KeyFolder};
+use crate::token::{KeyError, KeyFolder};
 use crate::upstream::{self, Origin, Upstream};
 use crate::watch::{INTERVAL, Reloaded, Watch};
 
@@ -47,9 +47,6 @@ pub enum Error {
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The public URL.
-    #[error(transparent)]
-    PublicUrl(#[from] InvalidUrl),
     /// The signing keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -141,10 +138,9 @@ fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
     let now = Timestamp::now();
     let policy = Arc::new(Reloaded::start(PolicyFiles(config.policies.clone()))?);
     let keys = KeyFolder::open(&config.signing_keys, now)?;
-    let issuer = Issuer::new(config.public_url.as_str())?;
     let public = Origin {
         tls: config.public_url.is_https(),
-        authority: issuer.service().parse().map_err(upstream::Error::from)?,
+        authority: config.public_url.authority().clone(),
     };
     let upstream = Arc::new(Upstream::new(config.upstream.clone(), public)?);
     let metrics = Arc::new(Metrics::new());
@@ -154,7 +150,8 @@ fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
         keep: config.audit_keep,
     })?);
     let observer = observer(Arc::clone(&metrics), Arc::clone(&audit));
-    let authenticator = Arc::new(Authenticator::new(issuer, keys.ring(), users, observer)?);
+    let authenticator =
+        Arc::new(Authenticator::new(config.public_url.clone(), keys.ring(), users, observer)?);
     let services = {
         let policy = Arc::clone(&policy);
         let grants = Box::new(move |caller: &_, action, repository: &_| {

@@ -7,6 +7,7 @@
 pub mod app;
 pub mod atomic_file;
 pub mod audit;
+mod authority;
 pub mod authorize;
 pub mod body;
 pub mod certificate;
@@ -19,6 +20,7 @@ pub mod log;
 pub mod metrics;
 pub mod policy_folder;
 pub mod proxy;
+pub mod public_url;
 pub mod refusal;
 pub mod reload;
 pub mod secret;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::body::Body;
 use crate::identity::{AuthError, Challenge, Complaint, Scope};
-use crate::token::Issuer;
+use crate::public_url::PublicUrl;
 use crate::upstream;
 
 /// How much of a message fits into a reason phrase.
@@ -95,7 +95,7 @@ pub enum Refusal {
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// For challenges.
-    pub issuer: &'a Issuer,
+    pub issuer: &'a PublicUrl,
     /// What was asked for, if that was understood.
     pub operation: Option<&'a Operation>,
     /// Reason phrases exist in HTTP/1 alone.
@@ -334,7 +334,7 @@ fn phrase(status: StatusCode, message: &str) -> Option<ReasonPhrase> {
 mod tests {
     use super::*;
 
-    fn context(issuer: &Issuer, version: Version) -> Context<'_> {
+    fn context(issuer: &PublicUrl, version: Version) -> Context<'_> {
         Context { issuer, operation: None, version, request_id: "r1" }
     }
 
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_denial_says_why_in_the_reason_phrase_of_http_1() {
-        let issuer = Issuer::new("https://gate.example").unwrap();
+        let issuer = PublicUrl::new("https://gate.example").unwrap();
         let response =
             denied("rule `no-v2` denies it").response(&context(&issuer, Version::HTTP_11));
         let phrase = response.extensions().get::<ReasonPhrase>().unwrap();
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_phrase_is_short_and_cannot_end_the_line() {
-        let issuer = Issuer::new("https://gate.example").unwrap();
+        let issuer = PublicUrl::new("https://gate.example").unwrap();
         let refusal = denied(&format!("a\r\nSet-Cookie: é {}", "x".repeat(300)));
         let response = refusal.response(&context(&issuer, Version::HTTP_11));
         let phrase = response.extensions().get::<ReasonPhrase>().unwrap().as_bytes();
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_the_upstream_did_stays_in_the_log() {
-        let issuer = Issuer::new("https://gate.example").unwrap();
+        let issuer = PublicUrl::new("https://gate.example").unwrap();
         let refusal = Refusal::from(upstream::Error::Name("internal.example".to_owned()));
         let response = refusal.response(&context(&issuer, Version::HTTP_2));
         assert_eq!(response.status(), StatusCode::BAD_GATEWAY);

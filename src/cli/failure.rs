@@ -84,9 +84,7 @@ impl From<app::Error> for Failure {
         match error {
             app::Error::Policies(error) => error.into(),
             app::Error::Users(error) => error.into(),
-            app::Error::Tls(_) | app::Error::PublicUrl(_) | app::Error::Log(_) => {
-                Self::input(&Mistake::of(&error))
-            }
+            app::Error::Tls(_) | app::Error::Log(_) => Self::input(&Mistake::of(&error)),
             app::Error::Keys(_)
             | app::Error::Upstream(_)
             | app::Error::Audit(_)

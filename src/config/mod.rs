@@ -1,8 +1,6 @@
 //! The configuration file: as written, then resolved into what the parts of the gate run on.
 
-mod authority;
 mod network;
-mod public_url;
 mod resolved;
 mod units;
 mod upstream;
@@ -17,7 +15,6 @@ use std::path::{Path, PathBuf};
 use document::{Diagnostics, Kind, Mistake, Problems, SourceFile};
 
 pub use network::{InvalidNetwork, Network};
-pub use public_url::PublicUrl;
 pub use resolved::{Config, LogFormat};
 
 /// Larger than any configuration that a person keeps.

@@ -9,11 +9,11 @@ use document::{Located, Mistake, Problems};
 use oci::RepositoryName;
 
 use super::network::Network;
-use super::public_url::PublicUrl;
 use super::upstream as upstream_section;
 use super::written::Written;
 use crate::certificate;
 use crate::proxy::{Limits, Listen, Tls};
+use crate::public_url::PublicUrl;
 use crate::{token, upstream};
 
 /// Everything that `serve` needs to know. Paths are absolute or relative to the working directory

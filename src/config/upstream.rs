@@ -8,9 +8,9 @@ use document::{Located, Mistake, Problems, Section, Value};
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use super::authority;
 use super::units::{duration, number};
 use super::written::{path, value};
+use crate::authority;
 use crate::secret::Secret;
 use crate::upstream::{Credentials, Host, Redirects, Settings, Timeouts};
 

@@ -10,11 +10,11 @@ use oci::RepositoryName;
 use tracing_subscriber::EnvFilter;
 
 use super::network::Network;
-use super::public_url::PublicUrl;
 use super::resolved::LogFormat;
 use super::units::{duration, number, size};
 use super::upstream::{self, Upstream};
 use crate::proxy::{Limits, Listen};
+use crate::public_url::PublicUrl;
 
 /// Every key of the file; `None` or empty where it is not there.
 #[derive(Default)]

@@ -9,8 +9,9 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use policy::{Caller, Subject};
 
+use crate::public_url::PublicUrl;
 use crate::secret::Secret;
-use crate::token::{Claims, InvalidToken, Issuer, KeyRing, MAX_TOKEN, verify, verify_expired};
+use crate::token::{Claims, InvalidToken, KeyRing, MAX_TOKEN, verify, verify_expired};
 
 use super::address::ClientAddress;
 use super::credentials::Credentials;
@@ -32,7 +33,7 @@ const REMEMBERED: usize = 16_384;
 /// and a look-up. Their subject is looked up among the users of this moment each time: who is
 /// disabled or removed is refused at the next request, and groups are those of now.
 pub struct Authenticator {
-    issuer: Issuer,
+    issuer: PublicUrl,
     keys: Arc<KeyRing>,
     users: Arc<ArcSwap<Users>>,
     tokens: Recent<[u8; 32], Arc<Claims>>,
@@ -63,7 +64,7 @@ impl Authenticator {
     /// # Errors
     /// When the system has no random numbers.
     pub fn new(
-        issuer: Issuer,
+        issuer: PublicUrl,
         keys: Arc<KeyRing>,
         users: Arc<ArcSwap<Users>>,
         observer: Observer,
@@ -81,7 +82,7 @@ impl Authenticator {
 
     /// The name under which tokens are taken.
     #[must_use]
-    pub fn issuer(&self) -> &Issuer {
+    pub fn issuer(&self) -> &PublicUrl {
         &self.issuer
     }
 

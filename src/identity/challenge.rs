@@ -5,14 +5,14 @@ use std::fmt;
 use http::HeaderValue;
 use oci::RepositoryName;
 
-use crate::token::Issuer;
+use crate::public_url::PublicUrl;
 
 /// A `WWW-Authenticate` value (RFC 6750, section 3; the Docker token specification). It is built
 /// from the configuration and from validated names, never from a header of the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Challenge<'a> {
     /// Where to go, and what to name there.
-    pub issuer: &'a Issuer,
+    pub issuer: &'a PublicUrl,
     /// What to ask for; nothing for `/v2/`.
     pub scope: Option<&'a Scope>,
     /// What is wrong with the token that came; nothing where none came.
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn value(scope: Option<&Scope>, complaint: Option<Complaint>) -> String {
-        let issuer = Issuer::new("https://gate.example:5443").unwrap();
+        let issuer = PublicUrl::new("https://gate.example:5443").unwrap();
         let header = Challenge { issuer: &issuer, scope, complaint }.header();
         header.to_str().unwrap().to_owned()
     }

@@ -10,8 +10,8 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use oci::Operation;
 
+use crate::public_url::PublicUrl;
 use crate::refusal::Refusal;
-use crate::token::Issuer;
 
 /// What a client may say to the upstream, beside what the operation itself says.
 const TO_UPSTREAM: [HeaderName; 5] =
@@ -52,7 +52,7 @@ pub(super) struct Forwarded<'a> {
 pub(super) fn to_upstream(
     client: &HeaderMap,
     operation: &Operation,
-    issuer: &Issuer,
+    issuer: &PublicUrl,
     forwarded: Forwarded<'_>,
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(16);
@@ -85,7 +85,7 @@ pub(super) fn to_upstream(
         _ => {}
     }
     // As the gate is known, not as this connection came: something else may terminate TLS.
-    let proto = if issuer.public_url().starts_with("https:") { "https" } else { "http" };
+    let proto = if issuer.as_str().starts_with("https:") { "https" } else { "http" };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     headers.insert(VIA, HeaderValue::from_static("1.1 portcullis"));
     for (name, text) in [
@@ -167,8 +167,8 @@ mod tests {
         pairs.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect()
     }
 
-    fn issuer() -> Issuer {
-        Issuer::new("https://gate.example").unwrap()
+    fn issuer() -> PublicUrl {
+        PublicUrl::new("https://gate.example").unwrap()
     }
 
     fn forwarded() -> Forwarded<'static> {

@@ -7,7 +7,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::identity::AuthError;
-use crate::token::{Issuer, MintError};
+use crate::public_url::PublicUrl;
+use crate::token::MintError;
 
 /// An error in both of the forms that clients read: OAuth's (RFC 6749, section 5.2) and the
 /// registry's `errors`, whose text docker prints.
@@ -75,7 +76,7 @@ impl OauthError {
 
     /// A credential that was not accepted. The challenge is Basic (RFC 9110, section 15.5.2 wants
     /// one): a Bearer one would send the client here again, and docker would hide the text.
-    pub(super) fn credential(error: &AuthError, issuer: &Issuer) -> Self {
+    pub(super) fn credential(error: &AuthError, issuer: &PublicUrl) -> Self {
         let message = error.to_string();
         let refusal = match error {
             AuthError::Malformed(_) => Self::invalid_request(message),

@@ -8,8 +8,9 @@ use http::{StatusCode, Uri};
 use tokio::time::timeout;
 
 use crate::identity::Credentials;
+use crate::public_url::PublicUrl;
 use crate::secret::Secret;
-use crate::token::{Issuer, Scopes};
+use crate::token::Scopes;
 
 use super::oauth::OauthError;
 
@@ -45,14 +46,14 @@ pub(super) struct TokenForm {
 }
 
 /// Reads the query of a GET.
-pub(super) fn from_query(uri: &Uri, issuer: &Issuer) -> Result<Scopes, OauthError> {
+pub(super) fn from_query(uri: &Uri, issuer: &PublicUrl) -> Result<Scopes, OauthError> {
     scopes(&query(uri)?, issuer)
 }
 
 /// Reads the form of a POST.
 pub(super) async fn from_form(
     mut request: Request,
-    issuer: &Issuer,
+    issuer: &PublicUrl,
 ) -> Result<TokenForm, OauthError> {
     query(request.uri())?;
     DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
@@ -104,7 +105,7 @@ fn query(uri: &Uri) -> Result<Pairs, OauthError> {
     }
 }
 
-fn scopes(pairs: &Pairs, issuer: &Issuer) -> Result<Scopes, OauthError> {
+fn scopes(pairs: &Pairs, issuer: &PublicUrl) -> Result<Scopes, OauthError> {
     for name in KNOWN {
         one(pairs, name)?;
     }

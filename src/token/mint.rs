@@ -13,9 +13,9 @@ use crate::identity::Access;
 use crate::secret::Secret;
 
 use super::claims::{Claims, Kind};
-use super::issuer::Issuer;
 use super::ring::KeyRing;
 use super::verify::{MAX_TOKEN, TYPE};
+use crate::public_url::PublicUrl;
 
 /// What a token is to say.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ pub enum MintError {
 pub fn mint(
     order: Order,
     keys: &KeyRing,
-    issuer: &Issuer,
+    issuer: &PublicUrl,
     now: Timestamp,
 ) -> Result<(Secret, Claims), MintError> {
     let Some(kind) = Kind::of(&order.subject) else {
@@ -73,7 +73,7 @@ pub fn mint(
         return Err(MintError::NoTime);
     }
     let claims = Claims {
-        iss: issuer.public_url().to_owned(),
+        iss: issuer.as_str().to_owned(),
         aud: issuer.service().to_owned(),
         sub: order.subject.to_string(),
         iat: made,

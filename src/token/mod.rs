@@ -2,7 +2,6 @@
 
 mod access;
 mod claims;
-mod issuer;
 mod keys;
 mod mint;
 mod ring;
@@ -11,7 +10,6 @@ mod settings;
 mod verify;
 
 pub use claims::{Claims, Kind};
-pub use issuer::{InvalidUrl, Issuer};
 pub use keys::{KeyError, KeyFolder};
 pub use mint::{MintError, Order, mint};
 pub use ring::{BadKey, KeyRing};

@@ -8,9 +8,9 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 
 use super::claims::Claims;
-use super::issuer::Issuer;
 use super::ring::KeyRing;
 use crate::proxy::seal::UPLOAD_LIFE;
+use crate::public_url::PublicUrl;
 
 /// The longest token, in bytes. A longer one is neither made nor looked at.
 pub const MAX_TOKEN: usize = 8 * 1024;
@@ -74,7 +74,7 @@ struct Header {
 pub fn verify(
     token: &str,
     keys: &KeyRing,
-    issuer: &Issuer,
+    issuer: &PublicUrl,
     now: Timestamp,
 ) -> Result<Claims, InvalidToken> {
     let claims = authentic(token, keys, issuer)?;
@@ -90,7 +90,7 @@ pub fn verify(
 pub(crate) fn verify_expired(
     token: &str,
     keys: &KeyRing,
-    issuer: &Issuer,
+    issuer: &PublicUrl,
     now: Timestamp,
 ) -> Result<Claims, InvalidToken> {
     let claims = authentic(token, keys, issuer)?;
@@ -103,7 +103,7 @@ pub(crate) fn verify_expired(
 }
 
 /// Everything about a token but its time.
-fn authentic(token: &str, keys: &KeyRing, issuer: &Issuer) -> Result<Claims, InvalidToken> {
+fn authentic(token: &str, keys: &KeyRing, issuer: &PublicUrl) -> Result<Claims, InvalidToken> {
     let header = header(token)?;
     if header.alg != "EdDSA" || header.typ != TYPE {
         return Err(InvalidToken::Header);
@@ -115,7 +115,7 @@ fn authentic(token: &str, keys: &KeyRing, issuer: &Issuer) -> Result<Claims, Inv
             _ => InvalidToken::Signature,
         })?
         .claims;
-    if claims.iss != issuer.public_url() {
+    if claims.iss != issuer.as_str() {
         return Err(InvalidToken::Issuer);
     }
     if claims.aud != issuer.service() {

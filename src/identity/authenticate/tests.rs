@@ -56,7 +56,7 @@ impl Gate {
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
         let observer = Observer::new(move |event| seen.lock().unwrap().push(format!("{event:?}")));
-        let issuer = Issuer::new("https://gate.example").unwrap();
+        let issuer = PublicUrl::new("https://gate.example").unwrap();
         let authenticator =
             Arc::new(Authenticator::new(issuer, keys, Arc::clone(&users), observer).unwrap());
         Self { authenticator, users, events }

@@ -18,7 +18,8 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::identity::users::Users;
 use crate::identity::{Access, Observer};
-use crate::token::{Claims, Issuer, KeyRing, verify};
+use crate::public_url::PublicUrl;
+use crate::token::{Claims, KeyRing, verify};
 
 fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -71,7 +72,7 @@ impl Gate {
             });
         });
         let authenticator = Authenticator::new(
-            Issuer::new("https://svc.example").unwrap(),
+            PublicUrl::new("https://svc.example").unwrap(),
             Arc::clone(&keys),
             Arc::new(ArcSwap::from_pointee(users)),
             observer,
@@ -120,7 +121,7 @@ impl Gate {
         let json = answer.json();
         assert_eq!(answer.status, StatusCode::OK, "{json}");
         assert_eq!(json["token"], json["access_token"]);
-        let issuer = Issuer::new("https://svc.example").unwrap();
+        let issuer = PublicUrl::new("https://svc.example").unwrap();
         verify(json["token"].as_str().unwrap(), &self.keys, &issuer, now()).unwrap()
     }
 }
@@ -290,7 +291,7 @@ async fn a_token_shown_as_the_password_gives_no_more_than_it_has() {
         lifetime: Duration::from_secs(90),
         not_after: None,
     };
-    let issuer = Issuer::new("https://svc.example").unwrap();
+    let issuer = PublicUrl::new("https://svc.example").unwrap();
     let (token, first) = mint(order, &gate.keys, &issuer, now()).unwrap();
     let wanted = "service=svc.example&scope=repository:w/app:pull,push&scope=repository:team/app:pull&scope=registry:catalog:*";
     let answer = gate.get(wanted, Some(("alice", token.expose()))).await;

@@ -18,8 +18,8 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(NOW + seconds).unwrap()
 }
 
-fn issuer() -> Issuer {
-    Issuer::new("https://gate.example:5443").unwrap()
+fn issuer() -> PublicUrl {
+    PublicUrl::new("https://gate.example:5443").unwrap()
 }
 
 fn new_key() -> Vec<u8> {

@@ -6,7 +6,7 @@ use crate::certificate::Host;
 
 /// Whether `authority` is a host that can be looked up or connected to and perhaps a port, and
 /// nothing else. `http` accepts more than that: user names, empty ports, ports of any text.
-pub(super) fn is_plain(authority: &Authority) -> bool {
+pub(crate) fn is_plain(authority: &Authority) -> bool {
     let host = authority.host();
     let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let Some(port) = authority.as_str().strip_prefix(host) else { return false };

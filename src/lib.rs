@@ -5,7 +5,6 @@
 //! forwards (`proxy`, `upstream`). `app.rs` builds all of it once.
 
 pub mod app;
-pub mod atomic_file;
 pub mod audit;
 mod authority;
 pub mod authorize;
@@ -14,6 +13,7 @@ pub mod certificate;
 pub mod cli;
 pub mod config;
 pub mod content;
+pub mod files;
 pub mod identity;
 pub mod inventory;
 pub mod log;

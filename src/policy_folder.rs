@@ -5,12 +5,14 @@
 //! else could be a policy that was forgotten is an error: a rule that is not read may be a denial.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::digest;
 use policy::{Compiled, Diagnostics, Policy, SourceFile};
+
+use crate::files;
+use crate::watch::Fingerprint;
 
 /// Of all files together; a hundred thousand rules fit.
 const MAX_SIZE: u64 = 64 << 20;
@@ -24,8 +26,8 @@ const MAX_DEPTH: usize = 16;
 pub struct Sources {
     /// In the order of their paths, which begin with the folder's own name.
     pub files: Vec<SourceFile>,
-    /// SHA-256 over paths and contents: equal for equal policies and no others.
-    pub sha256: [u8; 32],
+    /// Of paths and contents: equal for equal policies and no others.
+    pub fingerprint: Fingerprint,
 }
 
 /// Why the folder gives no policy.
@@ -86,12 +88,16 @@ pub fn read(folder: &Path) -> Result<Sources, Error> {
     let mut left = MAX_SIZE;
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        let text = read_file(&path, left)?.ok_or_else(|| Error::TooMuch(folder.to_owned()))?;
+        let text = files::read_text(&path, left).map_err(|source| match source.kind() {
+            io::ErrorKind::InvalidData => Error::NotText(path.clone()),
+            _ => Error::Unreadable { path: path.clone(), source },
+        })?;
+        let text = text.ok_or_else(|| Error::TooMuch(folder.to_owned()))?;
         left -= text.len() as u64;
         files.push(SourceFile { path: shown(folder, &path)?, text });
     }
-    let sha256 = sha256(&files);
-    Ok(Sources { files, sha256 })
+    let parts = files.iter().flat_map(|file| [file.path.as_bytes(), file.text.as_bytes()]);
+    Ok(Sources { fingerprint: Fingerprint::of(parts), files })
 }
 
 fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Error> {
@@ -132,38 +138,12 @@ fn metadata(path: &Path) -> Result<Metadata, Error> {
     fs::metadata(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })
 }
 
-/// `None` if there is more in the file than `most` bytes.
-fn read_file(path: &Path, most: u64) -> Result<Option<String>, Error> {
-    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    let size = file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if size as u64 > most {
-        return Ok(None);
-    }
-    String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText(path.to_owned()))
-}
-
 /// The path from the folder's own name on, such as `policies/teams.yaml`: denials show it, and where
 /// on this machine the folder lies is nobody's business.
 fn shown(folder: &Path, path: &Path) -> Result<String, Error> {
     let above = folder.file_name().and(folder.parent()).unwrap_or(folder);
     let shown = path.strip_prefix(above).unwrap_or(path);
     shown.to_str().map(str::to_owned).ok_or_else(|| Error::NotText(path.to_owned()))
-}
-
-/// Each part counts with its length, so that moving a byte from one to the next shows.
-fn sha256(files: &[SourceFile]) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for file in files {
-        for part in [file.path.as_bytes(), file.text.as_bytes()] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-    }
-    let mut sum = [0; 32];
-    sum.copy_from_slice(context.finish().as_ref());
-    sum
 }
 
 impl Error {
@@ -261,18 +241,18 @@ mod tests {
     #[test]
     fn more_than_fits_is_refused_before_it_is_held() {
         let folder = folder(&[]);
-        let file = File::create(folder.path().join("policies/a.yaml")).unwrap();
+        let file = fs::File::create(folder.path().join("policies/a.yaml")).unwrap();
         file.set_len(MAX_SIZE + 1).unwrap();
         assert!(matches!(sources(&folder), Err(Error::TooMuch(_))));
     }
 
     #[test]
-    fn the_hash_is_of_names_and_contents_wherever_the_folder_is() {
-        let sha256 = |files: &[(&str, &str)]| sources(&folder(files)).unwrap().sha256;
-        let one = sha256(&[("a.yaml", "x"), ("b.yaml", "y")]);
-        assert_eq!(one, sha256(&[("b.yaml", "y"), ("a.yaml", "x")]));
-        assert_ne!(one, sha256(&[("a.yaml", "xy"), ("b.yaml", "")]));
-        assert_ne!(one, sha256(&[("a.yaml", "x"), ("c.yaml", "y")]));
-        assert_ne!(one, sha256(&[("a.yaml", "x")]));
+    fn the_fingerprint_is_of_names_and_contents_wherever_the_folder_is() {
+        let print = |files: &[(&str, &str)]| sources(&folder(files)).unwrap().fingerprint;
+        let one = print(&[("a.yaml", "x"), ("b.yaml", "y")]);
+        assert_eq!(one, print(&[("b.yaml", "y"), ("a.yaml", "x")]));
+        assert_ne!(one, print(&[("a.yaml", "xy"), ("b.yaml", "")]));
+        assert_ne!(one, print(&[("a.yaml", "x"), ("c.yaml", "y")]));
+        assert_ne!(one, print(&[("a.yaml", "x")]));
     }
 }

@@ -37,11 +37,11 @@ impl Source for PolicyFiles {
     }
 
     fn fingerprint(content: &Sources) -> Fingerprint {
-        Fingerprint::of([content.sha256.as_slice()])
+        content.fingerprint
     }
 
     fn load(&self, content: Sources) -> Result<LoadedPolicy, LoadError> {
-        let sha256 = Self::fingerprint(&content);
+        let sha256 = content.fingerprint;
         let compiled = Policy::compile(&content.files)?;
         if !compiled.warnings.is_empty() {
             tracing::warn!("the policies have warnings; `portcullis policy check` shows them");

@@ -210,6 +210,6 @@ fn pem(certificate: &CertificateDer<'_>) -> String {
 
 /// Puts the file in place in one step: a running gate that polls it never sees half of it.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
-    crate::atomic_file::write(path, text.as_bytes(), mode)
+    crate::files::replace(path, text.as_bytes(), mode)
         .map_err(|source| Error::Unwritable { path: path.to_owned(), source })
 }

@@ -7,8 +7,7 @@ mod upstream;
 mod variables;
 mod written;
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,8 @@ use document::{Diagnostics, Kind, Mistake, Problems, SourceFile};
 
 pub use network::{InvalidNetwork, Network};
 pub use resolved::{Config, LogFormat};
+
+use crate::files;
 
 /// Larger than any configuration that a person keeps.
 const MAX_SIZE: u64 = (CONFIGURATION.max_mib as u64) << 20;
@@ -72,11 +73,9 @@ pub fn management_address(path: &Path) -> Result<SocketAddr, Error> {
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-    let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    let size = file.take(MAX_SIZE + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if size as u64 > MAX_SIZE { Err(Error::TooLarge(path.to_owned())) } else { Ok(text) }
+    let text = files::read_text(path, MAX_SIZE)
+        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    text.ok_or_else(|| Error::TooLarge(path.to_owned()))
 }
 
 impl Config {

@@ -10,8 +10,7 @@ mod edit;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -20,6 +19,7 @@ use document::{Diagnostics, Entry, Kind, Mistake, Node, Problems, SourceFile, Va
 pub use edit::{Change, EditError, edit};
 
 use super::password::{InvalidHash, PasswordHash};
+use crate::files;
 
 /// There is room for some fifty thousand users.
 const USERS_FILE: Kind = Kind {
@@ -155,11 +155,9 @@ impl fmt::Display for Name {
 /// # Errors
 /// It cannot be read, or is larger than 16 MiB.
 pub fn read(path: &Path) -> Result<String, Error> {
-    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-    let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    let size = file.take(MAX_SIZE + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if size as u64 > MAX_SIZE { Err(Error::TooLarge(path.to_owned())) } else { Ok(text) }
+    let text = files::read_text(path, MAX_SIZE)
+        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    text.ok_or_else(|| Error::TooLarge(path.to_owned()))
 }
 
 /// What stands below `users`. An empty file is refused, as it may be one that is being written; a

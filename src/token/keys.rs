@@ -1,8 +1,8 @@
 //! The folder with the gate's keys.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
 use super::ring::{BadKey, KeyRing};
+use crate::files::{self, Exposed};
 
 /// The file of the key that seals upload locations: 256 bits in base64.
 const SEALING: &str = "sealing.key";
@@ -48,23 +49,12 @@ pub enum KeyError {
         .0.display()
     )]
     Write(PathBuf, #[source] io::Error),
-    /// Others than its owner may read a key.
+    /// Others on this machine can read or replace a key.
     #[error(
-        "`{}` can be read by everyone (mode {mode:03o}); run `chmod 600 {}`",
+        "the key {} is open to others (mode {mode:03o}); run `chmod 600 {}`",
         .path.display(), .path.display()
     )]
-    WorldReadable {
-        /// The key.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Others than its owner may replace a key.
-    #[error(
-        "`{}` can be written by others than its owner (mode {mode:03o}); run `chmod 600 {}`",
-        .path.display(), .path.display()
-    )]
-    Writable {
+    Exposed {
         /// The key.
         path: PathBuf,
         /// Its permission bits.
@@ -175,15 +165,9 @@ fn sealing_key(path: &Path) -> Result<SealingKey, KeyError> {
 
 /// Reads a key that nobody else may read or replace.
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let cannot_read = |error| KeyError::Read(path.to_owned(), error);
-    let mode = fs::metadata(path).map_err(cannot_read)?.permissions().mode() & 0o777;
-    if mode & 0o022 != 0 {
-        return Err(KeyError::Writable { path: path.to_owned(), mode });
-    }
-    if mode & 0o004 != 0 {
-        return Err(KeyError::WorldReadable { path: path.to_owned(), mode });
-    }
-    fs::read(path).map(Zeroizing::new).map_err(cannot_read)
+    let secret =
+        files::read_secret(path).map_err(|error| KeyError::Read(path.to_owned(), error))?;
+    secret.map_err(|Exposed(mode)| KeyError::Exposed { path: path.to_owned(), mode })
 }
 
 fn make_signing_key(folder: &Path, now: Timestamp) -> Result<(), KeyError> {
@@ -210,31 +194,22 @@ fn make_sealing_key(path: &Path) -> Result<(), KeyError> {
     write(path, text.as_bytes())
 }
 
-/// Makes a file that is complete or not there, whenever the machine stops. One that is there
-/// already stays.
+/// Makes a file that its owner alone can read. One that is there already stays: a replica that
+/// started at the same time made it.
 fn write(path: &Path, content: &[u8]) -> Result<(), KeyError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let attempt = || {
-        let mut file = tempfile::Builder::new()
-            .prefix(".key")
-            .permissions(Permissions::from_mode(0o600))
-            .tempfile_in(folder)?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        match file.persist_noclobber(path) {
-            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(error.error);
-            }
-            _ => {}
+    match files::create(path, content, 0o600) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(KeyError::Write(path.to_owned(), error))
         }
-        fs::File::open(folder)?.sync_all()
-    };
-    attempt().map_err(|error: io::Error| KeyError::Write(path.to_owned(), error))
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::time::Duration;
 
     use super::*;
@@ -287,19 +262,14 @@ mod tests {
 
     #[test]
     fn a_key_that_others_can_read_or_replace_is_refused_with_the_remedy() {
-        for (bad, word) in [
-            (0o604, "read by everyone"),
-            (0o644, "read by everyone"),
-            (0o660, "written by others"),
-            (0o602, "written by others"),
-        ] {
+        for bad in [0o604, 0o644, 0o660, 0o602] {
             for file in ["signing-20260102T030405Z.pem", SEALING] {
                 let folder = tempfile::tempdir().unwrap();
                 KeyFolder::open(folder.path(), now()).unwrap();
                 let path = folder.path().join(file);
                 set_mode(&path, bad);
                 let text = KeyFolder::open(folder.path(), now()).unwrap_err().to_string();
-                assert!(text.contains(word), "{text}");
+                assert!(text.contains(&format!("is open to others (mode {bad:03o})")), "{text}");
                 assert!(text.contains(&format!("chmod 600 {}", path.display())), "{text}");
             }
         }

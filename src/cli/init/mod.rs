@@ -1,9 +1,9 @@
 //! `portcullis init`.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs::DirBuilder;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,6 +14,7 @@ use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
 use crate::certificate::{Host, make_development};
 use crate::config::Config;
+use crate::files;
 use crate::identity::password;
 use crate::secret::Secret;
 
@@ -150,13 +151,7 @@ fn make_folder(path: &Path, mode: u32) -> Result<(), Failure> {
 
 /// Makes a new file; one that appeared in the meantime is not touched.
 fn make_file(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .map_err(|error| unwritable(path, &error))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| unwritable(path, &e))
+    files::create(path, text.as_bytes(), mode).map_err(|error| unwritable(path, &error))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

@@ -13,7 +13,7 @@ use document::{Entry, Node, Problems, Value};
 
 use super::super::password::PasswordHash;
 use super::{Error, Name, USERS_FILE, User, Users, entries, read};
-use crate::atomic_file;
+use crate::files;
 
 /// What is to change.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ pub fn edit(path: &Path, name: &Name, change: &Change) -> Result<(), EditError> 
         return Err(EditError::Layout(path.clone()));
     }
     let mode = fs::metadata(path).map_err(unwritable)?.permissions().mode() & 0o640;
-    atomic_file::write(path, new.as_bytes(), mode).map_err(unwritable)
+    files::replace(path, new.as_bytes(), mode).map_err(unwritable)
 }
 
 fn changed(mut users: Users, name: &Name, change: &Change) -> Result<Users, EditError> {

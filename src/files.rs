@@ -19,19 +19,23 @@ pub type Secret = Result<Zeroizing<Vec<u8>>, Exposed>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exposed(pub u32);
 
+/// Reads a file of at most `most` bytes. `None`: there is more in it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let size = File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((size as u64 <= most).then_some(bytes))
+}
+
 /// Reads a text of at most `most` bytes. `None`: there is more in the file.
 ///
 /// # Errors
 /// It cannot be read, or is no UTF-8.
 pub fn read_text(path: &Path, most: u64) -> io::Result<Option<String>> {
-    let mut bytes = Vec::new();
-    let size = File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    if size as u64 > most {
-        return Ok(None);
-    }
-    String::from_utf8(bytes)
-        .map(Some)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    let text = read(path, most)?.map(String::from_utf8).transpose();
+    text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Reads a secret, which nobody but its owner and group may read and nobody but its owner change.

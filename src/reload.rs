@@ -48,6 +48,13 @@ impl Source for PolicyFiles {
         }
         Ok(LoadedPolicy { policy: Arc::new(compiled.policy), sha256 })
     }
+
+    fn help(error: &LoadError) -> Option<String> {
+        match error {
+            LoadError::Folder(error) => error.help().map(str::to_owned),
+            LoadError::Policy(_) => None,
+        }
+    }
 }
 
 /// The users file.

@@ -75,6 +75,11 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// The content is wrong.
     fn load(&self, content: Self::Content) -> Result<Self::Value, Self::Error>;
+
+    /// What to do about a failure, where its message does not say so.
+    fn help(_: &Self::Error) -> Option<String> {
+        None
+    }
 }
 
 /// A value that follows its files. The last good one stays in force while they are wrong.
@@ -135,6 +140,7 @@ impl<S: Source> Reloaded<S> {
             Err(error) => {
                 tracing::error!(
                     error = %Causes(&error),
+                    help = S::help(&error),
                     "{} changed and is wrong; the last good one stays in force",
                     self.source.name()
                 );

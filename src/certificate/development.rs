@@ -19,7 +19,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::{Error, not_after, read_chain, refuse_exposed};
+use super::{Error, not_after, read_chain, read_key};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// The CA is given to clients by hand, so it should hold a while.
@@ -129,11 +129,8 @@ fn new_ca(certificate: &Path, key: &Path, now: SystemTime) -> Result<Ca, Error> 
 }
 
 fn kept_ca(certificate: &Path, key: &Path) -> Result<Ca, Error> {
-    refuse_exposed(key)?;
+    let pair = KeyPair::try_from(&read_key(key)?)?;
     let ca = read_chain(certificate)?.swap_remove(0);
-    let text = fs::read_to_string(key)
-        .map_err(|source| Error::Unreadable { path: key.to_owned(), source })?;
-    let pair = KeyPair::from_pem(&text)?;
     Ok((ca, Issuer::new(ca_params(&pair), pair)))
 }
 
@@ -183,8 +180,9 @@ fn vouches(
     server: &CertificateDer<'_>,
     made: &Development,
 ) -> Result<(), Error> {
-    if let Some(end) = not_after(ca).filter(|end| *end <= Timestamp::now()) {
-        return Err(Error::Ended { path: made.ca.clone(), end });
+    let end = not_after(&made.ca, std::slice::from_ref(ca))?;
+    if end <= Timestamp::now() {
+        return Err(Error::CaEnded { path: made.ca.clone(), end });
     }
     let is_accepted = || {
         let mut roots = RootCertStore::empty();

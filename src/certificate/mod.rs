@@ -1,122 +1,68 @@
 //! Certificates and keys in PEM files: reading them, judging them, making some for development.
 
 mod development;
-mod expiry;
+mod error;
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use document::Mistake;
+use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use x509_parser::parse_x509_certificate;
+use zeroize::Zeroizing;
 
 pub use development::{Development, Host, InvalidHost, make_development};
-pub use expiry::not_after;
-use jiff::Timestamp;
+pub use error::Error;
 
+use crate::files::{self, Exposed};
 use crate::proxy::Tls;
+use crate::watch::Fingerprint;
 
-/// Why a certificate or key is of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file is not PEM, or the part that is looked for is not in it.
-    #[error("{} holds no {what} in PEM form", path.display())]
-    NotPem {
-        /// Which file.
-        path: PathBuf,
-        /// What was looked for.
-        what: &'static str,
-        /// What is wrong with it.
-        source: pem::Error,
-    },
-    /// Others on this machine can read or change the key.
-    #[error("the key {} is open to others (mode {mode:03o})", path.display())]
-    Exposed {
-        /// Which key.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The key belongs to another certificate.
-    #[error("the certificate {} and the key {} do not go together", certificate.display(), key.display())]
-    Mismatch {
-        /// Which certificate.
-        certificate: PathBuf,
-        /// Which key.
-        key: PathBuf,
-    },
-    /// The certificate or the key is of a kind that TLS cannot use.
-    #[error("TLS cannot use the certificate {} with the key {}", certificate.display(), key.display())]
-    Unusable {
-        /// Which certificate.
-        certificate: PathBuf,
-        /// Which key.
-        key: PathBuf,
-        /// What TLS says to it.
-        source: rustls::Error,
-    },
-    /// A certificate cannot be made.
-    #[error("cannot make a certificate")]
-    Make(#[from] rcgen::Error),
-    /// The CA of the folder is no longer valid.
-    #[error("the CA {} ended on {}", path.display(), end.strftime("%Y-%m-%d"))]
-    Ended {
-        /// Which CA.
-        path: PathBuf,
-        /// When it ended.
-        end: Timestamp,
-    },
-    /// The CA of the folder does not belong to the key beside it.
-    #[error("the CA {} does not vouch for what the key beside it signs", .0.display())]
-    WrongCa(PathBuf),
-    /// A file cannot be written.
-    #[error("cannot write {}", path.display())]
-    Unwritable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+/// Larger than the certificates of all the CAs that a system trusts.
+const MAX_SIZE: u64 = 4 << 20;
+
+/// A certificate and the key that belongs to it, for TLS to serve.
+#[derive(Debug)]
+pub struct Pair {
+    /// Both, and the certificates that signed the first one.
+    pub certified: Arc<CertifiedKey>,
+    /// When the certificate ends.
+    pub ends: Timestamp,
 }
 
-impl Error {
-    /// What to do about it.
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::Unreadable { path, source } if source.kind() == io::ErrorKind::NotFound => {
-                let folder = path.parent().unwrap_or(path).display();
-                Some(format!(
-                    "put it there, or make some for development: `portcullis certs dev {folder}`"
-                ))
-            }
-            Self::Exposed { path, .. } => Some(format!("run `chmod 600 {}`", path.display())),
-            Self::Mismatch { .. } => {
-                Some("the first certificate of the file must be the one made for this key".into())
-            }
-            Self::WrongCa { .. } => Some(
-                "remove ca.crt and ca.key to have a new CA, and give clients the new ca.crt".into(),
-            ),
-            _ => None,
-        }
+/// The files of a pair as they were read.
+#[derive(Debug)]
+pub struct PairFiles {
+    certificate: Vec<u8>,
+    key: Zeroizing<Vec<u8>>,
+}
+
+impl PairFiles {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// One of them cannot be read, or others can read or change the key.
+    pub fn read(Tls { certificate, key }: &Tls) -> Result<Self, Error> {
+        Ok(Self { certificate: read(certificate)?, key: read_closed(key)? })
     }
 
-    /// The same, to be noted at the place in a file that names the certificate.
+    /// Stands for the content of both.
     #[must_use]
-    pub fn mistake(&self) -> Mistake {
-        Mistake::of(self).maybe_help(self.help())
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of([self.certificate.as_slice(), &self.key])
+    }
+
+    /// Understands both; `tls` says how to call them.
+    ///
+    /// # Errors
+    /// They are no pair that TLS can serve.
+    pub fn pair(&self, tls: &Tls) -> Result<Pair, Error> {
+        let chain = chain(&tls.certificate, &self.certificate)?;
+        pair(tls, chain, &private_key(&tls.key, &self.key)?)
     }
 }
 
@@ -125,61 +71,81 @@ impl Error {
 /// # Errors
 /// The file cannot be read or holds none.
 pub fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let text = read(path)?;
-    let what = "certificate";
-    let not_pem = |source| Error::NotPem { path: path.to_owned(), what, source };
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(not_pem)?;
-    if chain.is_empty() { Err(not_pem(pem::Error::NoItemsFound)) } else { Ok(chain) }
+    chain(path, &read(path)?)
 }
 
 /// Reads the private key of a PEM file that nobody but its owner and group may read, and nobody but
-/// its owner change (Kubernetes mounts secrets with mode 0440).
+/// its owner change.
 ///
 /// # Errors
 /// The file cannot be read, is open to others or holds no key.
 pub fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    refuse_exposed(path)?;
-    let what = "private key";
-    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|source| Error::NotPem {
-        path: path.to_owned(),
-        what,
-        source,
-    })
+    private_key(path, &read_closed(path)?)
 }
 
-/// The pair that TLS serves.
+/// The pair that TLS serves; `tls` says how to call its files.
 ///
 /// # Errors
-/// The key is not the certificate's; `tls` says which files to name then.
-pub fn certified_key(
+/// TLS cannot use one of them, or the key is not the certificate's.
+pub fn pair(
     tls: &Tls,
     chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<CertifiedKey, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    CertifiedKey::from_der(chain, key, &provider).map_err(|source| {
-        let (certificate, key) = (tls.certificate.clone(), tls.key.clone());
-        match source {
-            rustls::Error::InconsistentKeys(_) => Error::Mismatch { certificate, key },
-            _ => Error::Unusable { certificate, key, source },
-        }
+    key: &PrivateKeyDer<'static>,
+) -> Result<Pair, Error> {
+    let ends = not_after(&tls.certificate, &chain)?;
+    let key = aws_lc_rs::default_provider()
+        .key_provider
+        .load_private_key(key.clone_key())
+        .map_err(|source| Error::UnusableKey { path: tls.key.clone(), source })?;
+    let certified = CertifiedKey::new(chain, key);
+    // A key that cannot tell its public half is refused too: every kind that we load can.
+    certified.keys_match().map_err(|_| Error::Mismatch {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+    })?;
+    Ok(Pair { certified: Arc::new(certified), ends })
+}
+
+/// When the first certificate of the file at `path` ends (RFC 5280 §4.1.2.5). What lies behind the
+/// year 9999 counts as the end of time.
+///
+/// # Errors
+/// There is none in `chain`, or it is none inside.
+pub fn not_after(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Timestamp, Error> {
+    let Some(first) = chain.first() else {
+        return Err(Error::NoCertificate(path.to_owned()));
+    };
+    let (_, certificate) = parse_x509_certificate(first)
+        .map_err(|source| Error::NotX509 { path: path.to_owned(), source })?;
+    let seconds = certificate.validity().not_after.timestamp();
+    Ok(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
+}
+
+fn chain(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    // What the parser says of a place is bytes as numbers, which helps nobody.
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(text)
+        .collect::<Result<_, _>>()
+        .map_err(|_| Error::Damaged(path.to_owned()))?;
+    if chain.is_empty() { Err(Error::NoCertificate(path.to_owned())) } else { Ok(chain) }
+}
+
+fn private_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
+        pem::Error::NoItemsFound => Error::NoKey(path.to_owned()),
+        _ => Error::Damaged(path.to_owned()),
     })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+    let bytes = files::read(path, MAX_SIZE).map_err(unreadable)?;
+    bytes.ok_or_else(|| unreadable(io::ErrorKind::FileTooLarge.into()))
 }
 
-fn refuse_exposed(path: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata =
-        fs::metadata(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o027 == 0 {
-        return Ok(());
-    }
-    Err(Error::Exposed { path: path.to_owned(), mode })
+fn read_closed(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let secret = files::read_secret(path)
+        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    secret.map_err(|Exposed(mode)| Error::Exposed { path: path.to_owned(), mode })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::certificate;
 use crate::config;
 use crate::identity::users;
 use crate::policy_folder::LoadError;
+use crate::proxy::tls::TlsError;
 
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +85,7 @@ impl From<app::Error> for Failure {
         match error {
             app::Error::Policies(error) => error.into(),
             app::Error::Users(error) => error.into(),
+            app::Error::Tls(TlsError::Pair(error)) => error.into(),
             app::Error::Tls(_) | app::Error::Log(_) => Self::input(&Mistake::of(&error)),
             app::Error::Keys(_)
             | app::Error::Upstream(_)

@@ -169,7 +169,7 @@ fn tls(
         .map_err(|error| note(&written.certificate, error.mistake()));
     let key = certificate::read_key(&tls.key).map_err(|error| note(&written.key, error.mistake()));
     if let (Ok(chain), Ok(key)) = (chain, key)
-        && let Err(error) = certificate::certified_key(&tls, chain, key)
+        && let Err(error) = certificate::pair(&tls, chain, &key)
     {
         note(&written.certificate, error.mistake());
     }

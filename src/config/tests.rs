@@ -193,11 +193,13 @@ fn the_upstream_is_an_address_and_nothing_else() {
       |
       = help: write `https` in `upstream.url`, or remove `ca`
 
-    error: GATE/certs/server.key holds no certificate in PEM form: no items found
+    error: GATE/certs/server.key holds no certificate in PEM form
      --> GATE/portcullis.yaml:1:40
       |
     1 | upstream: {url: 'http://registry', ca: certs/server.key}
       |                                        ^^^^^^^^^^^^^^^^
+      |
+      = help: it must be PEM, with `BEGIN CERTIFICATE`
     ");
 }
 
@@ -254,7 +256,7 @@ fn the_management_address_is_found_in_a_broken_file() {
 fn a_file_that_is_too_large_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("portcullis.yaml");
-    File::create(&path).unwrap().set_len(MAX_SIZE + 1).unwrap();
+    fs::File::create(&path).unwrap().set_len(MAX_SIZE + 1).unwrap();
     assert!(matches!(Config::load(&path), Err(Error::TooLarge(_))));
 }
 

@@ -5,7 +5,6 @@ mod upstream;
 use std::path::Path;
 
 use clap::Args;
-use document::Mistake;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -72,18 +71,12 @@ fn certificate(config: &Config, now: Timestamp) -> Result<String, Failure> {
     };
     let path = tls.certificate.display();
     let chain = certificate::read_chain(&tls.certificate)?;
-    let end = chain.first().and_then(certificate::not_after).ok_or_else(|| {
-        Failure::input(&Mistake::new(format!("{path} does not say when it ends")))
-    })?;
+    let end = certificate::not_after(&tls.certificate, &chain)?;
     let left = end.duration_since(now);
-    let day = end.strftime("%Y-%m-%d");
     if left <= SignedDuration::ZERO {
-        let mistake = Mistake::new(format!("{path} ended on {day}"));
-        return Err(Failure::input(
-            &mistake.help("put a new one in its place; no restart is needed"),
-        ));
+        return Err(certificate::Error::Ended { path: tls.certificate.clone(), end }.into());
     }
-    Ok(format!("{path}, until {day} ({} days)", left.as_hours() / 24))
+    Ok(format!("{path}, until {} ({} days)", end.strftime("%Y-%m-%d"), left.as_hours() / 24))
 }
 
 fn policies(config: &Config) -> Result<String, Failure> {

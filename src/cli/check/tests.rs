@@ -235,7 +235,7 @@ fn a_certificate_that_ended_is_wrong() {
     let folder = folder("upstream: {url: \"http://127.0.0.1:1\"}\n");
     let config = Config::load(&folder.path().join("portcullis.yaml")).unwrap();
     let chain = certificate::read_chain(&config.tls.as_ref().unwrap().certificate).unwrap();
-    let end = certificate::not_after(&chain[0]).unwrap();
+    let end = certificate::not_after(Path::new("server.crt"), &chain).unwrap();
     assert!(certificate(&config, end - SignedDuration::from_secs(1)).is_ok());
     let failure = certificate(&config, end).unwrap_err();
     assert_eq!(failure.exit, Exit::Input);

@@ -323,17 +323,21 @@ fn certificate_and_key_must_be_there_closed_and_a_pair() {
     fs::set_permissions(swapped.path().join("certs/ca.crt"), Permissions::from_mode(0o600))
         .unwrap();
     assert_snapshot!(told(&swapped, &named), @"
-    error: GATE/certs/ca.key holds no certificate in PEM form: no items found
+    error: GATE/certs/ca.key holds no certificate in PEM form
      --> GATE/portcullis.yaml:1:20
       |
     1 | tls: {certificate: certs/ca.key, key: certs/ca.crt}
       |                    ^^^^^^^^^^^^
+      |
+      = help: it must be PEM, with `BEGIN CERTIFICATE`
 
-    error: GATE/certs/ca.crt holds no private key in PEM form: no items found
+    error: GATE/certs/ca.crt holds no private key in PEM form
      --> GATE/portcullis.yaml:1:39
       |
     1 | tls: {certificate: certs/ca.key, key: certs/ca.crt}
       |                                       ^^^^^^^^^^^^
+      |
+      = help: it must be PEM, with `BEGIN PRIVATE KEY`, and not encrypted
     ");
 
     let named = format!("tls: {{certificate: certs/ca.crt, key: certs/server.key}}\n{UPSTREAM}");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use document::Mistake;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::failure::{Exit, Failure};
@@ -17,6 +18,7 @@ use crate::config::Config;
 use crate::files;
 use crate::identity::password;
 use crate::secret::Secret;
+use crate::token::KeyFolder;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -69,18 +71,19 @@ fn make(arguments: &Arguments) -> Result<Made, Failure> {
     refuse_what_is_there(folder)?;
     make_folder(folder, 0o755)?;
     make_folder(&folder.join("policies/teams"), 0o755)?;
-    make_folder(&folder.join("state"), 0o700)?;
-    make_folder(&folder.join("state/keys"), 0o700)?;
     for (name, text) in POLICIES {
         make_file(&folder.join("policies").join(name), text, 0o644)?;
     }
     make_development(&folder.join("certs"), &arguments.certified())?;
     let password = password::generate().map_err(|error| Failure::impossible(&error))?;
     make_file(&folder.join("users.yaml"), &users(&password)?, 0o600)?;
-    // The configuration comes last: a folder with one is whole.
     let file = folder.join("portcullis.yaml");
+    let config = Config::parse(&file, &configuration, |name| std::env::var(name).ok())?;
+    KeyFolder::open(&config.signing_keys, Timestamp::now())
+        .map_err(|error| Failure::impossible(&error))?;
+    // The configuration comes last: a folder with one is whole.
     make_file(&file, &configuration, 0o644)?;
-    Ok(Made { config: Config::load(&file)?, password })
+    Ok(Made { config, password })
 }
 
 impl Arguments {

@@ -39,6 +39,18 @@ fn what_is_made_can_be_served() {
     assert!(password::verify(&made.password, Some(&admin.password)));
     let compiled = policy_folder::load(&made.config.policies).unwrap();
     assert!(compiled.warnings.is_empty(), "{}", compiled.warnings);
+    let keys = || {
+        let names = fs::read_dir(gate.join("state/keys")).unwrap();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let made_keys = keys();
+    assert!(made_keys.iter().any(|name| name.ends_with(".pem")), "{made_keys:?}");
+    let opened = KeyFolder::open(&made.config.signing_keys, Timestamp::now()).unwrap();
+    assert_eq!(opened.ring().jwks()["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(keys(), made_keys, "the first start finds them");
     for (path, expected) in [
         ("users.yaml", 0o600),
         ("state", 0o700),

@@ -50,6 +50,9 @@ pub enum Error {
     /// A file that looks like a policy and would not be read.
     #[error("{} would not be read as a policy: its name must end in `.yaml`", .0.display())]
     Ending(PathBuf),
+    /// A file without content, such as one that is about to be written.
+    #[error("{} is empty", .0.display())]
+    EmptyFile(PathBuf),
     /// A `*.yaml` that is no file, or not UTF-8 in content or name.
     #[error("{} is no text file", .0.display())]
     NotText(PathBuf),
@@ -93,6 +96,10 @@ pub fn read(folder: &Path) -> Result<Sources, Error> {
             _ => Error::Unreadable { path: path.clone(), source },
         })?;
         let text = text.ok_or_else(|| Error::TooMuch(folder.to_owned()))?;
+        // A file that is cut short before it is written again must not count as a policy.
+        if text.trim().is_empty() {
+            return Err(Error::EmptyFile(path));
+        }
         left -= text.len() as u64;
         files.push(SourceFile { path: shown(folder, &path)?, text });
     }
@@ -154,6 +161,7 @@ impl Error {
             Self::Empty(_) => {
                 Some("write rules into a file there; without any, nothing is allowed")
             }
+            Self::EmptyFile(_) => Some("write rules into it, or delete it"),
             Self::Ending(_) => Some("rename it, or move it away"),
             Self::Unreadable { .. } | Self::TooMuch(_) | Self::NotText(_) => None,
         }
@@ -167,6 +175,13 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+
+    #[test]
+    fn a_file_without_content_is_refused() {
+        let folder = folder(&[("a.yaml", "rules: []"), ("b.yaml", " \n")]);
+        let error = read(&folder.path().join("policies")).unwrap_err();
+        assert!(matches!(&error, Error::EmptyFile(path) if path.ends_with("b.yaml")), "{error}");
+    }
 
     fn folder(files: &[(&str, &str)]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();

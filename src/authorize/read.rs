@@ -172,6 +172,9 @@ impl Reader<'_, '_> {
         }
         // All of them now, as the inventory is locked while it is asked the next question.
         let others: Vec<&Digest> = digests.into_iter().filter(|digest| !is_own(digest)).collect();
+        if let Tags::None = tags {
+            return others.first().copied();
+        }
         let sight = |tag: &Tag| self.sight(tag);
         question.inventory.first_unvouched(repository, &others, sight, question.now)
     }

@@ -10,7 +10,7 @@ use crate::body::Body;
 use crate::content::samples::{Sample, blob, image, index, signature};
 use crate::identity::{Access, Ceiling};
 use crate::inventory::Settings;
-use crate::token::Issuer;
+use crate::public_url::PublicUrl;
 use crate::upstream::fake::{Fake, Shelf};
 
 mod ceilings;
@@ -244,7 +244,7 @@ fn permitted(permit: &Permit, asked: &Operation, lock: &str) -> String {
 }
 
 fn refused(refusal: &Refusal, asked: &Operation) -> String {
-    let issuer = Issuer::new("https://gate.example").unwrap();
+    let issuer = PublicUrl::new("https://gate.example").unwrap();
     let response = refusal.response(&crate::refusal::Context {
         issuer: &issuer,
         operation: Some(asked),

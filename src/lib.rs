@@ -18,6 +18,7 @@ pub mod identity;
 pub mod inventory;
 pub mod log;
 pub mod metrics;
+mod pem;
 pub mod policy_folder;
 pub mod proxy;
 pub mod public_url;

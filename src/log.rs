@@ -1,6 +1,5 @@
 //! What happens, for people and for log collectors: lines on standard error.
 
-use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
 
@@ -12,6 +11,8 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::util::SubscriberInitExt;
+
+pub use document::{Causes, is_unsafe};
 
 /// The configuration's `log`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,32 +131,6 @@ impl fmt::Write for Escaped<'_, '_> {
                 self.0.write_char(letter)
             }
         })
-    }
-}
-
-/// Whether a character may mislead whoever reads the line: control characters (C0, DEL, C1), line
-/// and paragraph separators, and those that turn the direction of writing.
-#[must_use]
-pub fn is_unsafe(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{2028}' | '\u{2029}')
-        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}')
-        || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// An error with all its causes in one line: `cannot read it: permission denied`.
-#[derive(Debug, Clone, Copy)]
-pub struct Causes<'a>(pub &'a (dyn StdError + 'static));
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{Error, not_after, read_chain, read_key};
+use crate::pem;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// The CA is given to clients by hand, so it should hold a while.
@@ -97,7 +98,11 @@ pub fn make_development(folder: &Path, hosts: &[Host]) -> Result<Development, Er
     let key = KeyPair::generate()?;
     let certificate = server(&made.hosts, now)?.signed_by(&key, &issuer)?;
     vouches(&ca, certificate.der(), &made)?;
-    write(&made.certificate, &format!("{}{}", certificate.pem(), pem(&ca)), 0o644)?;
+    write(
+        &made.certificate,
+        &format!("{}{}", certificate.pem(), *pem::encode("CERTIFICATE", &ca)),
+        0o644,
+    )?;
     write(&made.key, &key.serialize_pem(), 0o600)?;
     Ok(made)
 }
@@ -196,14 +201,6 @@ fn vouches(
         made.hosts.iter().try_for_each(|host| accepts(host).map(drop)).ok()
     };
     is_accepted().ok_or_else(|| Error::WrongCa(made.ca.clone()))
-}
-
-fn pem(certificate: &CertificateDer<'_>) -> String {
-    use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
-    let lines: Vec<&str> =
-        text.as_bytes().chunks(64).filter_map(|line| str::from_utf8(line).ok()).collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 /// Puts the file in place in one step: a running gate that polls it never sees half of it.

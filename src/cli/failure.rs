@@ -55,7 +55,7 @@ impl Failure {
     }
 
     /// What an error and its causes tell, as something that could not be done.
-    pub(super) fn impossible(error: &dyn Error) -> Self {
+    pub(super) fn impossible(error: &(dyn Error + 'static)) -> Self {
         Self::new(Exit::Impossible, &Mistake::of(error))
     }
 

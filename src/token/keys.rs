@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::ring::{BadKey, KeyRing};
 use crate::files::{self, Exposed};
+use crate::pem;
 
 /// The file of the key that seals upload locations: 256 bits in base64.
 const SEALING: &str = "sealing.key";
@@ -173,16 +174,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 fn make_signing_key(folder: &Path, now: Timestamp) -> Result<(), KeyError> {
     let document =
         Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Random)?;
-    let body = Zeroizing::new(STANDARD.encode(document.as_ref()));
-    let mut pem = Zeroizing::new("-----BEGIN PRIVATE KEY-----\n".to_owned());
-    let mut rest = body.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(64));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = more;
-    }
-    pem.push_str("-----END PRIVATE KEY-----\n");
+    let pem = pem::encode("PRIVATE KEY", document.as_ref());
     write(&folder.join(format!("signing-{}.pem", now.strftime("%Y%m%dT%H%M%SZ"))), pem.as_bytes())
 }
 

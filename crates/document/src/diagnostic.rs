@@ -9,6 +9,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::problems::Found;
+use crate::text::{printable, shown};
 use crate::{Place, SourceFile};
 
 /// Longer lines are named but not shown.
@@ -211,28 +212,6 @@ impl Files<'_> {
 
 pub(crate) fn renderer(colour: bool) -> Renderer {
     if colour { Renderer::styled() } else { Renderer::plain() }
-}
-
-/// What files say is repeated in messages; control characters in it would act on the terminal.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        if char.is_control() {
-            safe.extend(char.escape_default());
-        } else {
-            safe.push(char);
-        }
-    }
-    Cow::Owned(safe)
-}
-
-/// A line as it may be shown. The renderer makes most control characters visible, and lets those
-/// of two bytes pass; a dot of two bytes takes their place, so that underlines stay right.
-fn shown(line: &str) -> String {
-    line.replace(|char| ('\u{80}'..='\u{9f}').contains(&char), "·")
 }
 
 #[cfg(test)]

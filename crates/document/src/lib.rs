@@ -19,6 +19,7 @@ mod place;
 mod problems;
 mod section;
 mod suggest;
+mod text;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 pub use mistake::Mistake;
@@ -28,3 +29,4 @@ pub use place::{Located, Place, SourceFile};
 pub use problems::Problems;
 pub use section::Section;
 pub use suggest::{did_you_mean, listed, nearest};
+pub use text::{Causes, is_unsafe};

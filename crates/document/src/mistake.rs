@@ -4,8 +4,9 @@ use std::error::Error;
 
 use annotate_snippets::{Group, Level};
 
-use crate::Place;
-use crate::diagnostic::{printable, renderer};
+use crate::diagnostic::renderer;
+use crate::text::printable;
+use crate::{Causes, Place};
 
 /// What is wrong with a value and what to write instead, without its place.
 ///
@@ -27,15 +28,8 @@ impl Mistake {
 
     /// What an error tells, with its causes.
     #[must_use]
-    pub fn of(error: &dyn Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Self::new(message)
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
+        Self::new(Causes(error).to_string())
     }
 
     /// Adds the remedy.

@@ -15,9 +15,6 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The system trusts nobody, so `upstream.ca` is needed.
-    #[error("the system has no trusted certificates: name the upstream's with `upstream.ca`")]
-    NoRoots,
     /// The TLS configuration was refused.
     #[error("cannot set up TLS towards the upstream")]
     Tls(#[from] rustls::Error),
@@ -52,9 +49,6 @@ pub enum Error {
     /// The request could not be put together.
     #[error("the request could not be put together")]
     Request(#[from] http::Error),
-    /// A host and port that cannot stand in a URL.
-    #[error("not a host and port")]
-    Authority(#[from] http::uri::InvalidUri),
     /// The body of the answer.
     #[error("the answer broke off")]
     Body(#[from] crate::body::BodyError),
@@ -92,12 +86,7 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Ca { .. }
-            | Self::NoRoots
-            | Self::Tls(_)
-            | Self::Name(_)
-            | Self::Authority(_)
-            | Self::Connect { .. } => Kind::Connect,
+            Self::Ca { .. } | Self::Tls(_) | Self::Name(_) | Self::Connect { .. } => Kind::Connect,
             Self::ConnectTimeout { .. } | Self::ResponseTimeout(_) => Kind::Timeout,
             Self::Exchange(_) | Self::Request(_) | Self::Body(_) => Kind::Protocol,
             Self::Redirect(_) | Self::Wrong(_) | Self::Budget(_) => Kind::Wrong,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::STRICT_TRANSPORT_SECURITY;
+use http::header::{EXPECT, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use oci::{ErrorBody, ErrorCode, Operation};
@@ -108,7 +108,9 @@ async fn registry(
             }
             let bytes = full_length(response.body());
             exchange.refused(&refusal, bytes).await;
-            if let Some(body) = body.take() {
+            // HTTP/2 ends a stream by itself, and who waits to be told to go on sends nothing.
+            let sends = head.version <= Version::HTTP_11 && !head.headers.contains_key(EXPECT);
+            if let (true, Some(body)) = (sends, body.take()) {
                 drain(&gate, body).await;
             }
             response

@@ -377,3 +377,6 @@ impl Drop for Slot {
         self.listeners.by_address.remove_if(&self.address, |_, open| *open == 0);
     }
 }
+
+#[cfg(test)]
+mod tests;

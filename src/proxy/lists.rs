@@ -227,3 +227,6 @@ fn no_cursor(cursor: Option<&str>) -> Result<(), Refusal> {
 fn wrong(what: &str) -> Refusal {
     crate::upstream::Error::Wrong(what.to_owned()).into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ mod lists;
 mod manifests;
 mod request;
 mod request_id;
+#[cfg(test)]
+mod sample_gate;
 pub mod seal;
 mod services;
 mod settings;

@@ -118,6 +118,21 @@ async fn the_upstream_is_asked_and_not_what_was_seen_earlier() {
     assert!(told.starts_with("403 DENIED"), "{told}");
 }
 
+#[tokio::test]
+async fn what_is_written_while_the_tags_are_looked_at_counts() {
+    let world = World::new().await;
+    let who = user("h-delete");
+    let writing = world.locks.share(&repository("team/app")).await;
+    let mut asking = pin!(world.ask(&who, "DELETE team/app/manifests/TWO"));
+    let waits = tokio::time::timeout(Duration::from_millis(500), asking.as_mut()).await;
+    assert!(waits.is_err(), "it waits for the writer");
+    let shelf = world.shelf.lock().unwrap().clone();
+    *world.shelf.lock().unwrap() = shelf.tagged("team/app", "dev-new", &world.content.two);
+    drop(writing);
+    let told = asking.await;
+    assert!(told.starts_with("403 DENIED"), "{told}");
+}
+
 /// What the deleter of `v*` is told of a digest by an upstream that answers so.
 async fn behind(answer: impl Fn(&Asked, Reply) -> Reply + Send + Sync + 'static) -> String {
     let world = World::new().await;

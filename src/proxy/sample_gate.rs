@@ -1,0 +1,54 @@
+//! A gate for tests, without a port of its own.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tempfile::TempDir;
+
+use super::{Gate, Held, Limits, RequestIds};
+use crate::audit::{self, Audit};
+use crate::authorize::Locks;
+use crate::identity::users::Users;
+use crate::identity::{Authenticator, Observer};
+use crate::inventory::{self, Inventory};
+use crate::metrics::Metrics;
+use crate::proxy::seal::Seal;
+use crate::public_url::PublicUrl;
+use crate::reload::PolicyFiles;
+use crate::token::KeyFolder;
+use crate::upstream::Upstream;
+use crate::watch::Reloaded;
+
+/// A gate in front of `upstream`, with a policy of one file; and the folder that it lives in.
+pub(crate) fn gate(
+    policy: &str,
+    upstream: Upstream,
+    limits: Limits,
+    inventory: inventory::Settings,
+) -> (Arc<Gate>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("policies")).unwrap();
+    std::fs::write(at("policies/policy.yaml"), policy).unwrap();
+    let keys = KeyFolder::open(&at("keys"), jiff::Timestamp::now()).unwrap();
+    let users = Arc::new(ArcSwap::from_pointee(Users::default()));
+    let issuer = PublicUrl::new("https://gate.example").unwrap();
+    let authenticator = Authenticator::new(issuer, keys.ring(), users, Observer::none()).unwrap();
+    let gate = Gate {
+        authenticator: Arc::new(authenticator),
+        policy: Arc::new(Reloaded::start(PolicyFiles(at("policies"))).unwrap()),
+        inventory: Inventory::new(inventory),
+        upstream: Arc::new(upstream),
+        locks: Locks::default(),
+        seal: Seal::new(&keys.sealing_key()),
+        audit: Arc::new(Audit::open(&audit::Settings::new(at("audit.jsonl"))).unwrap()),
+        metrics: Arc::new(Metrics::new()),
+        limits,
+        held: Held::default(),
+        mirrors: oci::Mirrors::default(),
+        trusted_proxies: Vec::new(),
+        request_ids: RequestIds::new().unwrap(),
+        services: axum::Router::new(),
+    };
+    (Arc::new(gate), folder)
+}

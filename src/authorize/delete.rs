@@ -1,12 +1,17 @@
 //! Deleting. A registry that deletes a digest removes every tag that points at it, so the right to
 //! one of them is not enough.
 
+use std::slice;
+
 use oci::{Digest, Operation, Reference, RepositoryName, Tag};
 use policy::{Action, TagFilter, Tags};
 
 use super::{Permit, Question, unknown_manifest};
-use crate::inventory::{Budget, holds, tag_digests};
+use crate::inventory::{Budget, holds, learn_manifests, tag_digests};
 use crate::refusal::Refusal;
+
+/// How many artifacts in a row may be about one another.
+const MAX_SUBJECTS: usize = 4;
 
 impl Question<'_> {
     pub(super) async fn delete_manifest(
@@ -97,28 +102,58 @@ impl Question<'_> {
         filter: &TagFilter<'_>,
         budget: &mut Budget,
     ) -> Result<bool, Refusal> {
-        let (pointing, others): (Vec<_>, Vec<_>) = tags.iter().partition(|(_, at)| at == digest);
-        if pointing.iter().any(|(tag, _)| !filter.allows(tag)) {
+        if self.is_needed(repository, digest, tags, filter, budget).await? {
             return Ok(false);
         }
-        for (tag, at) in others {
-            if !filter.allows(tag) && holds(self.upstream, repository, at, digest, budget).await? {
+        let subject = &self.principal.caller.subject;
+        let is_tagged = tags.iter().any(|(_, at)| at == digest);
+        if is_tagged || self.inventory.is_own(repository, subject, digest, self.now) {
+            return Ok(true);
+        }
+        // An artifact goes with its image, and one of an artifact with that.
+        let mut artifact = digest.clone();
+        for _ in 0..MAX_SUBJECTS {
+            learn_manifests(
+                self.inventory,
+                self.upstream,
+                repository,
+                slice::from_ref(&artifact),
+                budget,
+            )
+            .await?;
+            let Some(image) = self.inventory.subject_of(repository, &artifact) else {
+                return Ok(filter.includes_untagged());
+            };
+            if self.is_needed(repository, &image, tags, filter, budget).await? {
                 return Ok(false);
             }
+            if !filter.includes_untagged() {
+                let is_tagged = tags.iter().any(|(_, at)| *at == image);
+                return Ok(is_tagged && self.inventory.is_artifact(repository, digest));
+            }
+            artifact = image;
         }
-        if !pointing.is_empty() || filter.includes_untagged() {
+        Ok(false)
+    }
+
+    /// Whether a tag that may not be deleted points at the manifest, or at an index that holds it.
+    async fn is_needed(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        tags: &[(Tag, Digest)],
+        filter: &TagFilter<'_>,
+        budget: &mut Budget,
+    ) -> Result<bool, Refusal> {
+        let denied = || tags.iter().filter(|(tag, _)| !filter.allows(tag));
+        if denied().any(|(_, at)| at == digest) {
             return Ok(true);
         }
-        let subject = &self.principal.caller.subject;
-        if self.inventory.is_own(repository, subject, digest, self.now) {
-            return Ok(true);
+        for (_, at) in denied() {
+            if holds(self.upstream, repository, at, digest, budget).await? {
+                return Ok(true);
+            }
         }
-        // An artifact goes with its image.
-        let image = self.inventory.subject_of(repository, digest);
-        Ok(self.inventory.is_artifact(repository, digest)
-            && image.is_some_and(|image| {
-                let mut pointing = tags.iter().filter(|(_, at)| *at == image).peekable();
-                pointing.peek().is_some() && pointing.all(|(tag, _)| filter.allows(tag))
-            }))
+        Ok(false)
     }
 }

@@ -79,14 +79,34 @@ async fn an_artifact_is_deleted_by_the_right_to_its_image() {
       a-whole b-tags c-but h-delete: plain, lock alone
       d-push e-create f-move g-attach z-none: 403 DENIED: delete of team/app is denied: no rule allows user:CALLER to delete team/app as a whole
     DELETE team/app/manifests/DEV-SIGNATURE
-      a-whole c-but: plain, lock alone
-      b-tags h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      a-whole: plain, lock alone
+      b-tags c-but h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
       d-push e-create f-move g-attach z-none: 403 DENIED: delete of team/app is denied: no rule allows user:CALLER to delete team/app as a whole
     DELETE team/app/manifests/COSIGNED
       a-whole c-but: plain, lock alone
       b-tags h-delete: 403 DENIED: delete of team/app@COSIGNED is denied: deleting by digest removes every tag that points at it, and an index loses what it names; not all of them may be deleted. Delete by tag instead
       d-push e-create f-move g-attach z-none: 403 DENIED: delete of team/app is denied: no rule allows user:CALLER to delete team/app as a whole
     "#);
+}
+
+#[tokio::test]
+async fn a_signature_that_was_never_seen_is_looked_at_before_it_is_deleted() {
+    let world = World::new().await;
+    let of_signature = signature("of it", Some(&world.content.dev_signature.digest));
+    let shelf = world.shelf.lock().unwrap().clone();
+    *world.shelf.lock().unwrap() = shelf.untagged("team/app", &of_signature);
+    let unseen = Inventory::new(Settings { linger: DAY, ..Settings::default() });
+    let who = user("c-but");
+    for (name, is_allowed) in [
+        ("SIGNATURE".to_owned(), true),
+        ("LOOSE".to_owned(), true),
+        ("DEV-SIGNATURE".to_owned(), false),
+        (of_signature.digest.to_string(), false),
+    ] {
+        let operation = world.operation(&format!("DELETE team/app/manifests/{name}"));
+        let question = Question { inventory: &unseen, ..world.question(&who) };
+        assert_eq!(authorize(question, operation).await.is_ok(), is_allowed, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -188,6 +208,7 @@ async fn a_list_that_goes_on_in_a_way_that_is_not_understood_is_not_its_end() {
     for link in [
         "<team/app/tags/list?last=v2>; rel=\"next\"",
         "<?last=v2>; rel=\"next\"",
+        "<team>; rel=\"next\"",
         "/v2/team/app/tags/list?last=v2; rel=\"next\"",
         "</v2/team/app/tags/list?last=v 2>; rel=\"next\"",
         "</v2/team/app/tags/list?last=v2; rel=\"next\"",

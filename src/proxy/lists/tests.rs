@@ -246,6 +246,10 @@ async fn the_catalogue_has_pages_of_its_own() {
     let rest =
         r#"200 </v2/_catalog?n=2&last=c/app>; rel="next" {"repositories":["b/app","c/app"]}"#;
     assert_eq!(world.list("whole", "GET _catalog?n=2&last=a/app").await, rest);
+    // The page is full where the upstream's ends, and there is more behind it.
+    let even =
+        r#"200 </v2/_catalog?n=2&last=b/app>; rel="next" {"repositories":["a/app","b/app"]}"#;
+    assert_eq!(world.list("whole", "GET _catalog?n=2").await, even);
     // What is hidden and comes later makes no further page.
     let last = r#"200 {"repositories":["a/app"]}"#;
     assert_eq!(world.list("but", "GET _catalog?n=1").await, last);

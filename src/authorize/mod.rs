@@ -182,12 +182,13 @@ impl Question<'_> {
         }
     }
 
-    /// Asks the upstream what the children of an index are, where that is not known yet.
+    /// Asks the upstream what the children of an index are, where that is not known yet; tells which
+    /// of them are gone.
     pub(crate) async fn learn_children(
         &self,
         repository: &RepositoryName,
         manifest: &Manifest,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<Digest>, Refusal> {
         let mut budget = Budget::new(self.inventory.settings().max_requests);
         let children: Vec<_> = manifest.children.iter().map(|child| child.digest.clone()).collect();
         let (inventory, upstream) = (self.inventory, self.upstream);

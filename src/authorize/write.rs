@@ -7,10 +7,11 @@ use oci::{
     Digest, ErrorCode, Kind, Manifest, Operation, Reference, RepositoryName, Tag, UploadStart,
 };
 use policy::{Action, Tags};
+use serde_json::Value;
 
 use super::{Granted, Locked, ManifestContent, Permit, Question};
 use crate::content;
-use crate::inventory::{Inventory, Sight, fetch, head_digest, head_tag};
+use crate::inventory::{Inventory, Sight, fetch_bytes, head_digest, head_tag};
 use crate::refusal::Refusal;
 
 /// More than any image has; each is looked up before the manifest is stored.
@@ -197,7 +198,7 @@ impl PendingManifest<'_> {
         }
         self.earned(&manifest)?;
         self.attached(&manifest).await?;
-        let lock = self.lock(&digest, &manifest).await?;
+        let lock = self.lock(&digest, &bytes).await?;
         let Self { operation, rule, .. } = self;
         let content = Box::new(ManifestContent { bytes, digest, manifest });
         Ok(Permit { granted: Granted::Manifest { operation, content }, rule, lock })
@@ -245,8 +246,8 @@ impl PendingManifest<'_> {
         if !by_attach {
             return Ok(());
         }
-        question.learn_children(repository, manifest).await?;
-        if !is_artifact(question.inventory, repository, manifest) {
+        let gone = question.learn_children(repository, manifest).await?;
+        if !is_artifact(question.inventory, repository, manifest, &gone) {
             return Err(Refusal::Denied {
                 action: Action::Create.as_str(),
                 image: format!("{repository}:{}", self.reference),
@@ -260,7 +261,7 @@ impl PendingManifest<'_> {
     }
 
     /// Waits for the repository's lock and, holding it, looks at what is there where that decides.
-    async fn lock(&self, digest: &Digest, manifest: &Manifest) -> Result<Option<Locked>, Refusal> {
+    async fn lock(&self, digest: &Digest, bytes: &[u8]) -> Result<Option<Locked>, Refusal> {
         let Self { question, repository, .. } = self;
         if self.tags.is_empty() {
             return Ok(None);
@@ -281,7 +282,7 @@ impl PendingManifest<'_> {
                     return Err(question.denied(Action::Create, repository, Some(tag)));
                 }
                 (Some(there), TagRight::Attach) => {
-                    self.only_added(tag, &there, manifest).await?;
+                    self.only_added(tag, &there, bytes).await?;
                 }
                 _ => {}
             }
@@ -290,45 +291,71 @@ impl PendingManifest<'_> {
     }
 
     /// Adding is all that `attach` is for: what a fallback tag lists now must be in what replaces
-    /// it, or a signature could be taken away by whoever may add one.
-    async fn only_added(
-        &self,
-        tag: &Tag,
-        there: &Digest,
-        manifest: &Manifest,
-    ) -> Result<(), Refusal> {
+    /// it, or a signature could be taken away by whoever may add one. Whole entries count, as those
+    /// of cosign differ in nothing but their annotations. What is gone from the registry may go.
+    async fn only_added(&self, tag: &Tag, there: &Digest, bytes: &[u8]) -> Result<(), Refusal> {
         let Self { question, repository, .. } = self;
-        let Some(present) = fetch(question.upstream, repository, there).await? else {
+        let Some((present, content_type)) =
+            fetch_bytes(question.upstream, repository, there).await?
+        else {
             return Ok(());
         };
-        let listed = |manifest: &Manifest| -> HashSet<Digest> {
-            let content = manifest.children.iter().chain(&manifest.layers);
-            content.map(|descriptor| descriptor.digest.clone()).collect()
-        };
-        if listed(&present).is_subset(&listed(manifest)) {
-            return Ok(());
+        let is_index = Manifest::parse(&present, content_type.as_deref())
+            .is_ok_and(|manifest| manifest.kind() == Kind::Index);
+        let mut kept = entries(bytes)?;
+        for entry in entries(&present)? {
+            if let Some(at) = kept.iter().position(|kept| *kept == entry) {
+                kept.swap_remove(at);
+                continue;
+            }
+            let child = entry.get("digest").and_then(Value::as_str).map(Digest::new);
+            // Of a layer this asks for a manifest, which is not there, so it is asked of children.
+            let is_gone = match child {
+                Some(Ok(child)) if is_index => {
+                    head_digest(question.upstream, repository, &child).await?.is_none()
+                }
+                _ => false,
+            };
+            if !is_gone {
+                return Err(Refusal::Denied {
+                    action: Action::Overwrite.as_str(),
+                    image: format!("{repository}:{tag}"),
+                    rule: None,
+                    reason: "the action `attach` adds to what is there, and this would take \
+                             something away: read the tag again and keep what it lists"
+                        .to_owned(),
+                });
+            }
         }
-        Err(Refusal::Denied {
-            action: Action::Overwrite.as_str(),
-            image: format!("{repository}:{tag}"),
-            rule: None,
-            reason: "the action `attach` adds to what is there, and this would take something \
-                     away: read the tag again and keep what it lists"
-                .to_owned(),
-        })
+        Ok(())
     }
 }
 
-/// Whether a manifest is an artifact by its content, or an index of manifests that are known to be.
+/// The entries of `layers` or `manifests`, whole.
+fn entries(manifest: &[u8]) -> Result<Vec<Value>, Refusal> {
+    let mut manifest: Value = serde_json::from_slice(manifest)
+        .map_err(|_| Refusal::Internal("a manifest that was read is no JSON"))?;
+    let mut entries = Vec::new();
+    for list in ["layers", "manifests"] {
+        if let Some(Value::Array(list)) = manifest.get_mut(list).map(Value::take) {
+            entries.extend(list);
+        }
+    }
+    Ok(entries)
+}
+
+/// Whether a manifest is an artifact by its content, or an index of manifests that are known to be,
+/// but for those that are gone.
 pub(crate) fn is_artifact(
     inventory: &Inventory,
     repository: &RepositoryName,
     manifest: &Manifest,
+    gone: &[Digest],
 ) -> bool {
     match manifest.kind() {
         Kind::Image => manifest.is_artifact_by_content(),
-        Kind::Index => {
-            manifest.children.iter().all(|child| inventory.is_artifact(repository, &child.digest))
-        }
+        Kind::Index => manifest.children.iter().all(|child| {
+            gone.contains(&child.digest) || inventory.is_artifact(repository, &child.digest)
+        }),
     }
 }

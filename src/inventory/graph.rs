@@ -17,6 +17,26 @@ pub enum Sight {
     Closed,
 }
 
+/// What one request has found out while it asked about several digests, and how far it may go on.
+#[derive(Debug)]
+pub(super) struct Walk<'g> {
+    steps: usize,
+    open: HashSet<&'g Digest>,
+    closed: HashSet<&'g Digest>,
+}
+
+impl Walk<'_> {
+    /// A walk of so many steps.
+    pub(super) fn new(steps: usize) -> Self {
+        Self { steps, open: HashSet::new(), closed: HashSet::new() }
+    }
+
+    /// Whether it went as far as it may: what it said last was not decided.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.steps == 0
+    }
+}
+
 /// What counts as recent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
@@ -115,41 +135,47 @@ impl Graph {
 
     /// Walks from `digest` towards the tags: through the manifests that name it, and from an
     /// artifact to its subject. An artifact must be one by its content to take that last way, else
-    /// a `subject` written into an image would open it. Each look costs a step.
-    pub(super) fn is_vouched_for(
-        &self,
-        digest: &Digest,
+    /// a `subject` written into an image would open it.
+    pub(super) fn is_vouched_for<'g>(
+        &'g self,
+        digest: &'g Digest,
         sight: &impl Fn(&Tag) -> Sight,
         clock: Clock,
-        steps: &mut usize,
+        walk: &mut Walk<'g>,
     ) -> bool {
         let is_open = |at: &Digest| {
             let tags = self.pointers.get(at).into_iter().flatten();
             let mut fresh = tags.filter(|&(_, &since)| clock.is_fresh(since));
             fresh.any(|(tag, _)| sight(tag) == Sight::Open)
         };
-        if is_open(digest) {
+        if walk.open.contains(digest) || is_open(digest) {
+            walk.open.insert(digest);
             return true;
         }
         let mut seen = HashSet::from([digest]);
         let mut ahead = vec![digest];
         while let Some(at) = ahead.pop() {
-            let holders = self.holders.get(at).into_iter().flatten();
+            // What was made last is what is read most.
+            let holders = self.holders.get(at).into_iter().flatten().rev();
             let subjects = self.is_artifact(at).then(|| self.subjects(at, sight, clock));
             for next in holders.chain(subjects.into_iter().flatten()) {
-                *steps = steps.saturating_sub(1);
-                if *steps == 0 {
+                walk.steps = walk.steps.saturating_sub(1);
+                if walk.steps == 0 {
                     return false;
                 }
-                if seen.insert(next) {
-                    // Looked at as it is found: of many holders, most often one of the first will do.
-                    if is_open(next) {
-                        return true;
-                    }
-                    ahead.push(next);
+                if walk.closed.contains(next) || !seen.insert(next) {
+                    continue;
                 }
+                // Looked at as it is found: of many holders, most often one of the first will do.
+                if walk.open.contains(next) || is_open(next) {
+                    walk.open.extend([next, digest]);
+                    return true;
+                }
+                ahead.push(next);
             }
         }
+        // From none of these is there a way to an open tag.
+        walk.closed.extend(seen);
         false
     }
 

@@ -17,10 +17,10 @@ use oci::{Digest, Manifest, RepositoryName, Tag};
 use policy::Subject;
 
 pub use graph::Sight;
-use graph::{Clock, Graph};
+use graph::{Clock, Graph, Walk};
 pub(crate) use resolve::{
-    Budget, ListPage, fetch, head_digest, head_tag, holds, learn_manifests, list_page, list_tags,
-    read_page, tag_digests,
+    Budget, ListPage, MANIFEST_TYPES, fetch_bytes, head_digest, head_tag, holds, learn_manifests,
+    list_page, list_tags, read_page, tag_digests,
 };
 
 /// The configuration's `inventory`.
@@ -43,7 +43,7 @@ impl Default for Settings {
 }
 
 /// Bounds the walks from digests up to the tags that hold them, for all that one request asks.
-const MAX_STEPS: usize = 200_000;
+const MAX_STEPS: usize = 2_000_000;
 
 /// The graph of every repository that was seen.
 #[derive(Debug)]
@@ -124,9 +124,13 @@ impl Inventory {
         let mut digests = digests.iter().copied();
         let Some(graph) = self.graph(repository) else { return digests.next() };
         let graph = lock(&graph);
-        let mut steps = MAX_STEPS;
+        let mut walk = Walk::new(MAX_STEPS);
         let clock = self.clock(now);
-        digests.find(|digest| !graph.is_vouched_for(digest, &sight, clock, &mut steps))
+        let found = digests.find(|digest| !graph.is_vouched_for(digest, &sight, clock, &mut walk));
+        if walk.is_exhausted() {
+            tracing::warn!(%repository, "too many manifests share content to tell who may read it");
+        }
+        found
     }
 
     /// The tag was deleted through the gate.

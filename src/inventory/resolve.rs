@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, LINK};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use oci::{
@@ -17,7 +18,7 @@ use crate::upstream::{Answer, Error, Outgoing, Upstream};
 
 /// Every manifest type that the gate reads, so that the upstream converts none; and any other, so
 /// that none looks absent.
-const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
+pub(crate) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json, */*";
@@ -225,24 +226,29 @@ pub(crate) async fn holds(
     Ok(false)
 }
 
-/// Learns what these manifests are, where that is not known yet.
+/// Learns what these manifests are, where that is not known yet; tells which of them are gone. One
+/// that cannot be read teaches nothing, so it is taken for no artifact.
 pub(crate) async fn learn_manifests(
     inventory: &Inventory,
     upstream: &Upstream,
     repository: &RepositoryName,
     digests: &[Digest],
     budget: &mut Budget,
-) -> Result<(), Error> {
+) -> Result<Vec<Digest>, Error> {
+    let mut gone = Vec::new();
     for digest in digests {
         if inventory.knows(repository, digest) {
             continue;
         }
         budget.spend()?;
-        if let Some(manifest) = fetch(upstream, repository, digest).await? {
-            inventory.saw_manifest(repository, digest, &manifest);
+        match fetch(upstream, repository, digest).await {
+            Ok(Some(manifest)) => inventory.saw_manifest(repository, digest, &manifest),
+            Ok(None) => gone.push(digest.clone()),
+            Err(Error::Unreadable(..)) => {}
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(gone)
 }
 
 fn is_index_type(media_type: &str) -> bool {
@@ -257,6 +263,20 @@ pub(crate) async fn fetch(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<Manifest>, Error> {
+    let Some((bytes, content_type)) = fetch_bytes(upstream, repository, digest).await? else {
+        return Ok(None);
+    };
+    Manifest::parse(&bytes, content_type.as_deref())
+        .map(Some)
+        .map_err(|error| Error::Unreadable(digest.clone(), error))
+}
+
+/// The bytes of a manifest and the type that the upstream gives it; none where it is gone.
+pub(crate) async fn fetch_bytes(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<(Bytes, Option<String>)>, Error> {
     let operation = Operation::ReadManifest {
         read: Read::Get,
         repository: repository.clone(),
@@ -276,9 +296,7 @@ pub(crate) async fn fetch(
     if content::digest(digest.algorithm(), &bytes) != *digest {
         return Err(Error::Wrong("a manifest has another digest than it was asked for".to_owned()));
     }
-    Manifest::parse(&bytes, content_type.as_deref())
-        .map(Some)
-        .map_err(|error| Error::Wrong(format!("a manifest cannot be read: {error}")))
+    Ok(Some((bytes, content_type)))
 }
 
 async fn ask(upstream: &Upstream, method: Method, operation: &Operation) -> Result<Answer, Error> {

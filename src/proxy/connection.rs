@@ -1,6 +1,7 @@
 //! What a request's connection says about its client.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use http::HeaderMap;
 
@@ -13,6 +14,9 @@ pub(super) struct Connection {
     pub(super) peer: SocketAddr,
     /// Whether TLS protects it.
     pub(super) tls: bool,
+    /// Keeps the worker from ending while something of the connection goes on, such as a write
+    /// whose client went away.
+    pub(super) _alive: Arc<()>,
 }
 
 impl Connection {
@@ -51,7 +55,9 @@ mod tests {
         for line in lines {
             headers.append("x-forwarded-for", HeaderValue::from_static(line));
         }
-        Connection { peer, tls: true }.client(&headers, &trusted).to_string()
+        Connection { peer, tls: true, _alive: Arc::default() }
+            .client(&headers, &trusted)
+            .to_string()
     }
 
     #[test]

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING};
+use http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
+    TRANSFER_ENCODING,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use oci::{Digest, ErrorCode, Operation, Read, Reference, RepositoryName, UploadStart};
+use oci::{Digest, ErrorBody, ErrorCode, Operation, Read, Reference, RepositoryName, UploadStart};
 
 use super::exchange::Exchange;
 use super::headers::{Forwarded, to_client, to_upstream};
@@ -25,6 +28,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) head: &'a Parts,
     pub(super) forwarded: Forwarded<'a>,
     pub(super) exchange: &'a mut Exchange,
+    /// The upstream is asked for the whole, whatever the client has already.
+    pub(super) is_unconditional: bool,
 }
 
 impl Forwarding<'_> {
@@ -92,7 +97,13 @@ impl Forwarding<'_> {
 
     fn headers(&self, operation: &Operation) -> HeaderMap {
         let issuer = self.gate.authenticator.issuer();
-        to_upstream(&self.head.headers, operation, issuer, self.forwarded)
+        let mut headers = to_upstream(&self.head.headers, operation, issuer, self.forwarded);
+        if self.is_unconditional {
+            for condition in [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE] {
+                headers.remove(condition);
+            }
+        }
+        headers
     }
 
     async fn send_to(
@@ -169,10 +180,8 @@ impl Forwarding<'_> {
                 // What is not there is answered as what may not be known to be there.
                 Reference::Digest(_) if status == StatusCode::NOT_FOUND => {
                     answer.discard().await;
-                    return Err(Refusal::Missing {
-                        code: ErrorCode::ManifestUnknown,
-                        message: "manifest unknown",
-                    });
+                    let body = ErrorBody::new(ErrorCode::ManifestUnknown, "manifest unknown");
+                    return Ok(json(StatusCode::NOT_FOUND, body.to_json()));
                 }
                 Reference::Digest(digest) if status.is_success() => {
                     inventory.manifest_deleted(repository, digest);

@@ -10,6 +10,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use oci::Operation;
 
+use crate::inventory::MANIFEST_TYPES;
 use crate::public_url::PublicUrl;
 use crate::refusal::Refusal;
 
@@ -66,6 +67,10 @@ pub(super) fn to_upstream(
     }
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     match operation {
+        // Who says nothing gets what is there: docker-registry would convert it to an old form.
+        Operation::ReadManifest { .. } if !headers.contains_key(ACCEPT) => {
+            headers.insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
+        }
         Operation::ReadBlob { .. } => {
             if let Some(range) = client.get(RANGE) {
                 headers.insert(RANGE, range.clone());
@@ -195,6 +200,7 @@ mod tests {
         sent.sort();
         insta::assert_snapshot!(sent.join("\n"), @r"
         accept-encoding: identity
+        accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, */*
         user-agent: docker
         via: 1.1 portcullis
         x-forwarded-for: 10.0.0.1

@@ -21,11 +21,35 @@ impl Default for Held {
 }
 
 impl Held {
-    /// Room for so many bytes until the permit is dropped; none if it is taken. No request waits
-    /// here, as those that hold room may be slow.
-    pub(super) fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
-        Arc::clone(&self.0).try_acquire_many_owned(units).ok()
+    /// Room for nothing yet, that can grow.
+    pub(super) fn room(&self) -> Room {
+        Room { held: Arc::clone(&self.0), taken: None, bytes: 0 }
+    }
+}
+
+/// What one request holds; dropped, it is free for others.
+#[derive(Debug)]
+pub(super) struct Room {
+    held: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl Room {
+    /// Makes it larger by so many bytes, which have come: who only announces them takes nothing
+    /// from others. False if there is no more room; no request waits here, as those that hold room
+    /// may be slow.
+    pub(super) fn grow(&mut self, bytes: usize) -> bool {
+        let before = self.bytes.div_ceil(UNIT);
+        let after = (self.bytes + bytes).div_ceil(UNIT);
+        let Ok(units) = u32::try_from(after - before) else { return false };
+        let Ok(more) = Arc::clone(&self.held).try_acquire_many_owned(units) else { return false };
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            None => self.taken = Some(more),
+        }
+        self.bytes += bytes;
+        true
     }
 }
 
@@ -36,10 +60,10 @@ mod tests {
     #[test]
     fn there_is_room_until_it_is_taken_and_again_when_it_is_given_back() {
         let held = Held::default();
-        let most = held.reserve(MOST);
-        assert!(most.is_some());
-        assert!(held.reserve(1).is_none());
-        drop(most);
-        assert!(held.reserve(1).is_some());
+        let mut large = held.room();
+        assert!(large.grow(1) && large.grow(MOST - 1));
+        assert!(!held.room().grow(1));
+        drop(large);
+        assert!(held.room().grow(1));
     }
 }

@@ -217,8 +217,8 @@ impl Listeners {
                     let acceptor = acceptor.clone();
                     let (stop, alive) = (stop.clone(), Arc::clone(&alive));
                     tokio::spawn(async move {
-                        this.connection(stream, peer, acceptor, stop).await;
-                        drop((slot, alive));
+                        this.connection(stream, peer, acceptor, stop, alive).await;
+                        drop(slot);
                     });
                 }
                 // A connection that was gone before it was taken, or no descriptor left: neither
@@ -237,13 +237,14 @@ impl Listeners {
         peer: SocketAddr,
         acceptor: Option<TlsAcceptor>,
         stop: Stop,
+        alive: Arc<()>,
     ) {
         let limits = &self.gate.limits;
         // Without either option the connection works, only less well.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         let stream = Guarded::new(stream, limits);
-        let connection = Arc::new(Connection { peer, tls: acceptor.is_some() });
+        let connection = Arc::new(Connection { peer, tls: acceptor.is_some(), _alive: alive });
         let Some(acceptor) = acceptor else {
             return self.serve(stream, false, connection, stop).await;
         };

@@ -53,17 +53,23 @@ pub(super) async fn read_artifact(
     };
     let missing =
         Refusal::Missing { code: ErrorCode::ManifestUnknown, message: "manifest unknown" };
+    // Without a condition: the answer must be the whole manifest, to be judged.
+    forwarding.is_unconditional = true;
     let answer = fetch(forwarding, &operation, Read::Get).await?;
-    if answer.head.status() != StatusCode::OK {
-        answer.discard().await;
-        return Err(missing);
+    match answer.head.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => {
+            answer.discard().await;
+            return Err(missing);
+        }
+        _ => return Ok(forwarding.stream(answer, HeaderMap::new())),
     }
     let (mut response, manifest) = hold(forwarding, repository, reference, answer).await?;
     let is_artifact = match &manifest {
         None => false,
         Some(manifest) => {
-            forwarding.question.learn_children(repository, manifest).await?;
-            is_artifact(&forwarding.gate.inventory, repository, manifest)
+            let gone = forwarding.question.learn_children(repository, manifest).await?;
+            is_artifact(&forwarding.gate.inventory, repository, manifest, &gone)
         }
     };
     if !is_artifact {

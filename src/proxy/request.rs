@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{EXPECT, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use oci::{ErrorBody, ErrorCode, Operation};
@@ -17,9 +18,10 @@ use super::connection::Connection;
 use super::exchange::{Exchange, full_length};
 use super::forward::{Forwarding, json};
 use super::headers::{Forwarded, X_REQUEST_ID, well_formed};
+use super::held::Room;
 use super::{Gate, Limits, services};
 use crate::authorize::{Question, authorize, put_manifest};
-use crate::body::{Body, BodyError, Pace, Transfer};
+use crate::body::{Body, Pace, Transfer};
 use crate::content;
 use crate::identity::Principal;
 use crate::refusal::{Context, Refusal};
@@ -144,11 +146,13 @@ async fn decide_and_forward(
         exchange.answered_here();
         return Ok(json(StatusCode::OK, "{}".to_owned()));
     }
+    // What is held is counted until it has been sent on.
+    let mut room = gate.held.room();
     let mut manifest = None;
     if let Operation::PutManifest { .. } = operation {
         // Who may not store it need not send it. What counts is decided when it is there.
         put_manifest(question(gate, &policy, &principal), operation.clone())?;
-        manifest = Some(hold(gate, body, exchange).await?);
+        manifest = Some(hold(gate, body, &mut room, exchange).await?);
         principal = authenticate(gate, &operation, head, forwarded).await?;
         policy = Arc::clone(&gate.policy.current().policy);
     }
@@ -170,7 +174,10 @@ async fn decide_and_forward(
     if changes {
         exchange.intend().await?;
     }
-    Forwarding { gate, question, head, forwarded, exchange }.run(permit, body.take()).await
+    let is_unconditional = false;
+    Forwarding { gate, question, head, forwarded, exchange, is_unconditional }
+        .run(permit, body.take())
+        .await
 }
 
 fn question<'a>(gate: &'a Gate, policy: &'a Policy, principal: &'a Principal) -> Question<'a> {
@@ -215,20 +222,34 @@ async fn authenticate(
 async fn hold(
     gate: &Gate,
     body: &mut Option<Incoming>,
+    room: &mut Room,
     exchange: &Exchange,
 ) -> Result<Bytes, Refusal> {
     let Some(body) = body.take() else { return Ok(Bytes::new()) };
     let limit = gate.limits.manifest_size;
-    let _room = gate.held.reserve(limit).ok_or(Refusal::Full)?;
     let mut transfer = Transfer::new(body, pace(&gate.limits), exchange.incoming(), |_| {});
-    match timeout(MANIFEST_TIME, transfer.collect(limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(BodyError::TooLarge(limit))) => {
+    let collected = async {
+        let mut held = BytesMut::new();
+        while let Some(frame) = transfer.frame().await {
+            let Ok(data) = frame.map_err(|_| Refusal::ClientBroke)?.into_data() else { continue };
+            if held.len() + data.len() > limit {
+                return Err(Refusal::TooLarge(limit));
+            }
+            if !room.grow(data.len()) {
+                return Err(Refusal::Full);
+            }
+            held.extend_from_slice(&data);
+        }
+        Ok(held.freeze())
+    };
+    match timeout(MANIFEST_TIME, collected).await {
+        Ok(Err(refusal @ (Refusal::TooLarge(_) | Refusal::Full))) => {
             // Failing to read what is refused anyway is no other failure.
             let _ = timeout(REFUSED_TIME, transfer.discard(REFUSED_BODY)).await;
-            Err(Refusal::TooLarge(limit))
+            Err(refusal)
         }
-        Ok(Err(_)) | Err(_) => Err(Refusal::ClientBroke),
+        Ok(collected) => collected,
+        Err(_) => Err(Refusal::ClientBroke),
     }
 }
 

@@ -137,8 +137,12 @@ impl Upstream {
         method: &Method,
         headers: &HeaderMap,
     ) -> Result<Answer, Error> {
+        let mut from_tls = self.origin.tls;
         for _ in 0..redirect::MAX_REDIRECTS {
             let is_own = self.is_own(&redirected);
+            if from_tls && !redirected.origin.tls && !is_own {
+                return Err(Error::Redirect("it leads from https to http"));
+            }
             if is_own {
                 redirected.origin = self.origin.clone();
             }
@@ -164,11 +168,8 @@ impl Upstream {
             if !redirect::is_redirect(answer.head.status()) {
                 return Ok(answer);
             }
-            let next = Redirected::read(&redirected.origin, answer.head.headers())?;
-            if redirected.origin.tls && !next.origin.tls && !self.is_own(&next) {
-                return Err(Error::Redirect("it leads from https to http"));
-            }
-            redirected = next;
+            from_tls = redirected.origin.tls;
+            redirected = Redirected::read(&redirected.origin, answer.head.headers())?;
         }
         Err(Error::Redirect("there are too many in a row"))
     }

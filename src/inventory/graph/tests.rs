@@ -48,7 +48,7 @@ impl World {
             "closed" => Sight::Closed,
             _ => Sight::Silent,
         };
-        self.graph.is_vouched_for(digest, &sight, after(self.start, later), &mut 1000)
+        self.graph.is_vouched_for(digest, &sight, after(self.start, later), &mut Walk::new(1000))
     }
 }
 
@@ -219,7 +219,7 @@ fn a_fallback_tag_that_a_rule_denies_follows_nothing() {
     let reads = |fallback: Sight| {
         let sight = |tag: &Tag| if tag.as_str() == "open" { Sight::Open } else { fallback };
         let clock = after(world.start, Duration::ZERO);
-        world.graph.is_vouched_for(&signature.digest, &sight, clock, &mut 1000)
+        world.graph.is_vouched_for(&signature.digest, &sight, clock, &mut Walk::new(1000))
     };
     assert!(reads(Sight::Open) && reads(Sight::Silent));
     assert!(!reads(Sight::Closed));
@@ -234,8 +234,9 @@ fn a_walk_has_so_many_steps_and_then_ends_with_no() {
     let world = World::new(&samples).tagged("open", &last.digest);
     let clock = after(world.start, Duration::ZERO);
     let sight = |tag: &Tag| if tag.as_str() == "open" { Sight::Open } else { Sight::Closed };
-    let walk = |digest: &Digest, mut steps: usize| {
-        (world.graph.is_vouched_for(digest, &sight, clock, &mut steps), steps)
+    let walk = |digest: &Digest, steps: usize| {
+        let mut walk = Walk::new(steps);
+        (world.graph.is_vouched_for(digest, &sight, clock, &mut walk), walk.steps)
     };
     assert_eq!(walk(&last.digest, 1), (true, 1), "a tag on it costs no step");
     assert_eq!(walk(&blob("base"), 1000), (true, 949));
@@ -258,4 +259,24 @@ fn what_was_deleted_is_vouched_for_no_longer() {
     world.graph.remove_tag(&tag("open"));
     assert!(!world.reads(&two.digest) && !world.reads(&blob("2")));
     assert!(world.graph.pointers.is_empty());
+}
+
+#[test]
+fn what_many_share_is_walked_once_for_all_that_is_asked() {
+    let names: Vec<String> = (0..20).map(|number| format!("base {number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let images: Vec<_> = (0..300).map(|number| image(&number.to_string(), &names)).collect();
+    let first = &images[0];
+    let world = World::new(&images.iter().collect::<Vec<_>>()).tagged("open", &first.digest);
+    let clock = after(world.start, Duration::ZERO);
+    let sight = |tag: &Tag| if tag.as_str() == "open" { Sight::Open } else { Sight::Closed };
+    let digests: Vec<Digest> = names.iter().map(|name| blob(name)).collect();
+    // The one readable image was made first, so it is looked at last.
+    let mut walk = Walk::new(300 * names.len() + 1);
+    for digest in &digests {
+        assert!(world.graph.is_vouched_for(digest, &sight, clock, &mut walk));
+    }
+    let strange = image("strange", &["strange"]);
+    assert!(!world.graph.is_vouched_for(&strange.digest, &sight, clock, &mut walk));
+    assert!(!walk.is_exhausted());
 }

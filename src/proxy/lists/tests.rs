@@ -76,6 +76,7 @@ impl World {
             head: &head,
             forwarded: Forwarded { address, request_id: "r1" },
             exchange: &mut exchange,
+            is_unconditional: false,
         };
         let response = match answer(&mut forwarding, operation).await {
             Ok(response) => response,

@@ -8,7 +8,7 @@ use crate::support::images::{Image, Index, OCI_MANIFEST};
 use crate::support::scene::Scene;
 
 /// alice owns the repository; bob may pull `team/app:v1`; mallory may push `dev-*` beside it;
-/// dora may delete `dev-*`; cora may create but not overwrite.
+/// dora may delete `dev-*`; cora may create but not overwrite; eve may sign `v1`.
 const POLICY: &str = r#"
 rules:
   - name: owner
@@ -31,6 +31,10 @@ rules:
     subjects: [user:dora]
     images: ["team/app:dev-*"]
     allow: [pull, delete]
+  - name: signer
+    subjects: [user:eve]
+    images: ["team/app:v1"]
+    allow: [pull, attach]
   - name: creator
     subjects: [user:cora]
     images: ["team/app"]
@@ -38,7 +42,7 @@ rules:
 "#;
 
 const USERS: &[(&str, &[&str])] =
-    &[("alice", &[]), ("bob", &[]), ("mallory", &[]), ("dora", &[]), ("cora", &[])];
+    &[("alice", &[]), ("bob", &[]), ("mallory", &[]), ("dora", &[]), ("cora", &[]), ("eve", &[])];
 
 /// What the repository holds: an index for bob, and a secret image and index under other tags.
 struct Content {

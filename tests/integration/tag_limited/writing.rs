@@ -1,8 +1,12 @@
 //! Writing beside what one may not read, and deleting.
 
+use serde_json::json;
+
 use super::{assert_hidden, blob_at, manifest_at, scene};
 use crate::support::client::Ask;
-use crate::support::images::{Image, OCI_INDEX, OCI_MANIFEST, index_of, manifest};
+use crate::support::images::{
+    Blob, Image, OCI_INDEX, OCI_MANIFEST, fallback_tag, index_of, manifest,
+};
 
 #[test]
 fn a_writer_cannot_make_denied_content_reachable_by_naming_it() {
@@ -172,4 +176,51 @@ fn of_many_that_create_one_tag_at_once_one_does() {
     assert_eq!(statuses.iter().filter(|status| **status == 403).count(), 7, "{statuses:?}");
     let winner = &images[statuses.iter().position(|status| *status == 201).unwrap()];
     assert_eq!(scene.stored("team/app", "race").as_deref(), Some(winner.digest()));
+}
+
+/// As cosign signs: each signature of an image is a layer of the same bytes, with annotations of its
+/// own.
+fn signed(config: &Blob, payload: &Blob, signatures: &[&str]) -> Blob {
+    let layers: Vec<_> = signatures
+        .iter()
+        .map(|signature| {
+            let mut layer = payload.descriptor();
+            layer["annotations"] = json!({ "dev.cosignproject.cosign/signature": signature });
+            layer
+        })
+        .collect();
+    Blob::json(
+        OCI_MANIFEST,
+        &json!({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+            "config": config.descriptor(), "layers": layers,
+        }),
+    )
+}
+
+#[test]
+fn who_may_sign_adds_a_signature_and_takes_none_away() {
+    let (scene, content) = scene();
+    let (alice, eve) = (scene.client("alice"), scene.client("eve"));
+    let tag = fallback_tag(&content.v1.manifest.digest, ".sig");
+    let config = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
+    let payload =
+        Blob::new("application/vnd.dev.cosign.simplesigning.v1+json", b"{\"critical\":1}".to_vec());
+    for client in [&alice, &eve] {
+        client.get(&manifest_at("v1")).expect(200);
+        client.push_blob("team/app", &config).expect(201);
+        client.push_blob("team/app", &payload).expect(201);
+    }
+    let good = signed(&config, &payload, &["good 1", "good 2"]);
+    alice.put_manifest("team/app", &tag, &good).expect(201);
+
+    let stolen = signed(&config, &payload, &["evil", "good 2"]);
+    let answer = eve.put_manifest("team/app", &tag, &stolen).expect(403);
+    assert!(answer.message().contains("take something away"), "{}", answer.message());
+    assert_eq!(scene.stored("team/app", &tag).as_deref(), Some(&*good.digest));
+
+    let more = signed(&config, &payload, &["good 1", "good 2", "eve's"]);
+    eve.put_manifest("team/app", &tag, &more).expect(201);
+    assert_eq!(scene.stored("team/app", &tag).as_deref(), Some(&*more.digest));
+    eve.put_manifest("team/app", "v1", &more).expect(403);
 }

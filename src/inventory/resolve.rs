@@ -26,6 +26,9 @@ pub(crate) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json
 /// The largest manifest that is read (spec, "Pushing Manifests").
 const MAX_MANIFEST: usize = 4 << 20;
 
+/// The most tags of one repository that are held at once.
+const MAX_TAGS: usize = 1_000_000;
+
 /// The largest page of a list that is read.
 const MAX_PAGE: usize = 32 << 20;
 
@@ -118,16 +121,25 @@ pub(crate) async fn list_tags(
         page: Page::default(),
     };
     let mut target = operation.target();
-    let mut tags = Vec::new();
+    let mut tags: Option<Vec<Tag>> = None;
     while let Some(at) = target.take() {
-        let Some(page) = list_page::<TagList>(upstream, &at, budget).await? else {
-            return Ok(None);
+        let page = list_page::<TagList>(upstream, &at, budget).await?;
+        let page = match (page, &tags) {
+            (Some(page), _) => page,
+            (None, None) => return Ok(None),
+            // Half a list is none: a delete must know every tag.
+            (None, Some(_)) => return Err(Error::Wrong("a list ended in the middle".to_owned())),
         };
         // A name that is no tag cannot be asked for either.
-        tags.extend(page.body.tags.unwrap_or_default().iter().filter_map(|t| Tag::new(t).ok()));
+        let names = page.body.tags.unwrap_or_default();
+        let tags = tags.get_or_insert_default();
+        tags.extend(names.iter().filter_map(|name| Tag::new(name).ok()));
+        if tags.len() > MAX_TAGS {
+            return Err(Error::TooMany(MAX_TAGS));
+        }
         target = page.next;
     }
-    Ok(Some(tags))
+    Ok(tags)
 }
 
 /// One page of a list, and where the next one is.

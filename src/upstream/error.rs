@@ -58,6 +58,9 @@ pub enum Error {
     /// The answer contradicts the request or itself.
     #[error("the answer is wrong: {0}")]
     Wrong(String),
+    /// A list that is longer than the gate holds.
+    #[error("a repository has more than {0} tags, which are too many to list")]
+    TooMany(usize),
     /// A manifest that is none, or of a kind that nobody can judge.
     #[error("the manifest {0} cannot be read: {1}")]
     Unreadable(oci::Digest, #[source] oci::InvalidManifest),
@@ -92,9 +95,11 @@ impl Error {
             Self::Ca { .. } | Self::Tls(_) | Self::Name(_) | Self::Connect { .. } => Kind::Connect,
             Self::ConnectTimeout { .. } | Self::ResponseTimeout(_) => Kind::Timeout,
             Self::Exchange(_) | Self::Request(_) | Self::Body(_) => Kind::Protocol,
-            Self::Redirect(_) | Self::Wrong(_) | Self::Unreadable(..) | Self::Budget(_) => {
-                Kind::Wrong
-            }
+            Self::Redirect(_)
+            | Self::Wrong(_)
+            | Self::Unreadable(..)
+            | Self::TooMany(_)
+            | Self::Budget(_) => Kind::Wrong,
             Self::Credentials | Self::Refused(_) => Kind::Credentials,
         }
     }

@@ -210,6 +210,19 @@ async fn a_list_without_an_end_costs_so_much_and_no_more() {
     assert!(world.fake.asked().len() <= 3 + 3 + 4);
 }
 
+#[tokio::test]
+async fn half_a_list_is_no_list() {
+    let broken = |asked: &Asked| match asked.target.as_str() {
+        "/v2/a/app/tags/list" => {
+            tag_list(r#"["v1"]"#).with("link", next("/v2/a/app/tags/list?at=1"))
+        }
+        _ => Reply::new(404, "{}"),
+    };
+    let world = World::new(broken).await;
+    let told = world.list("whole", "GET a/app/tags/list").await;
+    assert!(told.starts_with("502 "), "{told}");
+}
+
 /// Two pages of repositories, and the tags of two of them.
 fn catalog_pages(asked: &Asked) -> Reply {
     match asked.target.as_str() {

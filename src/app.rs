@@ -25,11 +25,11 @@ use crate::policy_folder::LoadError;
 use crate::proxy::seal::Seal;
 use crate::proxy::tls::{ServerTls, TlsError};
 use crate::proxy::{Bound, Gate, Held, ListenError, Listeners, RequestIds, Stop};
-use crate::reload::{PolicyFiles, UsersFile};
+use crate::reload::{PolicyFiles, UpstreamPassword, UsersFile};
 use crate::service::management::{self, Readiness};
 use crate::service::token::{self as token_service, TokenService};
 use crate::token::{KeyError, KeyFolder};
-use crate::upstream::{self, Origin, Upstream};
+use crate::upstream::{self, Origin, PasswordError, Upstream};
 use crate::watch::{INTERVAL, Reloaded, Watch};
 
 /// Why the gate does not run.
@@ -50,6 +50,9 @@ pub enum Error {
     /// The signing keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The upstream's password.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// The upstream's settings.
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
@@ -81,6 +84,9 @@ pub fn run(config: &Config) -> Result<(), Error> {
     })?;
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let tls = config.tls.as_ref().map(ServerTls::load).transpose()?.map(Arc::new);
+    let password = config.upstream.credentials.as_ref();
+    let password = password.and_then(|credentials| credentials.password_file.clone());
+    let password = password.map(|file| Reloaded::start(UpstreamPassword(file))).transpose()?;
     let users_file = Reloaded::start(UsersFile(config.users.clone()))?;
     let users = Arc::new(ArcSwap::new(Arc::clone(&users_file.current())));
     let gate = Arc::new(gate(config, Arc::clone(&users))?);
@@ -105,7 +111,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
         })?;
         threads.push(thread);
     }
-    let watch = watch(Arc::clone(&gate), users_file, users, tls)?;
+    let watch = watch(Arc::clone(&gate), users_file, users, tls, password)?;
     for bound in &bound {
         tracing::info!(address = %bound.address, "listening");
     }
@@ -222,6 +228,7 @@ fn watch(
     users_file: Reloaded<UsersFile>,
     users: Arc<ArcSwap<Users>>,
     tls: Option<Arc<ServerTls>>,
+    password: Option<Reloaded<UpstreamPassword>>,
 ) -> io::Result<Watch> {
     if let Some(tls) = &tls {
         gate.metrics.certificate(tls.expires_at());
@@ -246,6 +253,12 @@ fn watch(
             users.store(Arc::clone(&users_file.current()));
             gate.audit.queue(Record::new("users.loaded"));
             tracing::info!("users loaded");
+        }
+        if let Some(password) = &password
+            && let Ok(true) = password.poll()
+            && let Err(error) = gate.upstream.set_password(&password.current())
+        {
+            tracing::error!(error = %log::Causes(&error), "the old password stays in use");
         }
         if let Some(tls) = &tls
             && let Ok(true) = tls.reload()

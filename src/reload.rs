@@ -1,4 +1,4 @@
-//! The files that take effect when they change: policies and users. (The server certificate is
+//! The files that take effect when they change: policies, users, the upstream's password. (The server certificate is
 //! reloaded by `proxy::tls`.)
 
 use std::path::PathBuf;
@@ -8,6 +8,8 @@ use policy::Policy;
 
 use crate::identity::users::{self, Users};
 use crate::policy_folder::{self, LoadError, Sources};
+use crate::secret::Secret;
+use crate::upstream::{PasswordError, read_password};
 use crate::watch::{Fingerprint, Source};
 
 /// The folder of policies.
@@ -80,5 +82,58 @@ impl Source for UsersFile {
 
     fn load(&self, content: String) -> Result<Users, users::Error> {
         Ok(Users::parse(&self.0, &content)?)
+    }
+}
+
+/// The file with the gate's password for the upstream.
+#[derive(Debug)]
+pub struct UpstreamPassword(pub PathBuf);
+
+impl Source for UpstreamPassword {
+    type Content = Secret;
+    type Value = Secret;
+    type Error = PasswordError;
+
+    fn name(&self) -> &'static str {
+        "the password for the upstream"
+    }
+
+    fn read(&self) -> Result<Secret, PasswordError> {
+        read_password(&self.0)
+    }
+
+    fn fingerprint(content: &Secret) -> Fingerprint {
+        Fingerprint::of([content.expose().as_bytes()])
+    }
+
+    fn load(&self, content: Secret) -> Result<Secret, PasswordError> {
+        Ok(content)
+    }
+
+    fn help(error: &PasswordError) -> Option<String> {
+        error.help().map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::watch::Reloaded;
+
+    #[test]
+    fn a_password_file_that_changes_takes_effect_and_a_wrong_one_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        fs::write(&file, "one\n").unwrap();
+        let password = Reloaded::start(UpstreamPassword(file.clone())).unwrap();
+        assert_eq!(password.current().expose(), "one");
+        fs::write(&file, "").unwrap();
+        assert!(matches!(password.poll(), Err(PasswordError::None(_))));
+        assert_eq!(password.current().expose(), "one");
+        fs::write(&file, "two").unwrap();
+        assert!(password.poll().unwrap());
+        assert_eq!(password.current().expose(), "two");
     }
 }

@@ -86,7 +86,9 @@ impl From<app::Error> for Failure {
             app::Error::Policies(error) => error.into(),
             app::Error::Users(error) => error.into(),
             app::Error::Tls(TlsError::Pair(error)) => error.into(),
-            app::Error::Tls(_) | app::Error::Log(_) => Self::input(&Mistake::of(&error)),
+            app::Error::Password(_) | app::Error::Tls(_) | app::Error::Log(_) => {
+                Self::input(&Mistake::of(&error))
+            }
             app::Error::Keys(_)
             | app::Error::Upstream(_)
             | app::Error::Audit(_)

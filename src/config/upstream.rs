@@ -1,6 +1,5 @@
 //! The `upstream` section.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,10 +11,8 @@ use super::units::{duration, number};
 use super::written::{path, value};
 use crate::authority;
 use crate::secret::Secret;
+use crate::upstream::read_password;
 use crate::upstream::{Credentials, Host, Redirects, Settings, Timeouts};
-
-/// More is no password but the wrong file.
-const MAX_PASSWORD: usize = 4096;
 
 /// As written.
 #[derive(Default)]
@@ -223,26 +220,24 @@ fn credentials(
 ) -> Option<Credentials> {
     let password = match written.password.as_ref()? {
         Password::Here(password) => password.clone(),
-        Password::In(file) => match password_file(&folder.join(&file.value)) {
+        Password::In(file) => match read_password(&folder.join(&file.value)) {
             Ok(password) => password,
-            Err(mistake) => {
-                problems.at(file.place, mistake);
+            Err(error) => {
+                let mistake = Mistake::new(error.to_string());
+                problems.at(
+                    file.place,
+                    match error.help() {
+                        Some(help) => mistake.help(help),
+                        None => mistake,
+                    },
+                );
                 return None;
             }
         },
     };
-    Some(Credentials { username: written.username.clone()?, password })
-}
-
-/// The content of the file, without the line break that editors leave at the end.
-fn password_file(path: &Path) -> Result<Secret, Mistake> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Mistake::new(format!("cannot read {}: {error}", path.display())))?;
-    let text = Secret::new(text);
-    let password = text.expose().trim_end_matches(['\r', '\n']);
-    if password.is_empty() || password.len() > MAX_PASSWORD || password.contains(char::is_control) {
-        return Err(Mistake::new(format!("{} holds no password", path.display()))
-            .help("it must hold the password alone, on one line"));
-    }
-    Ok(Secret::new(password.to_owned()))
+    let password_file = match written.password.as_ref()? {
+        Password::Here(_) => None,
+        Password::In(file) => Some(folder.join(&file.value)),
+    };
+    Some(Credentials { username: written.username.clone()?, password, password_file })
 }

@@ -160,6 +160,7 @@ impl Fake {
             credentials: Some(Credentials {
                 username: "gate".to_owned(),
                 password: crate::secret::Secret::new("secret".to_owned()),
+                password_file: None,
             }),
             ca: None,
             host: Host::Upstream,

@@ -4,12 +4,14 @@ mod connect;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;
+mod password;
 mod pool;
 mod redirect;
 mod settings;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -22,8 +24,10 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::time::sleep;
 
 use crate::body::{Body, End, Pace, Progress, Transfer};
+use crate::secret::Secret;
 use connect::Connector;
 pub use error::{Error, Kind};
+pub use password::{PasswordError, read_password};
 pub use pool::Lease;
 pub use redirect::Redirected;
 pub use settings::{Credentials, Host, Redirects, Settings, Timeouts};
@@ -42,7 +46,7 @@ pub struct Upstream {
     settings: Settings,
     origin: Origin,
     public: Origin,
-    authorization: Option<HeaderValue>,
+    authorization: ArcSwapOption<HeaderValue>,
     connector: Connector,
 }
 
@@ -69,9 +73,25 @@ impl Upstream {
     pub fn new(settings: Settings, public: Origin) -> Result<Self, Error> {
         let origin =
             Origin { tls: settings.scheme == Scheme::HTTPS, authority: settings.authority.clone() };
-        let authorization = settings.credentials.as_ref().map(basic).transpose()?;
+        let authorization = settings.credentials.as_ref();
+        let authorization = authorization
+            .map(|credentials| basic(&credentials.username, &credentials.password))
+            .transpose()?;
+        let authorization = ArcSwapOption::new(authorization.map(Arc::new));
         let connector = Connector::new(settings.ca.as_deref(), settings.timeouts.connect)?;
         Ok(Self { settings, origin, public, authorization, connector })
+    }
+
+    /// Sends another password from now on.
+    ///
+    /// # Errors
+    /// It cannot stand in a header.
+    pub fn set_password(&self, password: &Secret) -> Result<(), Error> {
+        if let Some(credentials) = &self.settings.credentials {
+            let authorization = basic(&credentials.username, password)?;
+            self.authorization.store(Some(Arc::new(authorization)));
+        }
+        Ok(())
     }
 
     /// How it is reached.
@@ -97,8 +117,8 @@ impl Upstream {
     pub async fn send(&self, outgoing: Outgoing) -> Result<Answer, Error> {
         let Outgoing { method, target, mut headers, body, progress } = outgoing;
         headers.insert(HOST, self.host()?);
-        if let Some(authorization) = &self.authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
+        if let Some(authorization) = &*self.authorization.load() {
+            headers.insert(AUTHORIZATION, HeaderValue::clone(authorization));
         }
         let request = request(method, &target, headers, body)?;
         let answer = self.exchange(&self.origin, request, &progress).await?;
@@ -149,8 +169,8 @@ impl Upstream {
             let mut headers = headers.clone();
             if is_own {
                 headers.insert(HOST, self.host()?);
-                if let Some(authorization) = &self.authorization {
-                    headers.insert(AUTHORIZATION, authorization.clone());
+                if let Some(authorization) = &*self.authorization.load() {
+                    headers.insert(AUTHORIZATION, HeaderValue::clone(authorization));
                 }
             } else {
                 // Another place is told nothing of the client or of the gate.
@@ -354,8 +374,8 @@ fn authority_value(authority: &Authority) -> Result<HeaderValue, Error> {
     Ok(HeaderValue::from_str(authority.as_str()).map_err(http::Error::from)?)
 }
 
-fn basic(credentials: &Credentials) -> Result<HeaderValue, Error> {
-    let pair = format!("{}:{}", credentials.username, credentials.password.expose());
+fn basic(username: &str, password: &Secret) -> Result<HeaderValue, Error> {
+    let pair = format!("{username}:{}", password.expose());
     let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(pair)))
         .map_err(|_| Error::Credentials)?;
     value.set_sensitive(true);

@@ -37,6 +37,8 @@ pub struct Credentials {
     pub username: String,
     /// Read at start from `password` (after `${VAR}`) or `password_file`.
     pub password: Secret,
+    /// Where it came from, if that is a file: it is read again when it changes.
+    pub password_file: Option<PathBuf>,
 }
 
 /// Whose name stands in `Host`.

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::secret::Secret;
 
 /// `gate:secret`.
 const BASIC: &str = "Basic Z2F0ZTpzZWNyZXQ=";
@@ -49,6 +50,20 @@ async fn targets_stand_below_the_base_path() {
     assert_eq!(based.target("/v2/"), "/registry/v2/");
     assert_eq!(based.path_of("/registry/v2/a"), "/v2/a");
     assert_eq!(based.path_of("/v2/a"), "/v2/a");
+}
+
+#[tokio::test]
+async fn a_password_that_changed_is_sent_from_the_next_request_on() {
+    let fake = Fake::start(|_| Reply::new(200, "")).await;
+    let upstream = fake.upstream();
+    for password in ["secret", "newer"] {
+        upstream.set_password(&Secret::new(password.to_owned())).unwrap();
+        exchange(&upstream, get("/")).await.unwrap();
+    }
+    let sent: Vec<_> =
+        fake.asked().iter().map(|asked| asked.headers["authorization"].clone()).collect();
+    // `gate:secret` and `gate:newer`.
+    assert_eq!(sent, ["Basic Z2F0ZTpzZWNyZXQ=", "Basic Z2F0ZTpuZXdlcg=="]);
 }
 
 #[tokio::test]

@@ -155,6 +155,7 @@ async fn decide_and_forward(
         manifest = Some(hold(gate, body, &mut room, exchange).await?);
         principal = authenticate(gate, &operation, head, forwarded).await?;
         policy = Arc::clone(&gate.policy.current().policy);
+        exchange.known(&principal, policy.groups_of(&principal.caller));
     }
     let question = question(gate, &policy, &principal);
     let changes = matches!(

@@ -19,7 +19,7 @@ use crate::config::{Config, LogFormat};
 use crate::identity::users::{self, Users};
 use crate::identity::{Authenticator, NoRandom, Observer, TokenEvent};
 use crate::inventory::{self, Inventory};
-use crate::log;
+use crate::log::{self, Causes};
 use crate::metrics::Metrics;
 use crate::policy_folder::LoadError;
 use crate::proxy::seal::Seal;
@@ -244,7 +244,7 @@ fn watch(
             }
             Err(error) => {
                 gate.metrics.policy_refused();
-                let reason = Some(log::Causes(&error).to_string());
+                let reason = Some(Causes(&error).to_string());
                 gate.audit.queue(Record { reason, ..Record::new("policy.refused") });
             }
         }
@@ -258,7 +258,7 @@ fn watch(
             && let Ok(true) = password.poll()
             && let Err(error) = gate.upstream.set_password(&password.current())
         {
-            tracing::error!(error = %log::Causes(&error), "the old password stays in use");
+            tracing::error!(error = %Causes(&error), "the old password stays in use");
         }
         if let Some(tls) = &tls
             && let Ok(true) = tls.reload()

@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod reload;
 pub mod secret;
 pub mod service;
+pub mod store;
 pub mod token;
 pub mod upstream;
 pub mod watch;

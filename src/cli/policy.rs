@@ -90,6 +90,7 @@ fn explain(arguments: &ExplainArguments) -> Result<Exit, Failure> {
         subject: arguments.subject.0.clone(),
         groups: arguments.groups.iter().map(ToString::to_string).collect(),
         granting: None,
+        bounds: None,
     };
     let image =
         Image { repository: &arguments.image.repository, tag: arguments.image.tag.as_ref() };

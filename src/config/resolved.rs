@@ -96,7 +96,10 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
         policies: beside(&written.policies, "policies"),
         users: beside(&written.users, "users.yaml"),
         signing_keys: beside(&written.signing_keys, "state/keys"),
-        tokens: token::Settings { access_ttl: written.access_ttl.unwrap_or(tokens.access_ttl) },
+        tokens: token::Settings {
+            access_ttl: written.access_ttl.unwrap_or(tokens.access_ttl),
+            ..tokens
+        },
         inventory_linger: written.linger.unwrap_or(Duration::from_secs(24 * 3600)),
         audit_file: beside(&written.audit_file, "audit.jsonl"),
         audit_rotate: written.audit_rotate.unwrap_or(100 << 20),

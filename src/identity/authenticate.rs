@@ -11,7 +11,9 @@ use policy::{Caller, Subject};
 
 use crate::public_url::PublicUrl;
 use crate::secret::Secret;
-use crate::token::{Claims, InvalidToken, KeyRing, MAX_TOKEN, verify, verify_expired};
+use crate::token::{
+    Claims, Grant, InvalidToken, KeyRing, Kind, MAX_TOKEN, TokenId, verify, verify_expired,
+};
 
 use super::address::ClientAddress;
 use super::credentials::Credentials;
@@ -52,6 +54,10 @@ pub struct NoRandom;
 pub struct Authenticated {
     /// Who it is and how far the credential reaches.
     pub principal: Principal,
+    /// What tokens that are made from the credential have in common.
+    pub grant: Grant,
+    /// The family of the credential, to which they belong too; a password has none.
+    pub family: Option<TokenId>,
     /// What kind of credential it was.
     pub by: GrantType,
     /// When the credential ends; a password does not.
@@ -197,23 +203,28 @@ impl Authenticator {
 
     /// The subject of a token as it stands now.
     fn token_holder(&self, claims: &Claims) -> Result<Authenticated, AuthError> {
-        let subject = claims.subject().ok_or(InvalidToken::Claims)?;
-        let groups = match &subject {
-            Subject::Anonymous => Vec::new(),
-            Subject::User(name) => {
-                let users = self.users.load();
-                let user = users.get(name).filter(|user| !user.disabled);
-                user.ok_or(Rejection::SubjectGone)?.groups.clone()
-            }
-            Subject::Service(_) | Subject::Peer { .. } => {
-                return Err(Rejection::SubjectGone.into());
-            }
-        };
+        let grant = claims.grant().ok_or(InvalidToken::Claims)?;
+        let groups = self.standing(&grant)?;
         Ok(Authenticated {
-            principal: claims.principal(subject, groups),
+            principal: claims.principal(&grant, groups),
+            grant,
+            family: Some(claims.family.clone()),
             by: GrantType::Token,
             expires: claims.expires(),
         })
+    }
+
+    /// The groups that the subject of a credential has now.
+    fn standing(&self, grant: &Grant) -> Result<Vec<String>, Rejection> {
+        match (&grant.subject, grant.kind) {
+            (Subject::Anonymous, Kind::Anonymous) => Ok(Vec::new()),
+            (Subject::User(name), Kind::User) => {
+                let users = self.users.load();
+                let user = users.get(name).filter(|user| !user.disabled);
+                Ok(user.ok_or(Rejection::SubjectGone)?.groups.clone())
+            }
+            _ => Err(Rejection::SubjectGone),
+        }
     }
 
     /// A token in the place of a password, under its subject's name, or as `token` by a client that
@@ -248,13 +259,13 @@ impl Authenticator {
         }
         let fingerprint = self.passwords.fingerprint(&[username, password.expose()]);
         if self.passwords.was_right(&fingerprint, &users, now) {
-            return user(&users, username);
+            return user(&users, username, now);
         }
         self.may_try(account, address, now)?;
         let turn = self.passwords.turn().await?;
         // While this one waited, others with the same name may have failed, or succeeded.
         if self.passwords.was_right(&fingerprint, &users, now) {
-            return user(&users, username);
+            return user(&users, username, now);
         }
         self.may_try(account, address, now)?;
         let attempt = self.throttle.attempt(account, address, now);
@@ -263,7 +274,7 @@ impl Authenticator {
             let reason = if known { Rejection::WrongPassword } else { Rejection::UnknownUser };
             return Err(reason.into());
         }
-        let known = user(&users, username)?;
+        let known = user(&users, username, now)?;
         attempt.succeeded();
         self.passwords.remember(fingerprint, &users, now);
         Ok(known)
@@ -283,18 +294,18 @@ impl Authenticator {
 }
 
 /// A user whose password was right.
-fn user(users: &Users, name: &str) -> Result<Authenticated, AuthError> {
+fn user(users: &Users, name: &str, now: Timestamp) -> Result<Authenticated, AuthError> {
     let user = users.get(name).ok_or(Rejection::UnknownUser)?;
     if user.disabled {
         return Err(Rejection::Disabled.into());
     }
     let subject = Subject::User(name.to_owned());
+    let groups = user.groups.clone();
+    let caller = Caller { subject: subject.clone(), groups, granting: None, bounds: None };
     Ok(Authenticated {
-        principal: Principal {
-            caller: Caller { subject, groups: user.groups.clone(), granting: None },
-            ceiling: Ceiling::Unlimited,
-            token_id: None,
-        },
+        principal: Principal { caller, ceiling: Ceiling::Unlimited, token_id: None },
+        grant: Grant::unlimited(subject, Kind::User, now),
+        family: None,
         by: GrantType::Password,
         expires: None,
     })

@@ -21,7 +21,7 @@ use crate::identity::{
     Authenticated, Authenticator, Ceiling, ClientAddress, Credentials, GrantType, Principal,
     TokenEvent,
 };
-use crate::token::{Order, Scopes, Settings, mint};
+use crate::token::{Grant, Kind, Order, Scopes, Settings, mint};
 
 use super::oauth::OauthError;
 use super::parameters;
@@ -65,7 +65,7 @@ impl TokenService {
             .map_err(|error| OauthError::credential(&error, self.authenticator.issuer()))?;
         let known = match credentials {
             Some(credentials) => self.known(&credentials, address).await?,
-            None => anonymous(),
+            None => anonymous((self.clock)()),
         };
         self.issue(known, &scopes, address)
     }
@@ -94,14 +94,15 @@ impl TokenService {
         scopes: &Scopes,
         address: ClientAddress,
     ) -> Result<Value, OauthError> {
-        let Authenticated { principal, by, expires } = known;
+        let Authenticated { principal, grant, family, by, expires } = known;
         let Principal { caller, ceiling, .. } = principal;
         let access = scopes.grant(&ceiling, |action, name| (self.grants)(&caller, action, name));
         let scope = crate::token::written(&access);
         let order = Order {
-            subject: caller.subject.clone(),
-            groups: caller.granting,
-            access,
+            grant,
+            family,
+            audience: None,
+            access: Some(access),
             lifetime: self.settings.access_ttl,
             not_after: expires,
         };
@@ -111,7 +112,7 @@ impl TokenService {
         self.authenticator.observer().tell(TokenEvent::Issued {
             grant: by,
             subject: &caller.subject,
-            token_id: &claims.jti,
+            token_id: claims.jti.as_str(),
             address: address.0,
         });
         let issued_at = Timestamp::from_second(claims.iat).unwrap_or(now);
@@ -127,10 +128,13 @@ impl TokenService {
 }
 
 /// Nobody in particular. What they get is what policy allows everyone.
-fn anonymous() -> Authenticated {
-    let caller = Caller { subject: Subject::Anonymous, groups: Vec::new(), granting: None };
+fn anonymous(now: Timestamp) -> Authenticated {
+    let caller =
+        Caller { subject: Subject::Anonymous, groups: Vec::new(), granting: None, bounds: None };
     Authenticated {
         principal: Principal { caller, ceiling: Ceiling::Unlimited, token_id: None },
+        grant: Grant::unlimited(Subject::Anonymous, Kind::Anonymous, now),
+        family: None,
         by: GrantType::Anonymous,
         expires: None,
     }

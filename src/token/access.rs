@@ -58,7 +58,11 @@ struct Entry {
 /// The one entry for the catalogue.
 const REGISTRY: (&str, &str, &str) = ("registry", "catalog", "*");
 
-pub(super) fn serialize<S: Serializer>(list: &[Access], out: S) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize<S: Serializer>(
+    list: &Option<Vec<Access>>,
+    out: S,
+) -> Result<S::Ok, S::Error> {
+    let Some(list) = list else { return out.serialize_none() };
     out.collect_seq(list.iter().map(|access| match access {
         Access::Repository { name, actions } => Entry {
             r#type: "repository".to_owned(),
@@ -73,9 +77,16 @@ pub(super) fn serialize<S: Serializer>(list: &[Access], out: S) -> Result<S::Ok,
     }))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Access>, D::Error> {
+/// What is there must be a list: `null` must not read as none.
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    input: D,
+) -> Result<Option<Vec<Access>>, D::Error> {
     let entries = Vec::<Entry>::deserialize(input)?;
-    entries.iter().map(|entry| read(entry).map_err(D::Error::custom)).collect()
+    entries
+        .iter()
+        .map(|entry| read(entry).map_err(D::Error::custom))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 fn read(entry: &Entry) -> Result<Access, String> {

@@ -1,15 +1,20 @@
 //! What an access token says.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use policy::{Caller, Subject};
+use policy::{Bounds, Caller};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::identity::{Access, Ceiling, Principal};
 
 use super::access;
+use super::family::TokenId;
+use super::grant::{Grant, Kind};
+use super::written_bounds;
 
-/// The claims of an access token (RFC 7519, section 4; RFC 9068). All are required and typed, and a
-/// claim that is not known makes a token invalid, because it might be one that narrows it.
+/// The claims of an access token (RFC 7519, section 4; RFC 9068). A claim that is not known makes a
+/// token invalid, because it might be one that narrows it; those that may be left out are said so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
@@ -26,54 +31,56 @@ pub struct Claims {
     /// From when it holds no more.
     pub exp: i64,
     /// Its own name, for the audit trail.
-    pub jti: String,
-    /// What kind of subject it is; agrees with `sub`.
+    pub jti: TokenId,
+    /// The family that it belongs to, with which it is revoked. A token that was made from a
+    /// password belongs to a family of its own, which is named as the token is.
+    pub family: TokenId,
+    /// When the credential was shown from which the family comes (OpenID Connect Core, section 2).
+    pub auth_time: i64,
+    /// How its subject is known; agrees with `sub`.
     pub kind: Kind,
+    /// The provider or the peer that vouches for the subject; absent: none.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// See [`Grant::asserted`]; absent: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asserted: Vec<String>,
     /// The groups that it carries; absent: all that its subject has.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
-    /// The most that it may do.
-    #[serde(with = "access")]
-    pub access: Vec<Access>,
+    /// How far it reaches; absent: as far as its subject does.
+    #[serde(default, with = "written_bounds", skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<Arc<Bounds>>,
+    /// What of that it was asked for at the token endpoint; absent: all of it.
+    #[serde(default, with = "access", skip_serializing_if = "Option::is_none")]
+    pub access: Option<Vec<Access>>,
 }
 
-/// The kinds of subject that have tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A person, who is looked up at each use.
-    User,
-    /// Nobody in particular.
-    Anonymous,
-}
-
-/// A list where the claim is there. `null` is no list and must not read as "all".
-fn present<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Vec<String>>, D::Error> {
-    Vec::deserialize(input).map(Some)
-}
-
-impl Kind {
-    /// The kind of a subject, where tokens are made for that kind.
-    pub(super) fn of(subject: &Subject) -> Option<Self> {
-        match subject {
-            Subject::User(_) => Some(Self::User),
-            Subject::Anonymous => Some(Self::Anonymous),
-            Subject::Service(_) | Subject::Peer { .. } => None,
-        }
-    }
+/// A value where the claim is there. `null` is no value and must not read as "all".
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    input: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(input).map(Some)
 }
 
 impl Claims {
-    /// Whom the token is for; none where `sub` and `kind` do not agree.
+    /// On whose behalf the token is; none where its claims contradict each other.
     #[must_use]
-    pub fn subject(&self) -> Option<Subject> {
-        match self.kind {
-            Kind::User => {
-                let name = self.sub.strip_prefix("user:").filter(|name| !name.is_empty())?;
-                Some(Subject::User(name.to_owned()))
-            }
-            Kind::Anonymous => (self.sub == "anonymous").then_some(Subject::Anonymous),
+    pub fn grant(&self) -> Option<Grant> {
+        let subject = self.sub.parse().ok()?;
+        let vouched = matches!(self.kind, Kind::Federated | Kind::Peer);
+        if !self.kind.fits(&subject) || vouched != self.via.is_some() {
+            return None;
         }
+        Some(Grant {
+            subject,
+            kind: self.kind,
+            via: self.via.clone(),
+            asserted: self.asserted.clone(),
+            groups: self.groups.clone(),
+            bounds: self.bounds.clone(),
+            auth_time: Timestamp::from_second(self.auth_time).ok()?,
+        })
     }
 
     /// When the token ends; none if no clock shows such a time.
@@ -83,11 +90,19 @@ impl Claims {
     }
 
     /// The caller that the token stands for, with the groups that its subject has now.
-    pub(crate) fn principal(&self, subject: Subject, groups: Vec<String>) -> Principal {
+    pub(crate) fn principal(&self, grant: &Grant, groups: Vec<String>) -> Principal {
         Principal {
-            caller: Caller { subject, groups, granting: self.groups.clone() },
-            ceiling: Ceiling::Access(self.access.clone()),
-            token_id: Some(self.jti.clone()),
+            caller: Caller {
+                subject: grant.subject.clone(),
+                groups,
+                granting: grant.groups.clone(),
+                bounds: grant.bounds.clone(),
+            },
+            ceiling: match &self.access {
+                Some(list) => Ceiling::Access(list.clone()),
+                None => Ceiling::Unlimited,
+            },
+            token_id: Some(self.jti.to_string()),
         }
     }
 }

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::rand;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Header};
-use policy::Subject;
 
 use crate::identity::Access;
 use crate::secret::Secret;
 
-use super::claims::{Claims, Kind};
+use super::claims::Claims;
+use super::family::{NoRandomBytes, TokenId};
+use super::grant::Grant;
 use super::ring::KeyRing;
 use super::verify::{MAX_TOKEN, TYPE};
 use crate::public_url::PublicUrl;
@@ -20,12 +18,14 @@ use crate::public_url::PublicUrl;
 /// What a token is to say.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// Whom it is for.
-    pub subject: Subject,
-    /// The groups that it carries; none: all that its subject has.
-    pub groups: Option<Vec<String>>,
-    /// The most that it may do.
-    pub access: Vec<Access>,
+    /// For whom, and how far at most.
+    pub grant: Grant,
+    /// The family that it belongs to; none: one of its own.
+    pub family: Option<TokenId>,
+    /// The service that it is for; none: this gate.
+    pub audience: Option<String>,
+    /// What was asked for at the token endpoint; none: all that it may do.
+    pub access: Option<Vec<Access>>,
     /// How long it is to live.
     pub lifetime: Duration,
     /// The end of the credential that it is made from; the token does not outlive it.
@@ -38,15 +38,12 @@ pub enum MintError {
     /// It would not be taken back.
     #[error("the token would be longer than {MAX_TOKEN} bytes: ask for fewer repositories at once")]
     TooLong,
-    /// There are no tokens for that kind of subject.
-    #[error("there are no access tokens for `{0}`")]
-    Subject(Subject),
     /// The credential that it is made from has ended, or the lifetime is no time.
     #[error("a token must end after it is made")]
     NoTime,
     /// The system gave no random bytes.
-    #[error("no random numbers are to be had from the system")]
-    Random,
+    #[error(transparent)]
+    Random(#[from] NoRandomBytes),
     /// The key does not sign.
     #[error("the token could not be signed")]
     Sign(#[source] jsonwebtoken::errors::Error),
@@ -62,27 +59,31 @@ pub fn mint(
     issuer: &PublicUrl,
     now: Timestamp,
 ) -> Result<(Secret, Claims), MintError> {
-    let Some(kind) = Kind::of(&order.subject) else {
-        return Err(MintError::Subject(order.subject));
-    };
+    let Order { grant, family, audience, access, lifetime, not_after } = order;
     let made = now.as_second();
-    let lifetime = i64::try_from(order.lifetime.as_secs()).unwrap_or(i64::MAX);
+    let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
     let end = made.saturating_add(lifetime);
-    let exp = order.not_after.map_or(end, |bound| end.min(bound.as_second()));
+    let exp = not_after.map_or(end, |bound| end.min(bound.as_second()));
     if exp <= made {
         return Err(MintError::NoTime);
     }
+    let jti = TokenId::random()?;
     let claims = Claims {
         iss: issuer.as_str().to_owned(),
-        aud: issuer.service().to_owned(),
-        sub: order.subject.to_string(),
+        aud: audience.unwrap_or_else(|| issuer.service().to_owned()),
+        sub: grant.subject.to_string(),
         iat: made,
         nbf: made,
         exp,
-        jti: identifier()?,
-        kind,
-        groups: order.groups,
-        access: order.access,
+        family: family.unwrap_or_else(|| jti.clone()),
+        jti,
+        auth_time: grant.auth_time.as_second(),
+        kind: grant.kind,
+        via: grant.via,
+        asserted: grant.asserted,
+        groups: grant.groups,
+        bounds: grant.bounds,
+        access,
     };
     let token = sign(&claims, keys)?;
     Ok((token, claims))
@@ -98,11 +99,4 @@ fn sign(claims: &Claims, keys: &KeyRing) -> Result<Secret, MintError> {
         return Err(MintError::TooLong);
     }
     Ok(token)
-}
-
-/// 128 random bits as text.
-fn identifier() -> Result<String, MintError> {
-    let mut bytes = [0; 16];
-    rand::fill(&mut bytes).map_err(|_| MintError::Random)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }

@@ -2,16 +2,23 @@
 
 mod access;
 mod claims;
+mod family;
+mod grant;
 mod keys;
 mod mint;
+pub mod refresh;
 mod ring;
 mod scope;
 mod settings;
 mod verify;
+pub(crate) mod written_bounds;
 
-pub use claims::{Claims, Kind};
+pub use claims::Claims;
+pub use family::{Ended, Family, FamilyKind, InvalidTokenId, LastUse, NoRandomBytes, TokenId};
+pub use grant::{Grant, Kind};
 pub use keys::{KeyError, KeyFolder};
 pub use mint::{MintError, Order, mint};
+pub use refresh::{RefreshToken, Succession, TokenHash};
 pub use ring::{BadKey, KeyRing};
 pub(crate) use scope::written;
 pub use scope::{Scopes, TooManyScopes};

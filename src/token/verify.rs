@@ -121,7 +121,7 @@ fn authentic(token: &str, keys: &KeyRing, issuer: &PublicUrl) -> Result<Claims, 
     if claims.aud != issuer.service() {
         return Err(InvalidToken::Audience);
     }
-    if claims.subject().is_none() || claims.jti.is_empty() || claims.exp <= claims.iat {
+    if claims.grant().is_none() || claims.exp <= claims.iat || claims.auth_time > claims.iat {
         return Err(InvalidToken::Claims);
     }
     Ok(claims)

@@ -21,6 +21,12 @@ pub struct Mistake {
 }
 
 impl Mistake {
+    /// What is wrong, without the remedy.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// A mistake without a remedy of its own. The message is lower case, without a full stop.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), label: String::new(), also: Vec::new(), help: None }

@@ -1,10 +1,14 @@
 //! Who asks, as far as policy is concerned.
 
 use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::bounds::Bounds;
 
 /// A caller and the groups that its identity source asserts. Membership that policy files declare
 /// is added by the policy itself.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Who it is.
     pub subject: Subject,
@@ -13,6 +17,8 @@ pub struct Caller {
     /// The groups that the credential carries, if it carries fewer than its holder has. They narrow
     /// grants alone: denials look at all groups, so that carrying less never allows more.
     pub granting: Option<Vec<String>>,
+    /// How far the credential reaches at most; none: as far as its holder does.
+    pub bounds: Option<Arc<Bounds>>,
 }
 
 /// The name of a caller, by kind. `Display` writes it as policy files do: `user:alice`.
@@ -40,6 +46,57 @@ impl fmt::Display for Subject {
             Self::Service(name) => write!(f, "service:{name}"),
             Self::Peer { gate, name } => write!(f, "peer:{gate}/{name}"),
             Self::Anonymous => f.write_str("anonymous"),
+        }
+    }
+}
+
+/// The text names no subject.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` names no subject; write `user:NAME`, `service:NAME`, `peer:GATE/NAME` or `anonymous`"
+)]
+pub struct InvalidSubject(pub String);
+
+impl FromStr for Subject {
+    type Err = InvalidSubject;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSubject> {
+        let wrong = || InvalidSubject(text.to_owned());
+        if text == "anonymous" {
+            return Ok(Self::Anonymous);
+        }
+        let (kind, name) = text.split_once(':').ok_or_else(wrong)?;
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(wrong());
+        }
+        match kind {
+            "user" => Ok(Self::User(name.to_owned())),
+            "service" => Ok(Self::Service(name.to_owned())),
+            "peer" => match name.split_once('/') {
+                Some((gate, name)) if !gate.is_empty() && !name.is_empty() => {
+                    Ok(Self::Peer { gate: gate.to_owned(), name: name.to_owned() })
+                }
+                _ => Err(wrong()),
+            },
+            _ => Err(wrong()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_read_as_it_is_written() {
+        for text in
+            ["user:alice", "service:ci/build", "peer:eu/user:alice", "peer:eu/a/b", "anonymous"]
+        {
+            assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
+        }
+        for text in ["", "alice", "user:", "group:a", "peer:eu", "peer:/a", "peer:eu/", "user:a\n"]
+        {
+            assert!(text.parse::<Subject>().is_err(), "{text}");
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod action;
 mod actions;
+mod bounds;
 mod caller;
 mod check;
 mod compile;
@@ -27,7 +28,8 @@ mod tags;
 mod written;
 
 pub use action::{Action, UnknownAction};
-pub use caller::{Caller, Subject};
+pub use bounds::Bounds;
+pub use caller::{Caller, InvalidSubject, Subject};
 pub use decide::{Decision, RuleRef};
 pub use document::{Diagnostic, Diagnostics, Position, Severity, SourceFile};
 pub use policy::{Compiled, Image, Policy};

@@ -15,7 +15,7 @@ use http::header::AUTHORIZATION;
 
 use super::*;
 use crate::identity::Access;
-use crate::token::{Order, mint};
+use crate::token::{Grant, Kind, Order, mint};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
@@ -63,9 +63,20 @@ impl Gate {
     }
 
     fn token(&self, subject: Subject, groups: Option<Vec<String>>) -> String {
-        let access = vec![Access::Catalog];
-        let lifetime = Duration::from_secs(600);
-        let order = Order { subject, groups, access, lifetime, not_after: None };
+        let kind = match &subject {
+            Subject::User(_) => Kind::User,
+            Subject::Service(_) => Kind::Service,
+            Subject::Peer { .. } => Kind::Peer,
+            Subject::Anonymous => Kind::Anonymous,
+        };
+        let order = Order {
+            grant: Grant { groups, ..Grant::unlimited(subject, kind, at(0)) },
+            family: None,
+            audience: None,
+            access: Some(vec![Access::Catalog]),
+            lifetime: Duration::from_secs(600),
+            not_after: None,
+        };
         let (token, _) =
             mint(order, self.authenticator.keys(), self.authenticator.issuer(), at(0)).unwrap();
         token.expose().to_owned()

@@ -53,7 +53,7 @@ impl World {
         };
         let operation = Operation::parse(method, &format!("/v2/{path}"), query).unwrap();
         let subject = Subject::User(who.to_owned());
-        let caller = Caller { subject, groups: Vec::new(), granting: None };
+        let caller = Caller { subject, groups: Vec::new(), granting: None, bounds: None };
         let principal = Principal { caller, ceiling: Ceiling::Unlimited, token_id: None };
         let (head, ()) = http::Request::get("/").body(()).unwrap().into_parts();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -80,7 +80,7 @@ impl Gate {
         .unwrap();
         let service = TokenService::new(
             Arc::new(authenticator),
-            Settings { access_ttl: Duration::from_secs(3600) },
+            Settings { access_ttl: Duration::from_secs(3600), ..Settings::default() },
             Box::new(allows),
             now,
         );
@@ -282,12 +282,16 @@ async fn asking_for_more_gives_what_may_be_had() {
 async fn a_token_shown_as_the_password_gives_no_more_than_it_has() {
     let gate = Gate::new();
     let order = Order {
-        subject: Subject::User("alice".to_owned()),
-        groups: Some(vec!["ops".to_owned()]),
-        access: vec![Access::Repository {
+        grant: Grant {
+            groups: Some(vec!["ops".to_owned()]),
+            ..Grant::unlimited(Subject::User("alice".to_owned()), Kind::User, now())
+        },
+        family: None,
+        audience: None,
+        access: Some(vec![Access::Repository {
             name: RepositoryName::new("w/app").unwrap(),
             actions: vec![Action::Pull],
-        }],
+        }]),
         lifetime: Duration::from_secs(90),
         not_after: None,
     };

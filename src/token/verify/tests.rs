@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::identity::Access;
-use crate::token::{MintError, Order, mint};
+use crate::token::{Grant, Kind, MintError, Order, mint};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -67,7 +67,8 @@ fn encode(value: &Value) -> String {
 fn claims() -> Value {
     json!({
         "iss": "https://gate.example:5443", "aud": "gate.example:5443", "sub": "user:alice",
-        "iat": NOW, "nbf": NOW, "exp": NOW + 3600, "jti": "id", "kind": "user", "access": [],
+        "iat": NOW, "nbf": NOW, "exp": NOW + 3600, "jti": "abcdefghijklmnopqrstuv",
+        "family": "abcdefghijklmnopqrstuv", "auth_time": NOW, "kind": "user", "access": [],
     })
 }
 
@@ -79,9 +80,10 @@ fn order(repositories: usize) -> Order {
         })
         .collect();
     Order {
-        subject: Subject::User("alice".to_owned()),
-        groups: None,
-        access,
+        grant: Grant::unlimited(Subject::User("alice".to_owned()), Kind::User, at(0)),
+        family: None,
+        audience: None,
+        access: Some(access),
         lifetime: Duration::from_secs(3600),
         not_after: None,
     }
@@ -92,12 +94,12 @@ fn a_minted_token_is_taken_back_with_all_that_it_says() {
     let gate = Gate::new();
     for groups in [None, Some(vec![]), Some(vec!["ci".to_owned()])] {
         let mut order = order(2);
-        order.groups = groups;
-        order.access.push(Access::Catalog);
+        order.grant.groups = groups;
+        order.access.as_mut().unwrap().push(Access::Catalog);
         let (token, minted) = mint(order.clone(), &gate.ring, &issuer(), at(0)).unwrap();
         let read = gate.check(token.expose()).unwrap();
         assert_eq!(read, minted);
-        assert_eq!((read.access, read.groups), (order.access, order.groups));
+        assert_eq!((read.access, read.groups), (order.access, order.grant.groups));
     }
 }
 
@@ -182,7 +184,7 @@ fn a_header_needs_its_three_fields() {
 fn every_claim_is_required_and_typed() {
     let gate = Gate::new();
     assert!(gate.check(&gate.sign(&gate.header(), &claims())).is_ok());
-    for name in ["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "kind", "access"] {
+    for name in ["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "family", "auth_time", "kind"] {
         let mut less = claims();
         less.as_object_mut().unwrap().remove(name);
         let token = gate.sign(&gate.header(), &less);
@@ -205,6 +207,22 @@ fn every_claim_is_required_and_typed() {
         ("sub", json!("anonymous")),
         ("sub", json!("service:alice")),
         ("jti", json!("")),
+        ("family", json!("x")),
+        ("auth_time", json!("9")),
+        ("auth_time", json!(NOW + 1)),
+        ("via", json!("eu")),
+        ("via", Value::Null),
+        ("asserted", Value::Null),
+        ("groups", Value::Null),
+        ("access", Value::Null),
+        ("bounds", Value::Null),
+        ("bounds", json!({"images": [], "actions": ["pull"]})),
+        ("bounds", json!({"images": ["**"], "actions": []})),
+        ("bounds", json!({"images": ["**"], "actions": ["fly"]})),
+        ("bounds", json!({"images": ["A"], "actions": ["pull"]})),
+        ("bounds", json!({"images": ["a"], "actions": ["pull"], "except": "b"})),
+        ("kind", json!("federated")),
+        ("kind", json!("peer")),
         ("kind", json!("anonymous")),
         ("kind", json!("admin")),
         ("groups", json!("admins")),
@@ -273,7 +291,8 @@ fn times_at_the_end_of_the_world_do_no_harm() {
         let mut other = claims();
         other[name] = json!(value);
         let result = gate.check(&gate.sign(&gate.header(), &other));
-        assert_eq!(result.is_ok(), name != "exp" || value > 0, "{name} {value}");
+        let holds = name == "nbf" || (name == "exp" && value > 0);
+        assert_eq!(result.is_ok(), holds, "{name} {value}");
     }
 }
 

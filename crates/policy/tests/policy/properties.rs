@@ -141,7 +141,7 @@ fn caller() -> impl Strategy<Value = Caller> {
         subsequence(known, 0..3)
     };
     (subject, groups(), proptest::option::of(groups()))
-        .prop_map(|(subject, groups, granting)| Caller { subject, groups, granting })
+        .prop_map(|(subject, groups, granting)| Caller { subject, groups, granting, bounds: None })
 }
 
 fn question() -> impl Strategy<Value = (Caller, Action, RepositoryName)> {

@@ -32,7 +32,7 @@ pub(crate) fn caller(subject: &str, groups: &[&str]) -> Caller {
         }
         _ => Subject::Anonymous,
     };
-    Caller { subject, groups: owned(groups), granting: None }
+    Caller { subject, groups: owned(groups), granting: None, bounds: None }
 }
 
 pub(crate) fn owned(texts: &[&str]) -> Vec<String> {

@@ -1,0 +1,335 @@
+//! What the state says about whom to believe, in memory and kept fresh.
+//!
+//! Each request is checked against it, so it must cost no look-up; and what is revoked, here or at
+//! another replica, must be in force at the next request, so it follows the state's changes.
+
+mod revocations;
+mod uses;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, watch};
+use tokio::time::{interval, sleep, timeout};
+
+pub use revocations::Revocations;
+
+use crate::clock::Clock;
+use crate::log::Causes;
+use crate::store::{Changes, Revocation, Sequence, Service, Store, StoreError};
+use crate::token::{LastUse, TokenId};
+use uses::Uses;
+
+/// How often other replicas' changes are looked for where nobody tells of them.
+const POLL: Duration = Duration::from_millis(500);
+
+/// For one look.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// How often last uses and the time are written down.
+const WRITE: Duration = Duration::from_secs(60);
+
+/// How often what is long over is forgotten.
+const PURGE: Duration = Duration::from_secs(3600);
+
+/// How long something must be over before it is forgotten: a clock that was put forward by mistake
+/// must not make the gate forget what was revoked.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The state as the gate uses it.
+pub struct State {
+    store: Arc<dyn Store>,
+    /// Where all operations run: workers come and go with their runtimes, and a client that goes
+    /// away must not stop an operation in its middle.
+    runtime: Handle,
+    clock: Arc<Clock>,
+    known: ArcSwap<Known>,
+    /// Held while changes are taken over, so that none is overtaken by an earlier look.
+    looking: Mutex<()>,
+    started: Instant,
+    /// The last look that succeeded, in milliseconds since the start.
+    looked: AtomicU64,
+    max_staleness: Duration,
+    uses: Uses,
+}
+
+/// One version of what is known.
+#[derive(Debug, Default)]
+struct Known {
+    sequence: Sequence,
+    revocations: Revocations,
+    services: HashMap<String, Service>,
+}
+
+impl State {
+    /// Reads what is known. `runtime` runs all operations and must live longer than the state;
+    /// `max_staleness` is how long what is known may be believed while the state does not answer.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        runtime: Handle,
+        clock: Arc<Clock>,
+        max_staleness: Duration,
+    ) -> Result<Arc<Self>, StoreError> {
+        let state = Self {
+            store,
+            runtime,
+            clock,
+            known: ArcSwap::default(),
+            looking: Mutex::default(),
+            started: Instant::now(),
+            looked: AtomicU64::new(0),
+            max_staleness,
+            uses: Uses::default(),
+        };
+        if let Some(latest) = state.ask(|store| async move { store.latest_time().await }).await? {
+            state.clock.at_least(latest);
+        }
+        if let Some(ahead) = state.clock.ahead() {
+            tracing::error!(
+                seconds = ahead.as_secs(),
+                "the system's clock is behind the latest time that this gate has seen; the gate \
+                 goes by the later one: set the clock right"
+            );
+        }
+        state.look().await?;
+        Ok(Arc::new(state))
+    }
+
+    /// Runs one operation, to its end, whatever becomes of whoever waits for it.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    pub async fn ask<T, F>(&self, work: impl FnOnce(Arc<dyn Store>) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let work = work(Arc::clone(&self.store));
+        self.runtime.spawn(work).await.unwrap_or_else(|ended| {
+            Err(StoreError::Failed { what: "the operation did not end", source: Box::new(ended) })
+        })
+    }
+
+    /// Revokes; in force here when it returns. Tells how many families it ended.
+    ///
+    /// # Errors
+    /// It could not be written down, and is not in force.
+    pub async fn revoke(&self, what: Revocation, now: Timestamp) -> Result<u64, StoreError> {
+        let ended = self.ask(move |store| async move { store.revoke(&what, now).await }).await?;
+        self.look().await?;
+        Ok(ended)
+    }
+
+    /// Adds a service. False: there is one of that name.
+    ///
+    /// # Errors
+    /// The state does not answer.
+    pub async fn add_service(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        let added =
+            self.ask(move |store| async move { store.add_service(&name, now).await }).await?;
+        self.look().await?;
+        Ok(added)
+    }
+
+    /// Disables or enables a service. False: there is none of that name.
+    ///
+    /// # Errors
+    /// The state does not answer.
+    pub async fn set_service_disabled(
+        &self,
+        name: &str,
+        disabled: bool,
+    ) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        let done = self
+            .ask(move |store| async move { store.set_service_disabled(&name, disabled).await })
+            .await?;
+        self.look().await?;
+        Ok(done)
+    }
+
+    /// The service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<Service> {
+        self.known.load().services.get(name).cloned()
+    }
+
+    /// Whether there is such a service that may do something.
+    #[must_use]
+    pub fn is_enabled(&self, service: &str) -> bool {
+        self.known.load().services.get(service).is_some_and(|service| !service.disabled)
+    }
+
+    /// All services, in the order of their names.
+    #[must_use]
+    pub fn services(&self) -> Vec<Service> {
+        let mut services: Vec<_> = self.known.load().services.values().cloned().collect();
+        services.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        services
+    }
+
+    /// What is revoked, and the number of the change up to which that is known.
+    pub fn revocations<T>(&self, read: impl FnOnce(&Revocations, Sequence) -> T) -> T {
+        let known = self.known.load();
+        read(&known.revocations, known.sequence)
+    }
+
+    /// Whether what is known may still be believed.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        let looked = Duration::from_millis(self.looked.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(looked) <= self.max_staleness
+    }
+
+    /// Notes that a family was used. It costs no write: what is noted is written once a minute.
+    pub fn note_use(&self, family: &TokenId, last: LastUse) {
+        self.uses.note(family, last);
+    }
+
+    /// When a family was used, if that is not written down yet.
+    #[must_use]
+    pub fn noted_use(&self, family: &TokenId) -> Option<LastUse> {
+        self.uses.of(family)
+    }
+
+    /// Takes over what has changed.
+    ///
+    /// # Errors
+    /// The state does not answer.
+    pub async fn look(&self) -> Result<(), StoreError> {
+        let _looking = self.looking.lock().await;
+        let since = self.known.load().sequence;
+        let changes = self.ask(move |store| async move { store.changes(since).await }).await?;
+        self.take_over(since, changes);
+        let looked = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.looked.store(looked, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn take_over(&self, since: Sequence, changes: Changes) {
+        if changes.sequence == since {
+            return;
+        }
+        let known = self.known.load();
+        let mut revocations = known.revocations.clone();
+        for revoked in changes.revoked {
+            revocations.add(revoked);
+        }
+        let services = match changes.services {
+            Some(services) => {
+                services.into_iter().map(|service| (service.name.clone(), service)).collect()
+            }
+            None => known.services.clone(),
+        };
+        let sequence = changes.sequence;
+        self.known.store(Arc::new(Known { sequence, revocations, services }));
+    }
+
+    /// Writes down what was noted, and how late it is.
+    ///
+    /// # Errors
+    /// The state does not answer; what was noted is kept for the next time.
+    pub async fn write_down(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let uses = self.uses.take();
+        let kept = uses.clone();
+        let written = self
+            .ask(move |store| async move {
+                store.used(&uses).await?;
+                store.set_latest_time(now).await
+            })
+            .await;
+        if written.is_err() {
+            kept.into_iter().for_each(|(family, last)| self.uses.note(&family, last));
+        }
+        written
+    }
+
+    async fn purge(&self) {
+        let now = self.clock.now();
+        let before = now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
+        match self.ask(move |store| async move { store.purge(before).await }).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!(rows, "forgot what is long over"),
+            Err(error) => tracing::warn!(error = %Causes(&error), "nothing was forgotten"),
+        }
+        let known = self.known.load_full();
+        let mut revocations = known.revocations.clone();
+        if revocations.forget(before) {
+            let _looking = self.looking.lock().await;
+            let known = self.known.load();
+            let mut revocations = known.revocations.clone();
+            revocations.forget(before);
+            let (sequence, services) = (known.sequence, known.services.clone());
+            self.known.store(Arc::new(Known { sequence, revocations, services }));
+        }
+    }
+
+    /// Follows the state until `stop` is told; writes down what was noted at the end.
+    pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let (mut write, mut purge) = (interval(WRITE), interval(PURGE));
+        let mut answers = true;
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                _ = self.told() => answers = self.follow_once(answers).await,
+                _ = write.tick() => {
+                    if let Err(error) = self.write_down().await {
+                        tracing::warn!(error = %Causes(&error), "last uses are not written down");
+                    }
+                }
+                _ = purge.tick() => self.purge().await,
+            }
+        }
+        if let Err(error) = self.write_down().await {
+            tracing::warn!(error = %Causes(&error), "the last uses before the end are lost");
+        }
+    }
+
+    /// Waits until there may be something new.
+    async fn told(&self) {
+        let told = async {
+            if self.store.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
+        // Not to be told in time is the ordinary case: then it is looked.
+        let _ = timeout(POLL, told).await;
+    }
+
+    /// Looks once; tells of the first failure and of the first success after it.
+    async fn follow_once(&self, answered: bool) -> bool {
+        let looked = timeout(LOOK, self.look()).await;
+        match (looked, answered) {
+            (Ok(Ok(())), true) => true,
+            (Ok(Ok(())), false) => {
+                tracing::info!("the state answers again");
+                true
+            }
+            (failed, true) => {
+                let reason = match failed {
+                    Ok(Err(error)) => Causes(&error).to_string(),
+                    _ => "it took too long".to_owned(),
+                };
+                tracing::error!(
+                    reason,
+                    "the state does not answer; what is known goes on to hold for a while"
+                );
+                false
+            }
+            (_, false) => {
+                sleep(POLL).await;
+                false
+            }
+        }
+    }
+}

@@ -61,9 +61,10 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
-    /// A `.pem` file without an Ed25519 private key.
+    /// A `.pem` file without a private key of a type that signs.
     #[error(
-        "`{}` holds no Ed25519 private key in PKCS#8 PEM; `openssl genpkey -algorithm ed25519` makes one",
+        "`{}` holds no Ed25519 or P-256 private key in PKCS#8 PEM; `portcullis keys rotate` or \
+         `openssl genpkey -algorithm ed25519` makes one",
         .0.display()
     )]
     Signing(PathBuf, #[source] BadKey),
@@ -284,9 +285,9 @@ mod tests {
         let later = now().checked_add(Duration::from_secs(60)).unwrap();
         make_signing_key(folder.path(), later).unwrap();
         let new = KeyFolder::open(folder.path(), now()).unwrap();
-        assert_ne!(new.ring().signer().0, old.ring().signer().0);
+        assert_ne!(new.ring().kid(), old.ring().kid());
         assert_eq!(new.ring().jwks()["keys"].as_array().unwrap().len(), 2);
-        assert!(new.ring().verifier(old.ring().signer().0).is_some());
+        assert!(new.ring().verifying().get(old.ring().kid()).is_some());
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, Header};
 
 use crate::identity::Access;
 use crate::secret::Secret;
@@ -12,7 +11,7 @@ use super::claims::Claims;
 use super::family::{NoRandomBytes, TokenId};
 use super::grant::Grant;
 use super::ring::KeyRing;
-use super::verify::{MAX_TOKEN, TYPE};
+use super::signed::{ACCESS_TOKEN, MAX_TOKEN};
 use crate::public_url::PublicUrl;
 
 /// What a token is to say.
@@ -85,18 +84,9 @@ pub fn mint(
         bounds: grant.bounds,
         access,
     };
-    let token = sign(&claims, keys)?;
-    Ok((token, claims))
-}
-
-fn sign(claims: &Claims, keys: &KeyRing) -> Result<Secret, MintError> {
-    let (id, key) = keys.signer();
-    let mut header = Header::new(Algorithm::EdDSA);
-    header.typ = Some(TYPE.to_owned());
-    header.kid = Some(id.to_owned());
-    let token = Secret::new(jsonwebtoken::encode(&header, claims, key).map_err(MintError::Sign)?);
+    let token = keys.sign(ACCESS_TOKEN, &claims).map_err(MintError::Sign)?;
     if token.expose().len() > MAX_TOKEN {
         return Err(MintError::TooLong);
     }
-    Ok(token)
+    Ok((token, claims))
 }

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod content;
+pub mod fetch;
 pub mod files;
 pub mod identity;
 pub mod inventory;
@@ -32,3 +33,7 @@ pub mod store;
 pub mod token;
 pub mod upstream;
 pub mod watch;
+
+#[cfg(test)]
+#[path = "../tests/integration/support/provider.rs"]
+mod sample_provider;

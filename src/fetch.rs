@@ -1,0 +1,262 @@
+//! Documents of other services: key sets, and what tells where they are.
+//!
+//! What is fetched comes from addresses of the configuration, or from a document that such an
+//! address gave, and never from a token or from a request. It comes over https, from the very
+//! address that was asked, in little time and in few bytes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use document::Mistake;
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode, Url};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
+
+use crate::certificate;
+
+/// To have a connection, TLS included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// To have the whole document.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The address of a document: https, a host, and neither a user name nor a fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpsUrl {
+    written: String,
+    url: Url,
+}
+
+impl HttpsUrl {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// It is another kind of address, or none.
+    pub fn new(text: &str) -> Result<Self, Mistake> {
+        let url = Url::parse(text).map_err(|_| {
+            Mistake::new("not an address").help("write it whole, such as `https://idp.example`")
+        })?;
+        if url.scheme() != "https" {
+            return Err(Mistake::new("an address that is not https")
+                .help("over plain http, whoever sits on the way decides who may log in"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Mistake::new("a user name or a password in an address")
+                .help("such documents are public: leave it out"));
+        }
+        if url.fragment().is_some() {
+            return Err(Mistake::new("a `#` in an address").help("leave out what begins with it"));
+        }
+        // The parser forgives blanks and line breaks; whoever compares texts would not.
+        if text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+            return Err(Mistake::new("white space in an address").help("remove it"));
+        }
+        Ok(Self { written: text.to_owned(), url })
+    }
+
+    /// As it was written: issuers are compared letter by letter.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// The host and the port, if it is not 443.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// Whether there is a `?` in it.
+    pub(crate) fn has_query(&self) -> bool {
+        self.url.query().is_some()
+    }
+}
+
+impl fmt::Display for HttpsUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+/// Why there is no document. Each message names the host, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The CA file is of no use.
+    #[error("the certificates that are to be trusted cannot be used")]
+    Ca(#[source] certificate::Error),
+    /// A certificate of the CA file is no CA.
+    #[error("{} holds a certificate that cannot be trusted as a CA", path.display())]
+    Untrusted {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// There is no client for https.
+    #[error("https cannot be set up")]
+    Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No connection, or it broke off.
+    #[error(
+        "{host} cannot be reached; look at the network, at the proxy (`HTTPS_PROXY`, `NO_PROXY`) \
+         and at the certificate of {host}, whose CA may be named with `ca`"
+    )]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// It takes too long.
+    #[error(
+        "{host} gave no whole answer within {} s; look at the network and at {host}",
+        within.as_secs()
+    )]
+    Slow {
+        /// Host and port.
+        host: String,
+        /// The time that it had.
+        within: Duration,
+    },
+    /// The answer points elsewhere.
+    #[error("{host} redirects, which is not followed; configure the address that it points to")]
+    Redirect {
+        /// Host and port.
+        host: String,
+    },
+    /// The answer is no success.
+    #[error("{host} answers {status}; look whether the address is right and open to everyone")]
+    Status {
+        /// Host and port.
+        host: String,
+        /// What it answers.
+        status: StatusCode,
+    },
+    /// There is more than a document of that kind may have.
+    #[error("{host} sends more than {most} bytes; look whether the address is right")]
+    TooLarge {
+        /// Host and port.
+        host: String,
+        /// How many there may be.
+        most: usize,
+    },
+    /// It is another kind of document.
+    #[error("{host} sends no JSON; look whether the address is right")]
+    NotJson {
+        /// Host and port.
+        host: String,
+        /// Where reading ended.
+        source: serde_json::Error,
+    },
+}
+
+/// Fetches documents.
+#[derive(Debug, Clone)]
+pub struct Fetcher {
+    client: Client,
+    deadline: Duration,
+}
+
+impl Fetcher {
+    /// `ca` replaces the certificates that the system trusts. The proxy is the one of the
+    /// environment (`HTTPS_PROXY`, `NO_PROXY`).
+    ///
+    /// # Errors
+    /// The CA file cannot be used.
+    pub fn new(ca: Option<&Path>) -> Result<Self, FetchError> {
+        Self::within(DEADLINE, ca)
+    }
+
+    fn within(deadline: Duration, ca: Option<&Path>) -> Result<Self, FetchError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| FetchError::Setup(error.into()))?
+            .with_root_certificates(roots(ca)?)
+            .with_no_client_auth();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(true)
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(deadline)
+            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
+            // There are minutes between two documents: a connection would be closed by then.
+            .pool_max_idle_per_host(0)
+            .build()
+            .map_err(|error| FetchError::Setup(error.into()))?;
+        Ok(Self { client, deadline })
+    }
+
+    /// The document at `url`, of at most `most` bytes.
+    ///
+    /// # Errors
+    /// It is not to be had in time, or is larger.
+    pub async fn bytes(&self, url: &HttpsUrl, most: usize) -> Result<Vec<u8>, FetchError> {
+        let host = || url.host();
+        // The address may stand in the error too: once is enough.
+        let failed = |error: reqwest::Error| {
+            if error.is_timeout() {
+                FetchError::Slow { host: host(), within: self.deadline }
+            } else {
+                FetchError::Unreachable { host: host(), source: error.without_url() }
+            }
+        };
+        let mut answer = self.client.get(url.url.clone()).send().await.map_err(failed)?;
+        let status = answer.status();
+        if status.is_redirection() {
+            return Err(FetchError::Redirect { host: host() });
+        }
+        if status != StatusCode::OK {
+            return Err(FetchError::Status { host: host(), status });
+        }
+        let too_large = || FetchError::TooLarge { host: host(), most };
+        if answer.content_length().is_some_and(|length| length > most as u64) {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+            if bytes.len() + piece.len() > most {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+
+    /// The JSON document at `url`, of at most `most` bytes. How the answer calls its type is not
+    /// looked at: key sets are served as all kinds of JSON, and as plain text.
+    ///
+    /// # Errors
+    /// It is not to be had in time, is larger, or is no JSON.
+    pub async fn json(&self, url: &HttpsUrl, most: usize) -> Result<Value, FetchError> {
+        let bytes = self.bytes(url, most).await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|source| FetchError::NotJson { host: url.host(), source })
+    }
+}
+
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, FetchError> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        Some(path) => {
+            for certificate in certificate::read_chain(path).map_err(FetchError::Ca)? {
+                roots
+                    .add(certificate)
+                    .map_err(|source| FetchError::Untrusted { path: path.to_owned(), source })?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    Ok(roots)
+}
+
+#[cfg(test)]
+mod tests;

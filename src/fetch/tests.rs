@@ -1,0 +1,115 @@
+use serde_json::json;
+
+use super::*;
+use crate::sample_provider::{Key, Mood, Provider, jwks};
+
+const MOST: usize = 1 << 20;
+
+fn provider() -> Provider {
+    Provider::start(&[Key::eddsa("one")])
+}
+
+fn keys_of(provider: &Provider) -> HttpsUrl {
+    HttpsUrl::new(&provider.jwks_url()).unwrap()
+}
+
+async fn fetched(provider: &Provider) -> Result<Value, FetchError> {
+    Fetcher::new(Some(provider.ca())).unwrap().json(&keys_of(provider), MOST).await
+}
+
+async fn told(mood: Mood) -> String {
+    let provider = provider();
+    provider.be(mood);
+    let error = fetched(&provider).await.unwrap_err();
+    assert_eq!(provider.asked(), ["/keys"], "one request, and no other address");
+    error.to_string().replace(&provider.port().to_string(), "PORT")
+}
+
+#[tokio::test]
+async fn a_document_comes_over_https_from_whom_the_ca_vouches_for() {
+    let key = Key::eddsa("one");
+    let provider = Provider::start(std::slice::from_ref(&key));
+    assert_eq!(fetched(&provider).await.unwrap(), jwks(&[key]));
+    let another = self::provider();
+    for fetcher in [Fetcher::new(Some(another.ca())), Fetcher::new(None)] {
+        let error = fetcher.unwrap().json(&keys_of(&provider), MOST).await.unwrap_err();
+        assert!(matches!(error, FetchError::Unreachable { .. }), "{error}");
+    }
+    assert_eq!(provider.asked().len(), 1, "who is not trusted is not asked");
+}
+
+#[tokio::test]
+async fn redirects_pages_and_failures_are_refused_each_with_its_remedy() {
+    insta::assert_snapshot!(told(Mood::Redirects).await, @"localhost:PORT redirects, which is not followed; configure the address that it points to");
+    insta::assert_snapshot!(told(Mood::Html).await, @"localhost:PORT sends no JSON; look whether the address is right");
+    insta::assert_snapshot!(told(Mood::Down).await, @"localhost:PORT answers 503 Service Unavailable; look whether the address is right and open to everyone");
+}
+
+#[tokio::test]
+async fn a_body_without_an_end_is_left_at_the_bound() {
+    for tells in [true, false] {
+        assert_eq!(
+            told(Mood::Endless { tells }).await,
+            "localhost:PORT sends more than 1048576 bytes; look whether the address is right"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_bound_is_exact() {
+    let provider = provider();
+    let fetcher = Fetcher::new(Some(provider.ca())).unwrap();
+    let url = keys_of(&provider);
+    let size = fetcher.bytes(&url, MOST).await.unwrap().len();
+    assert_eq!(fetcher.bytes(&url, size).await.unwrap().len(), size);
+    assert!(matches!(fetcher.bytes(&url, size - 1).await, Err(FetchError::TooLarge { .. })));
+}
+
+#[tokio::test]
+async fn a_server_that_stops_in_the_middle_is_not_waited_for() {
+    let provider = provider();
+    provider.be(Mood::Stalls);
+    let fetcher = Fetcher::within(Duration::from_secs(1), Some(provider.ca())).unwrap();
+    let error = fetcher.json(&keys_of(&provider), MOST).await.unwrap_err();
+    assert!(matches!(error, FetchError::Slow { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn who_cannot_be_reached_is_named_once() {
+    let url = HttpsUrl::new("https://127.0.0.1:1/keys?a=b").unwrap();
+    let error = Fetcher::new(None).unwrap().bytes(&url, MOST).await.unwrap_err();
+    let text = crate::log::Causes(&error).to_string();
+    assert!(text.starts_with("127.0.0.1:1 cannot be reached; "), "{text}");
+    assert!(!text.contains("a=b"), "{text}");
+}
+
+#[test]
+fn a_ca_file_must_hold_certificates() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), json!({}).to_string()).unwrap();
+    assert!(matches!(Fetcher::new(Some(file.path())), Err(FetchError::Ca(_))));
+}
+
+#[test]
+fn an_address_is_https_and_says_nothing_but_where() {
+    for text in ["https://idp.example", "https://idp.example:8443/a/b?c=d", "https://[::1]/"] {
+        assert_eq!(HttpsUrl::new(text).unwrap().as_str(), text);
+    }
+    for text in [
+        "",
+        "idp.example",
+        "http://idp.example",
+        "file:///etc/passwd",
+        "https://",
+        "https://user@idp.example",
+        "https://:secret@idp.example",
+        "https://idp.example/#keys",
+        "https://idp.example\n",
+        " https://idp.example",
+        "https://idp.example/a b",
+    ] {
+        assert!(HttpsUrl::new(text).is_err(), "{text:?}");
+    }
+    assert_eq!(HttpsUrl::new("https://idp.example:8443/x").unwrap().host(), "idp.example:8443");
+    assert_eq!(HttpsUrl::new("https://IDP.example/x").unwrap().host(), "idp.example");
+}

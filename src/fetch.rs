@@ -22,6 +22,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// To have the whole document.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Behind the address of an issuer.
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
 /// The address of a document: https, a host, and neither a user name nor a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpsUrl {
@@ -75,6 +78,14 @@ impl HttpsUrl {
     /// Whether there is a `?` in it.
     pub(crate) fn has_query(&self) -> bool {
         self.url.query().is_some()
+    }
+
+    /// Where the discovery document of an issuer is (OpenID Connect Discovery, section 4.1).
+    pub(crate) fn discovery(&self) -> Self {
+        let mut url = self.url.clone();
+        let path = format!("{}{DISCOVERY}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        Self { written: url.to_string(), url }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The most that a credential may do, as image patterns and actions.
 
+use std::fmt;
+
 use document::Mistake;
+use oci::RepositoryName;
 
 use crate::Action;
 use crate::actions::{Actions, WORDS};
 use crate::glob::Bindings;
-use crate::image_pattern::ImagePattern;
+use crate::image_pattern::{ImagePattern, TagPattern};
 use crate::policy::Image;
 
 /// Image patterns and actions beyond which a credential does not reach, whatever policy grants its
@@ -15,6 +18,50 @@ pub struct Bounds {
     images: Vec<String>,
     actions: Actions,
     patterns: Vec<ImagePattern>,
+}
+
+/// How much of a repository bounds reach.
+#[derive(Debug)]
+pub(crate) enum Reach {
+    /// Nothing in it.
+    Nothing,
+    /// Everything, also what is untagged.
+    Whole,
+    /// The tags that match one of these.
+    Tags(Vec<TagPattern>),
+}
+
+/// As few words as make these actions in [`Bounds::new`].
+fn words(actions: Actions) -> Vec<&'static str> {
+    if actions == Actions::of(&Action::ALL) {
+        return vec!["all"];
+    }
+    let push = Actions::of(&[Action::Create, Action::Overwrite]);
+    let pull = Actions::of(&[Action::Pull]);
+    let mut words = Vec::new();
+    let mut rest = actions;
+    for (word, short, long) in
+        [("pull", pull, pull.union(Actions::of(&[Action::Inspect]))), ("push", push, push)]
+    {
+        if short.without(rest).is_empty() {
+            words.push(word);
+            rest = rest.without(long);
+        }
+    }
+    words.extend(rest.iter().map(Action::as_str));
+    words
+}
+
+/// "pull, push on `team/app`, `team/web:v*`".
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on ", words(self.actions).join(", "))?;
+        for (index, image) in self.images.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}`{image}`")?;
+        }
+        Ok(())
+    }
 }
 
 /// Two bounds are the same where they are written in the same way.
@@ -79,6 +126,24 @@ impl Bounds {
         self.actions.iter()
     }
 
+    /// How much of a repository they reach with `action`: what [`Bounds::cover`] says of each tag.
+    pub(crate) fn reach(&self, action: Action, repository: &RepositoryName) -> Reach {
+        if !self.actions.contains(action) {
+            return Reach::Nothing;
+        }
+        let there = |pattern: &&ImagePattern| {
+            pattern.repository.matches(repository.as_str(), Bindings::default())
+        };
+        let mut tags = Vec::new();
+        for pattern in self.patterns.iter().filter(there) {
+            match &pattern.tags {
+                TagPattern::Whole => return Reach::Whole,
+                some @ TagPattern::Matching(_) => tags.push(some.clone()),
+            }
+        }
+        if tags.is_empty() { Reach::Nothing } else { Reach::Tags(tags) }
+    }
+
     /// Whether they reach as far as doing `action` to the image.
     #[must_use]
     pub fn cover(&self, action: Action, image: Image<'_>) -> bool {
@@ -89,5 +154,62 @@ impl Bounds {
                 pattern.repository.matches(repository, Bindings::default())
                     && pattern.tags.matches(tag, Bindings::default())
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(images: &[&str], actions: &[&str]) -> Bounds {
+        Bounds::new(images.iter().map(ToString::to_string).collect(), actions).unwrap()
+    }
+
+    #[test]
+    fn bounds_are_told_in_the_words_that_make_them() {
+        for actions in [
+            &["pull"][..],
+            &["inspect"],
+            &["pull", "push"],
+            &["push", "attach"],
+            &["pull", "create"],
+            &["overwrite", "delete"],
+            &["all"],
+        ] {
+            let told = bounds(&["team/**", "app:v*"], actions).to_string();
+            assert_eq!(told, format!("{} on `team/**`, `app:v*`", actions.join(", ")));
+        }
+        let told = bounds(&["a"], &["all", "pull", "inspect"]).to_string();
+        assert_eq!(told, "all on `a`");
+    }
+
+    #[test]
+    fn bounds_that_cannot_be_meant_are_refused() {
+        let refused = |images: &[&str], actions: &[&str]| {
+            let images = images.iter().map(ToString::to_string).collect();
+            Bounds::new(images, actions).unwrap_err().render(false)
+        };
+        insta::assert_snapshot!(
+            [
+                refused(&["team/app"], &[]),
+                refused(&[], &["pull"]),
+                refused(&["team/app"], &["pul"]),
+                refused(&["team/${user}"], &["pull"]),
+                refused(&["team/App"], &["pull"]),
+            ]
+            .join("\n"),
+            @r"
+        error: no action is named
+        help: `all` is every action
+        error: no image is named
+        help: `**` is every image
+        error: `pul` is no action
+        help: did you mean `pull`?
+        error: `team/${user}` holds a variable
+        help: write the name itself
+        error: no repository matches `App`: `A` is upper case
+        help: repository names are lower case: `app`
+        "
+        );
     }
 }

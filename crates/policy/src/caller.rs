@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::Action;
 use crate::bounds::Bounds;
+use crate::policy::Image;
 
 /// A caller and the groups that its identity source asserts. Membership that policy files declare
 /// is added by the policy itself.
@@ -19,6 +21,13 @@ pub struct Caller {
     pub granting: Option<Vec<String>>,
     /// How far the credential reaches at most; none: as far as its holder does.
     pub bounds: Option<Arc<Bounds>>,
+}
+
+impl Caller {
+    /// Whether the credential reaches as far as doing `action` to the image.
+    pub(crate) fn reaches(&self, action: Action, image: Image<'_>) -> bool {
+        self.bounds.as_ref().is_none_or(|bounds| bounds.cover(action, image))
+    }
 }
 
 /// The name of a caller, by kind. `Display` writes it as policy files do: `user:alice`.

@@ -1,5 +1,6 @@
 //! From the files of a policy to a policy that decides.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use document::{Diagnostics, Kind, Problems, SourceFile};
@@ -55,11 +56,13 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> Policy {
     let paths: Vec<Arc<str>> = files.iter().map(|file| file.path.as_str().into()).collect();
     let mut subjects = SubjectsBuilder::new();
     let mut administrators = Vec::new();
+    let mut listed_groups = HashSet::new();
     let mut entries: Vec<RuleEntry> = Vec::new();
     for file in written {
         for group in file.groups {
             let role = subjects.group(&group.name.text);
             if let Members::Listed(members) = group.members {
+                listed_groups.insert(group.name.text.into());
                 for member in roles(&members, &mut subjects) {
                     subjects.belongs(member, role);
                 }
@@ -88,7 +91,13 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> Policy {
         }
         rules.push(rule);
     }
-    Policy { subjects: subjects.finish(), rules, clauses, administrators: administrators.into() }
+    Policy {
+        subjects: subjects.finish(),
+        rules,
+        clauses,
+        administrators: administrators.into(),
+        listed_groups,
+    }
 }
 
 fn roles(entries: &[SubjectEntry], subjects: &mut SubjectsBuilder) -> Vec<Role> {

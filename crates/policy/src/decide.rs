@@ -22,6 +22,8 @@ pub(crate) enum Outcome<'p> {
     Denied(&'p Rule, Action),
     /// No rule allows it. What was asked is kept for the explanation.
     Unmentioned(Box<Asked>),
+    /// A rule allows it, and the credential does not reach as far.
+    Beyond(Box<Asked>),
 }
 
 /// The rule that made a decision.
@@ -55,6 +57,9 @@ impl Policy {
             }
         }
         let outcome = match allowed {
+            Some(_) if !caller.reaches(action, image) => {
+                Outcome::Beyond(Box::new(Asked::new(caller, action, image)))
+            }
             Some(rule) => Outcome::Allowed(rule, action),
             None => Outcome::Unmentioned(Box::new(Asked::new(caller, action, image))),
         };
@@ -111,12 +116,13 @@ impl<'p> Decision<'p> {
         matches!(self.outcome, Outcome::Allowed(..))
     }
 
-    /// The rule that allows or denies it. `None`: it is denied because no rule allows it.
+    /// The rule that allows or denies it. `None`: it is denied because no rule allows it, or because
+    /// the credential does not reach as far.
     #[must_use]
     pub fn rule(&self) -> Option<RuleRef<'p>> {
         match self.outcome {
             Outcome::Allowed(rule, _) | Outcome::Denied(rule, _) => Some(rule.reference()),
-            Outcome::Unmentioned(_) => None,
+            Outcome::Unmentioned(_) | Outcome::Beyond(_) => None,
         }
     }
 }

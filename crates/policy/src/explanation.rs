@@ -28,6 +28,13 @@ impl Asked {
         }
     }
 
+    fn what(&self) -> String {
+        match &self.tag {
+            Some(tag) => format!("{}:{tag}", self.repository),
+            None => format!("{} as a whole", self.repository),
+        }
+    }
+
     fn image(&self) -> Image<'_> {
         Image { repository: &self.repository, tag: self.tag.as_ref() }
     }
@@ -42,6 +49,7 @@ impl Decision<'_> {
             Outcome::Allowed(rule, action) => format!("{} allows {action}", place(rule)),
             Outcome::Denied(rule, action) => format!("{} denies {action}", place(rule)),
             Outcome::Unmentioned(asked) => unmentioned(self.policy, asked),
+            Outcome::Beyond(asked) => beyond(asked),
         }
     }
 }
@@ -55,14 +63,19 @@ fn unmentioned(policy: &Policy, asked: &Asked) -> String {
         Subject::Anonymous => "an anonymous caller".to_owned(),
         subject => subject.to_string(),
     };
-    let what = match &asked.tag {
-        Some(tag) => format!("{}:{tag}", asked.repository),
-        None => format!("{} as a whole", asked.repository),
-    };
-    let mut text = format!("no rule allows {who} to {} {what}", asked.action);
+    let mut text = format!("no rule allows {who} to {} {}", asked.action, asked.what());
     if let Some(miss) = nearest_miss(policy, asked) {
         text.push_str("; ");
         text.push_str(&miss);
+    }
+    text
+}
+
+fn beyond(asked: &Asked) -> String {
+    let mut text =
+        format!("the token does not reach as far as `{}` on {}", asked.action, asked.what());
+    if let Some(bounds) = &asked.caller.bounds {
+        text.push_str(&format!(": it is bound to {bounds}"));
     }
     text
 }

@@ -1,6 +1,6 @@
 //! A compiled policy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use document::Diagnostics;
@@ -19,6 +19,8 @@ pub struct Policy {
     pub(crate) rules: Vec<Arc<Rule>>,
     pub(crate) clauses: PrefixMap<Clause>,
     pub(crate) administrators: Box<[Role]>,
+    /// The groups whose members the policy lists.
+    pub(crate) listed_groups: HashSet<Box<str>>,
 }
 
 /// A policy that can be used, and what is odd about it.
@@ -51,11 +53,20 @@ impl Policy {
         standing.groups(Scope::Held).map(str::to_owned).collect()
     }
 
+    /// Whether a source outside may say who is in the group: it is declared `external`, or not at
+    /// all. The members of any other group are those that the policy lists.
+    #[must_use]
+    pub fn may_be_asserted(&self, group: &str) -> bool {
+        !self.listed_groups.contains(group)
+    }
+
     /// Whether the caller is one of the `administrators`, with the groups that its credential
-    /// carries.
+    /// carries. Nobody is with a credential that has bounds: it was made for some images, and
+    /// an administrator could make one without.
     #[must_use]
     pub fn is_administrator(&self, caller: &Caller) -> bool {
-        Standing::new(&self.subjects, caller).is_one_of(&self.administrators, Scope::Carried)
+        caller.bounds.is_none()
+            && Standing::new(&self.subjects, caller).is_one_of(&self.administrators, Scope::Carried)
     }
 
     /// How many rules there are.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use oci::{RepositoryName, Tag};
 
 use crate::Action;
+use crate::bounds::Reach;
 use crate::caller::Caller;
 use crate::glob::{Bindings, Glob};
 use crate::image_pattern::TagPattern;
@@ -15,7 +16,8 @@ use crate::subjects::Standing;
 /// Which tags of a repository.
 #[derive(Debug)]
 pub enum Tags<'p> {
-    /// The whole repository: every tag and what is untagged, and no denial can apply to any of it.
+    /// The whole repository: every tag and what is untagged. No denial can apply to any of it, and
+    /// the credential reaches all of it.
     All,
     /// Nothing in it.
     None,
@@ -28,6 +30,8 @@ pub enum Tags<'p> {
 pub struct TagFilter<'p> {
     grants: Vec<Share<'p>>,
     denials: Vec<Share<'p>>,
+    /// How far the credential reaches, if not through the whole repository.
+    within: Option<Vec<TagPattern>>,
 }
 
 /// The part of a repository that one clause of a rule is about.
@@ -69,6 +73,9 @@ impl TagFilter<'_> {
     fn decides(&self, tag: Option<&str>) -> bool {
         self.grants.iter().any(|grant| grant.holds(tag))
             && !self.denials.iter().any(|denial| denial.holds(tag))
+            && self.within.as_ref().is_none_or(|within| {
+                within.iter().any(|tags| tags.matches(tag, Bindings::default()))
+            })
     }
 }
 
@@ -113,8 +120,16 @@ impl Policy {
         action: Action,
         repository: &RepositoryName,
     ) -> Tags<'p> {
+        let within = match &caller.bounds {
+            Some(bounds) => match bounds.reach(action, repository) {
+                Reach::Nothing => return Tags::None,
+                Reach::Whole => None,
+                Reach::Tags(patterns) => Some(patterns),
+            },
+            None => None,
+        };
         let standing = Standing::new(&self.subjects, caller);
-        let mut filter = TagFilter { grants: Vec::new(), denials: Vec::new() };
+        let mut filter = TagFilter { grants: Vec::new(), denials: Vec::new(), within };
         for (effect, clause, rest) in self.relevant(&standing, action, repository.as_str()) {
             let shares = match effect {
                 Effect::Allow => &mut filter.grants,
@@ -154,7 +169,10 @@ impl<'p> TagFilter<'p> {
     fn simplify(self) -> Tags<'p> {
         if self.grants.is_empty() || self.denials.iter().any(Share::is_everything) {
             Tags::None
-        } else if self.denials.is_empty() && self.grants.iter().any(Share::is_everything) {
+        } else if self.denials.is_empty()
+            && self.within.is_none()
+            && self.grants.iter().any(Share::is_everything)
+        {
             Tags::All
         } else {
             Tags::Some(self)

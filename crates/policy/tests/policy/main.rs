@@ -1,6 +1,8 @@
 //! The policy crate from outside.
 
 #[cfg(test)]
+mod bounded;
+#[cfg(test)]
 mod decisions;
 #[cfg(test)]
 mod guide;

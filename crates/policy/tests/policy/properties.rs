@@ -1,9 +1,10 @@
 //! What holds for every policy and every question.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use oci::{RepositoryName, Tag};
-use policy::{Action, Caller, Image, Policy, SourceFile, Subject, Tags};
+use policy::{Action, Bounds, Caller, Image, Policy, SourceFile, Subject, Tags};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -140,8 +141,92 @@ fn caller() -> impl Strategy<Value = Caller> {
         let known = ["g0", "g1", "g2", "a", "x-1", "z", "b", "g9", "A"].map(str::to_owned).to_vec();
         subsequence(known, 0..3)
     };
-    (subject, groups(), proptest::option::of(groups()))
-        .prop_map(|(subject, groups, granting)| Caller { subject, groups, granting, bounds: None })
+    let credential = (proptest::option::of(groups()), proptest::option::weighted(0.3, bounds()));
+    (subject, groups(), credential).prop_map(|(subject, groups, (granting, bounds))| Caller {
+        subject,
+        groups,
+        granting,
+        bounds,
+    })
+}
+
+fn bounds() -> impl Strategy<Value = Arc<Bounds>> {
+    let images = select(
+        &[
+            "**",
+            "**",
+            "**:*",
+            "a/**",
+            "**:v*",
+            "*/**:{v1,*-1}",
+            "a",
+            "b/*",
+            "{a,ab}/b",
+            "a/*:v?",
+            "?:x",
+            "a/**:rc-*",
+        ][..],
+    );
+    let actions =
+        select(&["all", "all", "pull", "pull push", "inspect", "create attach", "delete"][..])
+            .prop_map(str::split_whitespace);
+    (vec(images, 1..4), actions).prop_map(|(images, actions)| {
+        let images = images.into_iter().map(str::to_owned).collect();
+        Arc::new(Bounds::new(images, actions).unwrap())
+    })
+}
+
+/// What a credential made of another one leaves away. Bits that are set stay.
+#[derive(Debug, Clone)]
+struct Narrowing {
+    groups: Option<Vec<String>>,
+    bounds: Option<Arc<Bounds>>,
+    images: u8,
+    actions: u8,
+}
+
+fn narrowing() -> impl Strategy<Value = Narrowing> {
+    let groups =
+        subsequence(["g0", "g1", "g2", "a", "x-1", "z", "b"].map(str::to_owned).to_vec(), 0..4);
+    let bits = || prop_oneof![1 => Just(u8::MAX), 2 => any::<u8>()];
+    (proptest::option::of(groups), proptest::option::of(bounds()), bits(), bits())
+        .prop_map(|(groups, bounds, images, actions)| Narrowing { groups, bounds, images, actions })
+}
+
+impl Narrowing {
+    fn of(&self, whole: &Caller) -> Caller {
+        let granting = match (&whole.granting, &self.groups) {
+            (Some(whole), Some(narrow)) => {
+                Some(whole.iter().filter(|group| narrow.contains(group)).cloned().collect())
+            }
+            (whole, narrow) => whole.clone().or(narrow.clone()),
+        };
+        let bounds = match &whole.bounds {
+            Some(bounds) => Some(self.part(bounds)),
+            None => self.bounds.clone(),
+        };
+        Caller { granting, bounds, ..whole.clone() }
+    }
+
+    fn part(&self, bounds: &Arc<Bounds>) -> Arc<Bounds> {
+        let kept = |bits: u8, index: usize| bits >> index & 1 == 1;
+        let images = bounds.images().iter().enumerate().filter(|(at, _)| kept(self.images, *at));
+        let actions = bounds.actions().enumerate().filter(|(at, _)| kept(self.actions, *at));
+        let part = Bounds::new(
+            images.map(|(_, image)| image.clone()).collect(),
+            actions.map(|(_, action)| action.as_str()),
+        );
+        part.map_or_else(|_| Arc::clone(bounds), Arc::new)
+    }
+}
+
+fn in_tags(answer: &Tags<'_>, tag: Option<&Tag>) -> bool {
+    match (answer, tag) {
+        (Tags::All, _) => true,
+        (Tags::None, _) => false,
+        (Tags::Some(filter), Some(tag)) => filter.allows(tag),
+        (Tags::Some(filter), None) => filter.includes_untagged(),
+    }
 }
 
 fn question() -> impl Strategy<Value = (Caller, Action, RepositoryName)> {
@@ -196,7 +281,7 @@ proptest! {
                     decision.reason(), document.yaml()
                 );
                 prop_assert_eq!(decision.is_allowed(), expected.is_allowed(), "{}", context);
-                let rules = if expected.denying.is_empty() { &expected.allowing } else { &expected.denying };
+                let rules = expected.deciding();
                 match decision.rule() {
                     Some(rule) => prop_assert!(rules.contains(rule.name), "{}", context),
                     None => prop_assert!(rules.is_empty(), "{}", context),
@@ -212,12 +297,7 @@ proptest! {
             let answer = policy.tags(caller, *action, repository);
             for tag in tags() {
                 let expected = may(&policy, caller, *action, repository, tag.as_ref());
-                let told = match (&answer, &tag) {
-                    (Tags::All, _) => true,
-                    (Tags::None, _) => false,
-                    (Tags::Some(filter), Some(tag)) => filter.allows(tag),
-                    (Tags::Some(filter), None) => filter.includes_untagged(),
-                };
+                let told = in_tags(&answer, tag.as_ref());
                 prop_assert_eq!(told, expected, "{:?} {:?}\n{}", caller, tag, document.yaml());
                 if expected {
                     prop_assert!(policy.grants_any(caller, *action, repository));
@@ -227,19 +307,40 @@ proptest! {
     }
 
     #[test]
-    fn narrowing_never_turns_a_denial_into_an_allowance(
+    fn narrowing_never_gains_anything(
         document in document(),
-        questions in vec(question(), 20),
+        questions in vec((question(), narrowing()), 20),
     ) {
-        let policy = compile(&document.yaml());
-        for (caller, action, repository) in &questions {
-            let whole = Caller { granting: None, ..caller.clone() };
+        let administrators = r#"administrators: ["group:g1", "group:a", "user:b"]"#;
+        let policy = compile(&format!("{}{administrators}\n", document.yaml()));
+        for ((whole, action, repository), narrowing) in &questions {
+            let narrowed = narrowing.of(whole);
+            let context = format!("{whole:?}\n{narrowed:?}\n{action} {repository}\n{}", document.yaml());
+            let (most, least) = (
+                policy.tags(whole, *action, repository),
+                policy.tags(&narrowed, *action, repository),
+            );
+            prop_assert!(!matches!(least, Tags::All) || matches!(most, Tags::All), "{}", context);
             for tag in tags() {
                 let tag = tag.as_ref();
-                if may(&policy, caller, *action, repository, tag) {
-                    prop_assert!(may(&policy, &whole, *action, repository, tag));
+                let image = Image { repository, tag };
+                let (before, after) =
+                    (policy.decide(whole, *action, image), policy.decide(&narrowed, *action, image));
+                prop_assert!(!after.is_allowed() || before.is_allowed(), "{}", context);
+                prop_assert!(!in_tags(&least, tag) || in_tags(&most, tag), "{}", context);
+                // A denial stays what it is, with the same rule as its reason.
+                if let (false, Some(denial)) = (before.is_allowed(), before.rule()) {
+                    prop_assert!(!after.is_allowed());
+                    prop_assert_eq!(after.rule(), Some(denial), "{}", context);
                 }
             }
+            prop_assert!(
+                !policy.grants_any(&narrowed, *action, repository)
+                    || policy.grants_any(whole, *action, repository),
+                "{}", context
+            );
+            prop_assert!(!policy.is_administrator(&narrowed) || policy.is_administrator(whole));
+            prop_assert_eq!(policy.groups_of(&narrowed), policy.groups_of(whole));
         }
     }
 
@@ -299,6 +400,7 @@ fn the_generated_questions_are_answered_in_every_way() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let strategy = (document(), vec(question(), 20));
     let (mut allowed, mut denied, mut unmentioned, mut some, mut narrowed) = (0, 0, 0, 0, 0);
+    let mut beyond = 0;
     for _ in 0..100 {
         let (document, questions) = strategy.new_tree(&mut runner).unwrap().current();
         let policy = compile(&document.yaml());
@@ -316,9 +418,14 @@ fn the_generated_questions_are_answered_in_every_way() {
                 narrowed += usize::from(
                     !decision.is_allowed() && policy.decide(&whole, *action, image).is_allowed(),
                 );
+                let unbound = Caller { bounds: None, ..caller.clone() };
+                beyond += usize::from(
+                    !decision.is_allowed() && policy.decide(&unbound, *action, image).is_allowed(),
+                );
             }
         }
     }
+    assert!(beyond > 50, "{beyond}");
     assert!(
         allowed > 500 && denied > 500 && unmentioned > 500 && some > 100 && narrowed > 50,
         "{allowed} {denied} {unmentioned} {some} {narrowed}"

@@ -30,11 +30,24 @@ pub(crate) struct Rule {
 pub(crate) struct Verdict {
     pub(crate) allowing: BTreeSet<String>,
     pub(crate) denying: BTreeSet<String>,
+    /// The credential does not reach as far.
+    pub(crate) is_beyond: bool,
 }
 
 impl Verdict {
     pub(crate) fn is_allowed(&self) -> bool {
-        self.denying.is_empty() && !self.allowing.is_empty()
+        self.denying.is_empty() && !self.allowing.is_empty() && !self.is_beyond
+    }
+
+    /// The rules of which one is named as the reason.
+    pub(crate) fn deciding(&self) -> BTreeSet<String> {
+        if !self.denying.is_empty() {
+            self.denying.clone()
+        } else if self.is_beyond {
+            BTreeSet::new()
+        } else {
+            self.allowing.clone()
+        }
     }
 }
 
@@ -84,7 +97,12 @@ impl Document {
     ) -> Verdict {
         let held = self.groups_of(caller);
         let carried = self.carried_groups(caller, &held);
-        let mut verdict = Verdict::default();
+        let is_beyond = caller.bounds.as_ref().is_some_and(|bounds| {
+            let reaches = bounds.images().iter().flat_map(|image| choices(image));
+            !bounds.actions().any(|bound| bound.as_str() == action)
+                || !reaches.into_iter().any(|image| matches(&image, repository, tag))
+        });
+        let mut verdict = Verdict { is_beyond, ..Verdict::default() };
         for rule in &self.rules {
             let excepted = rule.except_subjects.iter().any(|it| is(it, caller, &held))
                 || covers(&rule.except_images, caller, &held, repository, tag);
@@ -179,15 +197,21 @@ fn covers(
     tag: Option<&str>,
 ) -> bool {
     images.iter().any(|image| {
-        with_variables(image, caller, groups).iter().flat_map(|image| choices(image)).any(|image| {
-            match image.split_once(':') {
-                None => path(&image, repository),
-                Some((pattern, tags)) => {
-                    path(pattern, repository) && tag.is_some_and(|tag| glob(tags, tag))
-                }
-            }
-        })
+        with_variables(image, caller, groups)
+            .iter()
+            .flat_map(|image| choices(image))
+            .any(|image| matches(&image, repository, tag))
     })
+}
+
+/// Whether an image pattern with neither variables nor alternatives matches.
+fn matches(image: &str, repository: &str, tag: Option<&str>) -> bool {
+    match image.split_once(':') {
+        None => path(image, repository),
+        Some((pattern, tags)) => {
+            path(pattern, repository) && tag.is_some_and(|tag| glob(tags, tag))
+        }
+    }
 }
 
 /// The pattern with its variables replaced, in every way there is. Each choice of an alternative

@@ -4,13 +4,26 @@
 //! one in PostgreSQL, and one suite of tests holds both to the same behaviour. Times are those of
 //! the caller, so that no clock of a database decides anything, and are kept to the millisecond.
 
+mod engine;
+mod lock;
+mod open;
+mod postgres;
+mod schema;
+mod sql;
+mod sqlite;
+mod url;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use policy::Subject;
 
+pub use open::{Checked, OpenError, Settings, check, open};
+pub use url::{InvalidUrl, PostgresUrl, StoreUrl};
+
 use crate::token::{Family, LastUse, TokenHash, TokenId};
+use open::folder;
 
 /// How long a superseded refresh token still answers with its successor.
 pub const OVERLAP: Duration = Duration::from_secs(30);
@@ -195,3 +208,13 @@ pub enum StoreError {
     #[error("the state holds something that cannot be understood: {0}")]
     Damaged(String),
 }
+
+fn failed(
+    what: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
+    StoreError::Failed { what, source: source.into() }
+}
+
+#[cfg(test)]
+mod tests;

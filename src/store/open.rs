@@ -1,0 +1,134 @@
+//! Opening the state.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::schema::Unusable;
+use super::sql::Sql;
+use super::url::StoreUrl;
+use super::{Store, postgres, sqlite};
+
+/// Where the state is, and how long the gate goes on without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it is.
+    pub url: StoreUrl,
+    /// How old what is known of revocations may be, while the state does not answer.
+    pub max_staleness: Duration,
+}
+
+/// Why the state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made.
+    #[error("cannot make the state folder {}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file in it cannot be opened or made.
+    #[error("cannot open {}, where the state is kept", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "the state folder {} is in use by {}; stop that one, or give this gate a folder of its own \
+        with `state.url` (several gates can share a PostgreSQL database)",
+        folder.display(), process(*by)
+    )]
+    InUse {
+        /// Which folder.
+        folder: PathBuf,
+        /// The process that has it, where it is known.
+        by: Option<u32>,
+    },
+    /// A newer version of the program wrote it.
+    #[error(
+        "a newer version of portcullis wrote the state {place} (tables {found}, this version knows \
+        {known}); run that version, or restore a backup from before"
+    )]
+    Newer {
+        /// Where it is.
+        place: String,
+        /// The version of its tables.
+        found: i64,
+        /// The version that this program knows.
+        known: i64,
+    },
+    /// The database cannot be reached, or does not do what it must.
+    #[error("the state {place} cannot be used; look at `state.url`")]
+    Database {
+        /// Where it is.
+        place: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+fn process(by: Option<u32>) -> String {
+    by.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+impl OpenError {
+    pub(super) fn unusable(place: impl fmt::Display, why: Unusable) -> Self {
+        let place = place.to_string();
+        match why {
+            Unusable::Newer { found, known } => Self::Newer { place, found, known },
+            Unusable::Database(source) => Self::Database { place, source: source.into() },
+        }
+    }
+}
+
+/// Opens the state, made where there is none, and brings it to the version of this program. A file
+/// is locked against other processes as long as the store lives.
+///
+/// # Errors
+/// It cannot be used.
+pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(match &settings.url {
+        StoreUrl::Sqlite(file) => Arc::new(Sql::new(sqlite::open(file).await?)),
+        StoreUrl::Postgres(url) => Arc::new(Sql::new(postgres::open(url).await?)),
+    })
+}
+
+/// What [`check`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// A state that this program can open.
+    Usable,
+    /// None yet: the first start makes it.
+    Missing,
+}
+
+/// Looks whether the state can be opened, without changing anything, also while a gate runs on it.
+///
+/// # Errors
+/// It cannot be used.
+pub async fn check(settings: &Settings) -> Result<Checked, OpenError> {
+    match &settings.url {
+        StoreUrl::Sqlite(file) => match file.try_exists() {
+            Ok(true) => sqlite::check(file).await?,
+            Ok(false) => return Ok(Checked::Missing),
+            Err(source) => return Err(OpenError::File { path: file.clone(), source }),
+        },
+        StoreUrl::Postgres(url) => postgres::check(url).await?,
+    }
+    Ok(Checked::Usable)
+}
+
+/// The folder that a file is in.
+pub(super) fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}

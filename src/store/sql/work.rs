@@ -1,0 +1,89 @@
+//! One operation under way.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::super::engine::{Access, Engine, Session, Value};
+use super::super::{Sequence, StoreError, failed};
+use super::row::Row;
+
+/// How long one statement may take. A server that is cut off says nothing, for ever.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A transaction that knows what it is for. Dropped without a commit, nothing of it happened.
+pub(super) struct Work {
+    session: Box<dyn Session>,
+    announcement: Option<&'static str>,
+    what: &'static str,
+}
+
+impl Work {
+    pub(super) async fn begin(
+        engine: &dyn Engine,
+        access: Access,
+        what: &'static str,
+    ) -> Result<Self, StoreError> {
+        let session = within(what, engine.begin(access)).await?;
+        Ok(Self { session, announcement: engine.announcement(), what })
+    }
+
+    pub(super) async fn rows(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = within(self.what, self.session.rows(sql, values)).await?;
+        Ok(rows.into_iter().map(Row).collect())
+    }
+
+    pub(super) async fn row(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    pub(super) async fn execute(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
+        within(self.what, self.session.execute(sql, values)).await
+    }
+
+    /// The number of the change that this is. As writers take turns, numbers are committed in order.
+    pub(super) async fn number(&mut self) -> Result<Sequence, StoreError> {
+        let sql = "UPDATE state SET sequence = sequence + 1 RETURNING sequence";
+        let sequence = sequence(self.row(sql, &[]).await?)?;
+        if let Some(announcement) = self.announcement {
+            self.execute(announcement, &[]).await?;
+        }
+        Ok(sequence)
+    }
+
+    /// The number of the last change.
+    pub(super) async fn last_number(&mut self) -> Result<Sequence, StoreError> {
+        sequence(self.row("SELECT sequence FROM state", &[]).await?)
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        within(self.what, self.session.commit()).await
+    }
+}
+
+fn sequence(row: Option<Row>) -> Result<Sequence, StoreError> {
+    let missing = || StoreError::Damaged("there is no row in the table `state`".to_owned());
+    Ok(Sequence(row.ok_or_else(missing)?.int("sequence")?))
+}
+
+async fn within<T>(
+    what: &'static str,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match timeout(PATIENCE, work).await {
+        Ok(done) => done.map_err(|error| failed(what, error)),
+        Err(late) => Err(failed(what, late)),
+    }
+}

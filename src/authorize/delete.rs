@@ -105,9 +105,9 @@ impl Question<'_> {
         if self.is_needed(repository, digest, tags, filter, budget).await? {
             return Ok(false);
         }
-        let subject = &self.principal.caller.subject;
         let is_tagged = tags.iter().any(|(_, at)| at == digest);
-        if is_tagged || self.inventory.is_own(repository, subject, digest, self.now) {
+        if is_tagged || self.inventory.is_own(repository, &self.principal.caller, digest, self.now)
+        {
             return Ok(true);
         }
         // An artifact goes with its image, and one of an artifact with that.

@@ -160,10 +160,10 @@ impl Reader<'_, '_> {
         digests: impl IntoIterator<Item = &'d Digest>,
     ) -> Option<&'d Digest> {
         let Self { question, repository, tags } = self;
-        let owner = &question.principal.caller.subject;
+        let owner = &question.principal.caller;
         // One's own recent content, as long as one still has any right there. Anonymous callers
         // are many, and nothing is one's own.
-        let may_own = *owner != Subject::Anonymous && question.reaches(repository);
+        let may_own = owner.subject != Subject::Anonymous && question.reaches(repository);
         let is_own = |digest: &&Digest| {
             may_own && question.inventory.is_own(repository, owner, digest, question.now)
         };

@@ -13,6 +13,7 @@ use crate::inventory::Settings;
 use crate::public_url::PublicUrl;
 use crate::upstream::fake::{Fake, Shelf};
 
+mod bounds;
 mod ceilings;
 mod content;
 mod deletes;

@@ -28,17 +28,27 @@ pub struct PendingManifest<'a> {
     rule: Option<String>,
 }
 
-/// By which right a tag is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TagRight {
-    /// Whether it exists or not.
-    Push,
-    /// Only if it does not exist.
-    Create,
-    /// Only if it exists.
-    Overwrite,
-    /// It is the fallback tag of an image to which the caller may attach.
-    Attach,
+/// By which rights a tag may be set. At least one of them holds.
+#[derive(Debug, Clone, Copy)]
+struct TagRight {
+    /// If it does not exist.
+    create: bool,
+    /// If it exists.
+    overwrite: bool,
+    /// It is the fallback tag of an image to which the caller may attach. Never if a rule denies
+    /// any of the three.
+    attach: bool,
+}
+
+impl TagRight {
+    /// Whether it matters if the tag exists.
+    fn depends(self) -> bool {
+        !(self.create && self.overwrite)
+    }
+
+    fn is_attach_alone(self) -> bool {
+        !self.create && !self.overwrite
+    }
 }
 
 impl<'a> Question<'a> {
@@ -128,7 +138,7 @@ impl<'a> Question<'a> {
         Ok(PendingManifest { question: self, operation, repository, reference, tags: rights, rule })
     }
 
-    /// By which right the caller may set the tag, and which rule gives it.
+    /// By which rights the caller may set the tag, and which rule gives them.
     fn tag_right(
         &self,
         repository: &RepositoryName,
@@ -136,22 +146,22 @@ impl<'a> Question<'a> {
     ) -> Result<(TagRight, Option<String>), Refusal> {
         let create = self.require(Action::Create, repository, Some(tag));
         let overwrite = self.require(Action::Overwrite, repository, Some(tag));
-        match (create, overwrite) {
-            (Ok(rule), Ok(_)) => Ok((TagRight::Push, rule)),
-            (Ok(rule), Err(_)) => Ok((TagRight::Create, rule)),
-            (Err(_), Ok(rule)) => Ok((TagRight::Overwrite, rule)),
-            (Err(create), Err(overwrite)) => {
+        let attach = match (&create, &overwrite) {
+            (Ok(_), Ok(_)) => false,
+            _ => tag.referrers_subject().is_some_and(|image| {
                 // What a rule denies stays denied, whatever `attach` would allow.
-                let attach = self.require(Action::Attach, repository, Some(tag)).err();
-                let denies = |refusal: &Refusal| refusal.rule().is_some();
-                let denied = [&create, &overwrite].into_iter().chain(&attach).any(denies);
-                match tag.referrers_subject() {
-                    Some(image) if !denied && self.may_attach_to(repository, &image) => {
-                        Ok((TagRight::Attach, None))
-                    }
-                    _ => Err(create),
-                }
-            }
+                let attach = self.require(Action::Attach, repository, Some(tag));
+                let denies =
+                    |right: &Result<_, Refusal>| matches!(right, Err(no) if no.rule().is_some());
+                ![&create, &overwrite, &attach].into_iter().any(denies)
+                    && self.may_attach_to(repository, &image)
+            }),
+        };
+        let right = TagRight { create: create.is_ok(), overwrite: overwrite.is_ok(), attach };
+        match (create, overwrite) {
+            (Ok(rule), _) | (Err(_), Ok(rule)) => Ok((right, rule)),
+            (Err(_), Err(_)) if attach => Ok((right, None)),
+            (Err(create), Err(_)) => Err(create),
         }
     }
 
@@ -168,7 +178,7 @@ impl<'a> Question<'a> {
                         true => Sight::Open,
                         false => Sight::Closed,
                     };
-                    self.inventory.is_own(repository, &caller.subject, image, self.now)
+                    self.inventory.is_own(repository, caller, image, self.now)
                         || self.inventory.is_vouched_for(repository, image, sight, self.now)
                 }
             }
@@ -198,7 +208,7 @@ impl PendingManifest<'_> {
         }
         self.earned(&manifest)?;
         self.attached(&manifest).await?;
-        let lock = self.lock(&digest, &bytes).await?;
+        let lock = self.lock(&digest, &bytes, &manifest).await?;
         let Self { operation, rule, .. } = self;
         let content = Box::new(ManifestContent { bytes, digest, manifest });
         Ok(Permit { granted: Granted::Manifest { operation, content }, rule, lock })
@@ -241,11 +251,14 @@ impl PendingManifest<'_> {
                     .to_owned(),
             });
         }
-        let by_attach = self.tags.iter().any(|(_, right)| *right == TagRight::Attach)
+        let by_attach = self.tags.iter().any(|(_, right)| right.is_attach_alone())
             || (self.tags.is_empty() && !pushes(Action::Create) && !pushes(Action::Overwrite));
-        if !by_attach {
-            return Ok(());
-        }
+        if by_attach { self.require_artifact(manifest).await } else { Ok(()) }
+    }
+
+    /// The manifest is what `attach` is for.
+    async fn require_artifact(&self, manifest: &Manifest) -> Result<(), Refusal> {
+        let Self { question, repository, .. } = self;
         let gone = question.learn_children(repository, manifest).await?;
         if !is_artifact(question.inventory, repository, manifest, &gone) {
             return Err(Refusal::Denied {
@@ -261,30 +274,34 @@ impl PendingManifest<'_> {
     }
 
     /// Waits for the repository's lock and, holding it, looks at what is there where that decides.
-    async fn lock(&self, digest: &Digest, bytes: &[u8]) -> Result<Option<Locked>, Refusal> {
+    async fn lock(
+        &self,
+        digest: &Digest,
+        bytes: &[u8],
+        manifest: &Manifest,
+    ) -> Result<Option<Locked>, Refusal> {
         let Self { question, repository, .. } = self;
         if self.tags.is_empty() {
             return Ok(None);
         }
-        if self.tags.iter().all(|(_, right)| *right == TagRight::Push) {
+        if !self.tags.iter().any(|(_, right)| right.depends()) {
             return Ok(Some(question.locks.share(repository).await));
         }
         let lock = question.locks.alone(repository).await;
-        for (tag, right) in self.tags.iter().filter(|(_, right)| *right != TagRight::Push) {
-            let there = head_tag(question.upstream, repository, tag).await?;
-            match (there, right) {
+        for (tag, right) in self.tags.iter().filter(|(_, right)| right.depends()) {
+            match head_tag(question.upstream, repository, tag).await? {
                 // The same content once more moves nothing.
-                (Some(there), _) if there == *digest => {}
-                (Some(_), TagRight::Create) => {
-                    return Err(question.denied(Action::Overwrite, repository, Some(tag)));
+                Some(there) if there == *digest => {}
+                Some(_) if right.overwrite => {}
+                None if right.create => {}
+                there if right.attach => {
+                    self.require_artifact(manifest).await?;
+                    if let Some(there) = there {
+                        self.only_added(tag, &there, bytes).await?;
+                    }
                 }
-                (None, TagRight::Overwrite) => {
-                    return Err(question.denied(Action::Create, repository, Some(tag)));
-                }
-                (Some(there), TagRight::Attach) => {
-                    self.only_added(tag, &there, bytes).await?;
-                }
-                _ => {}
+                Some(_) => return Err(question.denied(Action::Overwrite, repository, Some(tag))),
+                None => return Err(question.denied(Action::Create, repository, Some(tag))),
             }
         }
         Ok(Some(lock))

@@ -1,21 +1,47 @@
 //! One repository as a graph.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oci::{Digest, Kind, Manifest, Tag};
-use policy::Subject;
+use policy::{Bounds, Caller, Subject};
 
 /// What policy says of reading a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
     /// It may be read.
     Open,
-    /// No rule allows it and none denies it. A fallback referrers tag then follows its image.
+    /// No rule allows it and none denies it, or the credential does not reach as far. A fallback
+    /// referrers tag then follows its image.
     Silent,
     /// A rule denies it.
     Closed,
 }
+
+/// Who pushes: a caller by its name and, where its credential has bounds, by these. What somebody
+/// pushed is not thereby in the reach of every credential that was made narrower.
+#[derive(Debug, Clone, Copy)]
+pub struct Pusher<'a> {
+    subject: &'a Subject,
+    bounds: Option<&'a Arc<Bounds>>,
+}
+
+impl<'a> From<&'a Caller> for Pusher<'a> {
+    fn from(caller: &'a Caller) -> Self {
+        Self { subject: &caller.subject, bounds: caller.bounds.as_ref() }
+    }
+}
+
+/// With a credential that has no bounds.
+impl<'a> From<&'a Subject> for Pusher<'a> {
+    fn from(subject: &'a Subject) -> Self {
+        Self { subject, bounds: None }
+    }
+}
+
+/// When something was pushed last: with whatever credential, and with each that has bounds.
+type Pushed = Vec<(Option<Arc<Bounds>>, Instant)>;
 
 /// What one request has found out while it asked about several digests, and how far it may go on.
 #[derive(Debug)]
@@ -61,7 +87,7 @@ pub(super) struct Graph {
     manifests: HashMap<Digest, Known>,
     /// Content → the manifests that name it as child, config or layer.
     holders: HashMap<Digest, Vec<Digest>>,
-    pushes: HashMap<Digest, HashMap<Subject, Instant>>,
+    pushes: HashMap<Digest, HashMap<Subject, Pushed>>,
     edges: usize,
 }
 
@@ -105,18 +131,26 @@ impl Graph {
         self.manifests.insert(digest.clone(), known);
     }
 
-    pub(super) fn pushed(&mut self, subject: &Subject, digest: &Digest, now: Instant) {
+    pub(super) fn pushed(&mut self, pusher: Pusher<'_>, digest: &Digest, now: Instant) {
         let pushers = self.pushes.entry(digest.clone()).or_default();
-        if pushers.insert(subject.clone(), now).is_none() {
-            self.edges += 1;
+        let pushed = pushers.entry(pusher.subject.clone()).or_default();
+        for bounds in std::iter::once(None).chain(pusher.bounds.map(Some)) {
+            match pushed.iter_mut().find(|(with, _)| with.as_ref() == bounds) {
+                Some((_, at)) => *at = now,
+                None => {
+                    pushed.push((bounds.cloned(), now));
+                    self.edges += 1;
+                }
+            }
         }
     }
 
-    pub(super) fn is_own(&self, subject: &Subject, digest: &Digest, clock: Clock) -> bool {
+    pub(super) fn is_own(&self, pusher: Pusher<'_>, digest: &Digest, clock: Clock) -> bool {
         self.pushes
             .get(digest)
-            .and_then(|pushers| pushers.get(subject))
-            .is_some_and(|&at| clock.is_fresh(at))
+            .and_then(|pushers| pushers.get(pusher.subject))
+            .and_then(|pushed| pushed.iter().find(|(with, _)| with.as_ref() == pusher.bounds))
+            .is_some_and(|&(_, at)| clock.is_fresh(at))
     }
 
     /// The tag was deleted: whatever it pointed at, it vouches for no longer.
@@ -238,7 +272,10 @@ impl Graph {
             !tags.is_empty()
         });
         self.pushes.retain(|_, pushers| {
-            pushers.retain(|_, at| fresh(at));
+            pushers.retain(|_, pushed| {
+                pushed.retain(|(_, at)| fresh(at));
+                !pushed.is_empty()
+            });
             !pushers.is_empty()
         });
         if self.pointers.is_empty() {
@@ -246,7 +283,7 @@ impl Graph {
             self.holders.clear();
         }
         self.edges = self.pointers.values().map(HashMap::len).sum::<usize>()
-            + self.pushes.values().map(HashMap::len).sum::<usize>()
+            + self.pushes.values().flat_map(HashMap::values).map(Vec::len).sum::<usize>()
             + self.holders.values().map(Vec::len).sum::<usize>()
             + self.manifests.len();
     }

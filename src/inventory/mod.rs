@@ -14,10 +14,9 @@ use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use oci::{Digest, Manifest, RepositoryName, Tag};
-use policy::Subject;
 
-pub use graph::Sight;
 use graph::{Clock, Graph, Walk};
+pub use graph::{Pusher, Sight};
 pub(crate) use resolve::{
     Budget, ListPage, MANIFEST_TYPES, fetch_bytes, head_digest, head_tag, holds, learn_manifests,
     list_page, list_tags, read_page, tag_digests,
@@ -76,27 +75,30 @@ impl Inventory {
         self.learn(repository, |graph| graph.add(digest, manifest));
     }
 
-    /// `subject` itself brought `digest` into `repository`: pushed, uploaded or mounted it.
-    pub fn saw_push(
+    /// `pusher` itself brought `digest` into `repository`: pushed, uploaded or mounted it.
+    pub fn saw_push<'p>(
         &self,
         repository: &RepositoryName,
-        subject: &Subject,
+        pusher: impl Into<Pusher<'p>>,
         digest: &Digest,
         now: Instant,
     ) {
-        self.learn(repository, |graph| graph.pushed(subject, digest, now));
+        let pusher = pusher.into();
+        self.learn(repository, |graph| graph.pushed(pusher, digest, now));
     }
 
-    /// Whether `subject` itself brought `digest` into `repository`, not longer than `linger` ago.
+    /// Whether `pusher` itself brought `digest` into `repository`, not longer than `linger` ago:
+    /// with bounds, whether it did so with a credential that has the same.
     #[must_use]
-    pub fn is_own(
+    pub fn is_own<'p>(
         &self,
         repository: &RepositoryName,
-        subject: &Subject,
+        pusher: impl Into<Pusher<'p>>,
         digest: &Digest,
         now: Instant,
     ) -> bool {
-        self.ask(repository, |graph| graph.is_own(subject, digest, self.clock(now)))
+        let pusher = pusher.into();
+        self.ask(repository, |graph| graph.is_own(pusher, digest, self.clock(now)))
     }
 
     /// Whether `digest` is reachable from the manifest of a tag that is open to the caller.

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use policy::Subject;
+
 use super::*;
 use crate::content::samples::{Sample, blob, image, index, signature};
 

@@ -305,8 +305,8 @@ impl Forwarding<'_> {
     }
 
     fn stored(&self, repository: &RepositoryName, digest: &Digest) {
-        let subject = &self.question.principal.caller.subject;
-        self.gate.inventory.saw_push(repository, subject, digest, self.question.now);
+        let caller = &self.question.principal.caller;
+        self.gate.inventory.saw_push(repository, caller, digest, self.question.now);
     }
 }
 

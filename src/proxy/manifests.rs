@@ -153,9 +153,9 @@ pub(super) async fn store(
     if answer.head.status().is_success() {
         let now = forwarding.question.now;
         let inventory = &forwarding.gate.inventory;
-        let subject = &forwarding.question.principal.caller.subject;
+        let caller = &forwarding.question.principal.caller;
         inventory.saw_manifest(repository, &digest, &manifest);
-        inventory.saw_push(repository, subject, &digest, now);
+        inventory.saw_push(repository, caller, &digest, now);
         let tag = match reference {
             Reference::Tag(tag) => Some(tag),
             Reference::Digest(_) => None,

@@ -199,14 +199,40 @@ fn own_content_is_ones_own_until_it_has_lingered() {
     let (alice, bob) = (Subject::User("alice".into()), Subject::Service("alice".into()));
     let mut graph = Graph::default();
     let start = Instant::now();
-    graph.pushed(&alice, &blob("x"), start);
-    let is_own = |graph: &Graph, who, later| graph.is_own(who, &blob("x"), after(start, later));
+    graph.pushed((&alice).into(), &blob("x"), start);
+    let is_own = |graph: &Graph, who: &Subject, later| {
+        graph.is_own(who.into(), &blob("x"), after(start, later))
+    };
     assert!(is_own(&graph, &alice, DAY - Duration::from_nanos(1)));
     assert!(!is_own(&graph, &alice, DAY));
     assert!(!is_own(&graph, &bob, Duration::ZERO));
-    assert!(!graph.is_own(&alice, &blob("y"), after(start, Duration::ZERO)));
-    graph.pushed(&alice, &blob("x"), start + DAY);
+    assert!(!graph.is_own((&alice).into(), &blob("y"), after(start, Duration::ZERO)));
+    graph.pushed((&alice).into(), &blob("x"), start + DAY);
     assert!(is_own(&graph, &alice, DAY), "it was pushed again");
+}
+
+#[test]
+fn what_was_pushed_with_bounds_is_ones_own_with_these_and_with_none() {
+    let bounds = |image: &str| Arc::new(Bounds::new(vec![image.to_owned()], ["all"]).unwrap());
+    let whole = Caller {
+        subject: Subject::User("alice".into()),
+        groups: Vec::new(),
+        granting: None,
+        bounds: None,
+    };
+    let [bound, other] =
+        ["app:rc-*", "app:v*"].map(|image| Caller { bounds: Some(bounds(image)), ..whole.clone() });
+    let mut graph = Graph::default();
+    let start = Instant::now();
+    graph.pushed((&bound).into(), &blob("candidate"), start);
+    graph.pushed((&whole).into(), &blob("version"), start);
+    let is_own = |who: &Caller, name: &str| {
+        graph.is_own(who.into(), &blob(name), after(start, Duration::ZERO))
+    };
+    assert_eq!([&whole, &bound, &other].map(|who| is_own(who, "candidate")), [true, true, false]);
+    assert_eq!([&whole, &bound, &other].map(|who| is_own(who, "version")), [true, false, false]);
+    // Another token with the same bounds is as good.
+    assert!(is_own(&Caller { bounds: Some(bounds("app:rc-*")), ..whole.clone() }, "candidate"));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http_body_util::BodyExt as _;
-use policy::{Caller, Subject};
+use policy::{Bounds, Caller, Subject};
 use tempfile::TempDir;
 
 use super::*;
@@ -25,7 +26,7 @@ rules:
 "#;
 
 struct World {
-    gate: std::sync::Arc<Gate>,
+    gate: Arc<Gate>,
     fake: Fake,
     _folder: TempDir,
 }
@@ -44,7 +45,8 @@ impl World {
         Self { gate, fake, _folder: folder }
     }
 
-    /// Status, link and body of the answer, or the refusal.
+    /// Status, link and body of the answer, or the refusal. Of `whole on a/app:v*` the credential
+    /// reaches only so far.
     async fn list(&self, who: &str, request: &str) -> String {
         let (method, target) = request.split_once(' ').unwrap();
         let (path, query) = match target.split_once('?') {
@@ -52,14 +54,18 @@ impl World {
             None => (target, None),
         };
         let operation = Operation::parse(method, &format!("/v2/{path}"), query).unwrap();
-        let subject = Subject::User(who.to_owned());
-        let caller = Caller { subject, groups: Vec::new(), granting: None, bounds: None };
+        let (name, images) = who.split_once(" on ").unzip();
+        let bounds = images.map(|images| {
+            let images = images.split(' ').map(str::to_owned).collect();
+            Arc::new(Bounds::new(images, ["pull"]).unwrap())
+        });
+        let subject = Subject::User(name.unwrap_or(who).to_owned());
+        let caller = Caller { subject, groups: Vec::new(), granting: None, bounds };
         let principal = Principal { caller, ceiling: Ceiling::Unlimited, token_id: None };
         let (head, ()) = http::Request::get("/").body(()).unwrap().into_parts();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let gate = &self.gate;
-        let mut exchange =
-            Exchange::new(std::sync::Arc::clone(gate), "r1", address, &head, Instant::now());
+        let mut exchange = Exchange::new(Arc::clone(gate), "r1", address, &head, Instant::now());
         let policy = gate.policy.current().policy.clone();
         let question = Question {
             policy: &policy,
@@ -128,6 +134,22 @@ async fn tags_are_shown_as_far_as_they_may_be_read() {
     let but = r#"200 {"name":"a/app","tags":["V1","v1","v10","v2"]}"#;
     assert_eq!(world.list("but", "GET a/app/tags/list").await, but);
     assert_eq!(world.list("tags", "HEAD a/app/tags/list").await, "200 of 41");
+}
+
+#[tokio::test]
+async fn lists_end_where_the_credential_does() {
+    let world = World::new(pages).await;
+    let bound = "whole on a/app:v* c/app:v*";
+    for request in ["GET a/app/tags/list", "GET a/app/tags/list?n=2", "HEAD a/app/tags/list"] {
+        assert_eq!(world.list(bound, request).await, world.list("tags", request).await);
+    }
+    let absent = world.list("whole on b/app", "GET a/app/tags/list").await;
+    assert_eq!(absent, "404 repository name not known to registry");
+    let world = World::new(catalog_pages).await;
+    let told = world.list(bound, "GET _catalog").await;
+    assert_eq!(told, r#"200 {"repositories":["a/app"]}"#);
+    let told = world.list("whole on c/app d/*:*", "GET _catalog").await;
+    assert_eq!(told, r#"200 {"repositories":["c/app"]}"#, "d/app has no tags");
 }
 
 #[tokio::test]
@@ -316,6 +338,8 @@ async fn referrers_are_shown_as_far_as_they_may_be_read() {
     };
     assert_eq!(shown(&world.list("whole", &request).await), [true, true, true, true]);
     assert_eq!(shown(&world.list("tags", &request).await), [true, false, false, true]);
+    let bound = world.list("whole on a/app:v1", &request).await;
+    assert_eq!(shown(&bound), [true, false, false, true]);
     assert_eq!(shown(&world.list("nobody", &request).await), [false; 4]);
 }
 

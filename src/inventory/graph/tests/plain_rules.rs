@@ -187,7 +187,7 @@ proptest! {
                 }
                 Step::Push(who, number) => {
                     let subject = Subject::User(who.to_string());
-                    graph.pushed(&subject, &numbered(number), now);
+                    graph.pushed((&subject).into(), &numbered(number), now);
                 }
                 Step::Wait(hours) => now += Duration::from_secs(hours * 3600),
                 Step::DeleteTag(tag) => {

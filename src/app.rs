@@ -143,7 +143,8 @@ pub fn run(config: &Config) -> Result<(), Error> {
 fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
     let now = Timestamp::now();
     let policy = Arc::new(Reloaded::start(PolicyFiles(config.policies.clone()))?);
-    let keys = KeyFolder::open(&config.signing_keys, now)?;
+    let key_folder = KeyFolder::open(&config.signing_keys, now)?;
+    let keys = key_folder.keys(config.tokens.verify_for(), Timestamp::now)?;
     let public = Origin {
         tls: config.public_url.is_https(),
         authority: config.public_url.authority().clone(),
@@ -156,8 +157,12 @@ fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
         keep: config.audit_keep,
     })?);
     let observer = observer(Arc::clone(&metrics), Arc::clone(&audit));
-    let authenticator =
-        Arc::new(Authenticator::new(config.public_url.clone(), keys.ring(), users, observer)?);
+    let authenticator = Arc::new(Authenticator::new(
+        config.public_url.clone(),
+        Arc::clone(&keys.current()),
+        users,
+        observer,
+    )?);
     let services = {
         let policy = Arc::clone(&policy);
         let grants = Box::new(move |caller: &_, action, repository: &_| {
@@ -180,7 +185,7 @@ fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
         }),
         upstream,
         locks: Locks::default(),
-        seal: Seal::new(&keys.sealing_key()),
+        seal: Seal::new(&key_folder.sealing_key()),
         audit,
         metrics,
         limits: config.limits,

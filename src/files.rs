@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 /// secrets with mode 0440.)
 const OTHERS: u32 = 0o027;
 
+/// The user who may give files away.
+const ROOT: u32 = 0;
+
 /// A secret as it was read: its bytes, or why they must not be used.
 pub type Secret = Result<Zeroizing<Vec<u8>>, Exposed>;
 
@@ -78,7 +81,24 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 /// # Errors
 /// Nothing has changed then: [`io::ErrorKind::AlreadyExists`] if something is at `path`.
 pub fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    place(beside(path, content)?, path, mode)
+}
+
+/// As [`create`], and where this process may give files away, to the folder's owner: a command that
+/// root runs makes files that the gate can read.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_for_folder(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let new = beside(path, content)?;
+    let (made, around) = (new.as_file().metadata()?, fs::metadata(folder(path))?);
+    if made.uid() == ROOT && (made.uid(), made.gid()) != (around.uid(), around.gid()) {
+        chown(new.path(), Some(around.uid()), Some(around.gid()))?;
+    }
+    place(new, path, mode)
+}
+
+fn place(new: NamedTempFile, path: &Path, mode: u32) -> io::Result<()> {
     finish(&new, mode)?;
     new.persist_noclobber(path).map_err(|error| error.error)?;
     File::open(folder(path))?.sync_all()

@@ -1,6 +1,7 @@
 //! A gate for tests, without a port of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tempfile::TempDir;
@@ -30,17 +31,19 @@ pub(crate) fn gate(
     let at = |name: &str| folder.path().join(name);
     std::fs::create_dir(at("policies")).unwrap();
     std::fs::write(at("policies/policy.yaml"), policy).unwrap();
-    let keys = KeyFolder::open(&at("keys"), jiff::Timestamp::now()).unwrap();
+    let folder_of_keys = KeyFolder::open(&at("keys"), jiff::Timestamp::now()).unwrap();
+    let keys = folder_of_keys.keys(Duration::from_secs(3600), jiff::Timestamp::now).unwrap();
     let users = Arc::new(ArcSwap::from_pointee(Users::default()));
     let issuer = PublicUrl::new("https://gate.example").unwrap();
-    let authenticator = Authenticator::new(issuer, keys.ring(), users, Observer::none()).unwrap();
+    let authenticator =
+        Authenticator::new(issuer, Arc::clone(&keys.current()), users, Observer::none()).unwrap();
     let gate = Gate {
         authenticator: Arc::new(authenticator),
         policy: Arc::new(Reloaded::start(PolicyFiles(at("policies"))).unwrap()),
         inventory: Inventory::new(inventory),
         upstream: Arc::new(upstream),
         locks: Locks::default(),
-        seal: Seal::new(&keys.sealing_key()),
+        seal: Seal::new(&folder_of_keys.sealing_key()),
         audit: Arc::new(Audit::open(&audit::Settings::new(at("audit.jsonl"))).unwrap()),
         metrics: Arc::new(Metrics::new()),
         limits,

@@ -4,30 +4,43 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::time::Duration;
 
-use aws_lc_rs::rand::{self, SystemRandom};
-use aws_lc_rs::signature::Ed25519KeyPair;
+use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
-use super::ring::{BadKey, KeyRing};
+use super::key_files::{self, KeyAlgorithm, KeyState};
+use super::live_keys::{KeyFiles, Keys};
+use super::ring::{BadKey, public_key};
 use crate::files::{self, Exposed};
-use crate::pem;
 
 /// The file of the key that seals upload locations: 256 bits in base64.
 const SEALING: &str = "sealing.key";
 
-/// The keys of one gate, or of all replicas of one: `*.pem` with Ed25519 private keys, of which the
-/// one whose file name sorts last signs and all of them check, and `sealing.key`.
+/// The keys of one gate, or of all replicas of one: `*.pem` with private keys, of which the one
+/// whose file name sorts last signs and all of them check until they retire, and `sealing.key`.
 #[derive(Debug)]
 pub struct KeyFolder {
-    ring: Arc<KeyRing>,
+    path: PathBuf,
     sealing: SealingKey,
+}
+
+/// One of the signing keys, as it is shown to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedKey {
+    /// Its name in tokens.
+    pub kid: String,
+    /// The `alg` of what it signs.
+    pub algorithm: &'static str,
+    /// Its file.
+    pub path: PathBuf,
+    /// When it was made, where the name of the file says so.
+    pub made: Option<Timestamp>,
+    /// What it is used for.
+    pub state: KeyState,
 }
 
 struct SealingKey(Zeroizing<[u8; 32]>);
@@ -44,12 +57,34 @@ pub enum KeyError {
     /// The folder or a file in it cannot be read.
     #[error("cannot read `{}`", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// A key that is missing cannot be made.
+    /// No new key can be made there.
     #[error(
-        "there is no key in `{}` and none can be made; let the gate write there, or put one there",
+        "cannot make a key in `{}`; let it be written to, or make the key elsewhere (`openssl \
+         genpkey -algorithm ed25519 -out signing-YYYYMMDDThhmmssZ.pem`) and add it to what is \
+         mounted there",
         .0.display()
     )]
     Write(PathBuf, #[source] io::Error),
+    /// A new key would not sign.
+    #[error(
+        "a new key would not sign, as the name of `{}` sorts after `signing-…`; rename that file",
+        .0.display()
+    )]
+    NotNewest(PathBuf),
+    /// The folder has no key that signs.
+    #[error("`{}` holds no signing key; `portcullis keys rotate` makes one", .0.display())]
+    Empty(PathBuf),
+    /// Others on this machine can add keys.
+    #[error(
+        "the folder of keys {} is open to others (mode {mode:03o}); run `chmod 700 {}`",
+        .path.display(), .path.display()
+    )]
+    OpenFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// Others on this machine can read or replace a key.
     #[error(
         "the key {} is open to others (mode {mode:03o}); run `chmod 600 {}`",
@@ -77,38 +112,38 @@ pub enum KeyError {
 }
 
 impl KeyFolder {
-    /// Reads the keys and makes those that are missing, each complete or not at all and readable by
-    /// its owner alone. `now` names a new signing key.
+    /// Makes the keys that are missing, each complete or not at all and readable by its owner
+    /// alone. `now` names a new signing key.
     ///
     /// # Errors
-    /// When a key can be read by everyone or written by another than its owner (a file that only
-    /// its group may read is accepted: Kubernetes mounts secrets so), is no key, or cannot be read
-    /// or made.
+    /// When the folder can be written by others than its owner, when the sealing key can be read
+    /// by everyone or written by another than its owner (a file that only its group may read is
+    /// accepted: Kubernetes mounts secrets so), or when a key cannot be read or made.
     pub fn open(folder: &Path, now: Timestamp) -> Result<Self, KeyError> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(folder)
             .map_err(|error| KeyError::Write(folder.to_owned(), error))?;
-        let mut signing = signing_keys(folder)?;
-        if signing.is_empty() {
-            make_signing_key(folder, now)?;
-            signing = signing_keys(folder)?;
+        if key_files::list(folder, Duration::ZERO, now)?.is_empty() {
+            key_files::make(folder, KeyAlgorithm::default(), now)?;
         }
-        let sealing_path = folder.join(SEALING);
-        let exists = sealing_path
-            .try_exists()
-            .map_err(|error| KeyError::Read(sealing_path.clone(), error))?;
+        let sealing = folder.join(SEALING);
+        let exists =
+            sealing.try_exists().map_err(|error| KeyError::Read(sealing.clone(), error))?;
         if !exists {
-            make_sealing_key(&sealing_path)?;
+            make_sealing_key(&sealing)?;
         }
-        Ok(Self { ring: Arc::new(ring(folder, &signing)?), sealing: sealing_key(&sealing_path)? })
+        Ok(Self { path: folder.to_owned(), sealing: sealing_key(&sealing)? })
     }
 
-    /// The keys that sign and check tokens.
-    #[must_use]
-    pub fn ring(&self) -> Arc<KeyRing> {
-        Arc::clone(&self.ring)
+    /// The keys that sign and check tokens, as they are at each time by `clock`. A key that does
+    /// not sign any more retires `verify_for` after the next one was made.
+    ///
+    /// # Errors
+    /// When one of them cannot be read, is open to others, or is no key that signs.
+    pub fn keys(&self, verify_for: Duration, clock: fn() -> Timestamp) -> Result<Keys, KeyError> {
+        Keys::follow(KeyFiles { folder: self.path.clone(), verify_for, clock })
     }
 
     /// The key that seals upload locations.
@@ -116,45 +151,44 @@ impl KeyFolder {
     pub fn sealing_key(&self) -> Zeroizing<[u8; 32]> {
         self.sealing.0.clone()
     }
-}
 
-type Der = Zeroizing<Vec<u8>>;
-
-/// The signing keys, ordered by file name.
-fn signing_keys(folder: &Path) -> Result<Vec<(PathBuf, Der)>, KeyError> {
-    let cannot_read = |error| KeyError::Read(folder.to_owned(), error);
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(cannot_read)? {
-        let path = entry.map_err(cannot_read)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "pem") {
-            paths.push(path);
-        }
+    /// All signing keys in a folder, those that have retired too, from the oldest to the newest.
+    ///
+    /// # Errors
+    /// As [`Self::keys`].
+    pub fn list(
+        folder: &Path,
+        verify_for: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<ListedKey>, KeyError> {
+        key_files::list(folder, verify_for, now)?
+            .into_iter()
+            .map(|file| {
+                let public = public_key(&file.der()?)
+                    .map_err(|bad| KeyError::Signing(file.path.clone(), bad))?;
+                Ok(ListedKey {
+                    kid: public.thumbprint(),
+                    algorithm: public.algorithm_name(),
+                    path: file.path,
+                    made: file.made,
+                    state: file.state,
+                })
+            })
+            .collect()
     }
-    paths.sort_unstable();
-    paths
-        .into_iter()
-        .map(|path| {
-            let pem = read(&path)?;
-            let der = PrivatePkcs8KeyDer::from_pem_slice(&pem)
-                .map_err(|_| KeyError::Signing(path.clone(), BadKey))?;
-            let der = Zeroizing::new(der.secret_pkcs8_der().to_vec());
-            Ok((path, der))
-        })
-        .collect()
-}
 
-fn ring(folder: &Path, signing: &[(PathBuf, Der)]) -> Result<KeyRing, KeyError> {
-    // Each alone first, so that a bad one is named.
-    for (path, der) in signing {
-        KeyRing::new(der, []).map_err(|bad| KeyError::Signing(path.clone(), bad))?;
+    /// Makes a key that signs from now on, in a file of the folder's owner. Gates that serve from
+    /// the folder take it up by themselves.
+    ///
+    /// # Errors
+    /// It cannot be made, or would not be the one that signs.
+    pub fn rotate(
+        folder: &Path,
+        algorithm: KeyAlgorithm,
+        now: Timestamp,
+    ) -> Result<PathBuf, KeyError> {
+        key_files::make(folder, algorithm, now)
     }
-    let Some(((newest, key), others)) = signing.split_last() else {
-        let gone = io::Error::from(io::ErrorKind::NotFound);
-        return Err(KeyError::Read(folder.to_owned(), gone));
-    };
-    KeyRing::new(key, others.iter().map(|(_, der)| der.as_slice()))
-        .map_err(|bad| KeyError::Signing(newest.clone(), bad))
 }
 
 fn sealing_key(path: &Path) -> Result<SealingKey, KeyError> {
@@ -166,17 +200,10 @@ fn sealing_key(path: &Path) -> Result<SealingKey, KeyError> {
 }
 
 /// Reads a key that nobody else may read or replace.
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let secret =
         files::read_secret(path).map_err(|error| KeyError::Read(path.to_owned(), error))?;
     secret.map_err(|Exposed(mode)| KeyError::Exposed { path: path.to_owned(), mode })
-}
-
-fn make_signing_key(folder: &Path, now: Timestamp) -> Result<(), KeyError> {
-    let document =
-        Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Random)?;
-    let pem = pem::encode("PRIVATE KEY", document.as_ref());
-    write(&folder.join(format!("signing-{}.pem", now.strftime("%Y%m%dT%H%M%SZ"))), pem.as_bytes())
 }
 
 fn make_sealing_key(path: &Path) -> Result<(), KeyError> {
@@ -192,7 +219,7 @@ fn make_sealing_key(path: &Path) -> Result<(), KeyError> {
 fn write(path: &Path, content: &[u8]) -> Result<(), KeyError> {
     match files::create(path, content, 0o600) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(KeyError::Write(path.to_owned(), error))
+            Err(KeyError::Write(path.parent().unwrap_or(path).to_owned(), error))
         }
         _ => Ok(()),
     }
@@ -206,6 +233,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::token::KeyRing;
+
+    fn ring(folder: &KeyFolder) -> std::sync::Arc<KeyRing> {
+        let keys = folder.keys(Duration::from_secs(3600), now).unwrap();
+        std::sync::Arc::clone(&keys.current())
+    }
+
+    /// What a start would say.
+    fn refusal(folder: &Path) -> String {
+        let opened = KeyFolder::open(folder, now());
+        let started = opened.and_then(|opened| opened.keys(Duration::from_secs(3600), now));
+        started.unwrap_err().to_string()
+    }
 
     fn now() -> Timestamp {
         "2026-01-02T03:04:05Z".parse().unwrap()
@@ -239,7 +279,7 @@ mod tests {
             assert_eq!(mode(&folder.join(name)), 0o600);
         }
         let again = KeyFolder::open(&folder, now()).unwrap();
-        assert_eq!(again.ring().jwks(), first.ring().jwks());
+        assert_eq!(ring(&again).jwks(), ring(&first).jwks());
         assert_eq!(again.sealing_key(), first.sealing_key());
         assert_ne!(*first.sealing_key(), [0; 32]);
     }
@@ -249,7 +289,7 @@ mod tests {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let one = KeyFolder::open(one.path(), now()).unwrap();
         let two = KeyFolder::open(two.path(), now()).unwrap();
-        assert_ne!(one.ring().jwks(), two.ring().jwks());
+        assert_ne!(ring(&one).jwks(), ring(&two).jwks());
         assert_ne!(one.sealing_key(), two.sealing_key());
     }
 
@@ -261,7 +301,7 @@ mod tests {
                 KeyFolder::open(folder.path(), now()).unwrap();
                 let path = folder.path().join(file);
                 set_mode(&path, bad);
-                let text = KeyFolder::open(folder.path(), now()).unwrap_err().to_string();
+                let text = refusal(folder.path());
                 assert!(text.contains(&format!("is open to others (mode {bad:03o})")), "{text}");
                 assert!(text.contains(&format!("chmod 600 {}", path.display())), "{text}");
             }
@@ -275,19 +315,19 @@ mod tests {
         for name in names(folder.path()) {
             set_mode(&folder.path().join(name), 0o440);
         }
-        KeyFolder::open(folder.path(), now()).unwrap();
+        ring(&KeyFolder::open(folder.path(), now()).unwrap());
     }
 
     #[test]
     fn the_key_whose_name_sorts_last_signs_and_all_of_them_check() {
         let folder = tempfile::tempdir().unwrap();
-        let old = KeyFolder::open(folder.path(), now()).unwrap();
+        let old = ring(&KeyFolder::open(folder.path(), now()).unwrap());
         let later = now().checked_add(Duration::from_secs(60)).unwrap();
-        make_signing_key(folder.path(), later).unwrap();
-        let new = KeyFolder::open(folder.path(), now()).unwrap();
-        assert_ne!(new.ring().kid(), old.ring().kid());
-        assert_eq!(new.ring().jwks()["keys"].as_array().unwrap().len(), 2);
-        assert!(new.ring().verifying().get(old.ring().kid()).is_some());
+        KeyFolder::rotate(folder.path(), KeyAlgorithm::Es256, later).unwrap();
+        let new = ring(&KeyFolder::open(folder.path(), now()).unwrap());
+        assert_ne!(new.kid(), old.kid());
+        assert_eq!(new.jwks()["keys"].as_array().unwrap().len(), 2);
+        assert!(new.verifying().get(old.kid()).is_some());
     }
 
     #[test]
@@ -310,7 +350,7 @@ mod tests {
         write(&folder.path().join("mine.pem"), pem.as_bytes()).unwrap();
         let keys = KeyFolder::open(folder.path(), now()).unwrap();
         assert_eq!(
-            keys.ring().jwks()["keys"][0]["x"],
+            ring(&keys).jwks()["keys"][0]["x"],
             "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
         );
     }
@@ -326,7 +366,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(file);
             write(&path, content.as_bytes()).unwrap();
-            let error = KeyFolder::open(folder.path(), now()).unwrap_err().to_string();
+            let error = refusal(folder.path());
             assert!(error.contains(&path.display().to_string()), "{error}");
             assert!(error.contains("openssl"), "{error}");
         }

@@ -1,5 +1,6 @@
 //! The keys that sign and check tokens.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use aws_lc_rs::signature::{
@@ -41,7 +42,7 @@ impl KeyRing {
         signer: &'a [u8],
         others: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, BadKey> {
-        let mut verifying = VerifyingKeys::default();
+        let mut verifying = BTreeMap::new();
         for der in others {
             let public = public_key(der)?;
             verifying.insert(public.thumbprint(), public);
@@ -54,6 +55,7 @@ impl KeyRing {
             PublicKey::Rsa { .. } => return Err(BadKey),
         };
         verifying.insert(id.clone(), public);
+        let verifying = VerifyingKeys::new(verifying);
         Ok(Self { signer: Signer { id, algorithm, key }, verifying })
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::verify::LEEWAY;
+
 /// The configuration's `tokens`.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -18,6 +20,15 @@ pub struct Settings {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+impl Settings {
+    /// How long a key that does not sign any more still checks: as long as what it signed at last
+    /// may hold.
+    #[must_use]
+    pub fn verify_for(&self) -> Duration {
+        self.max_ttl.max(self.access_ttl).saturating_add(Duration::from_secs(LEEWAY.unsigned_abs()))
+    }
+}
 
 impl Default for Settings {
     fn default() -> Self {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use aws_lc_rs::digest;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -17,8 +18,12 @@ pub const MAX_JWKS_KEYS: usize = 100;
 
 /// Public keys by name (`kid`). Each has one algorithm, which follows from what it is, so that a
 /// token can neither choose another one nor bring its own key (RFC 8725, section 3.1).
-#[derive(Clone, Default)]
-pub struct VerifyingKeys(BTreeMap<String, Verifier>);
+#[derive(Clone)]
+pub struct VerifyingKeys {
+    keys: BTreeMap<String, Verifier>,
+    /// Stands for all of them; equal for equal keys and for no others.
+    identity: [u8; 32],
+}
 
 #[derive(Clone)]
 struct Verifier {
@@ -74,11 +79,11 @@ impl VerifyingKeys {
         if keys.len() > MAX_JWKS_KEYS {
             return Err(BadJwks::TooMany);
         }
-        let mut usable = Self::default();
+        let mut usable = BTreeMap::new();
         for (place, members) in keys.iter().enumerate() {
             match Jwk::read(members) {
                 Jwk::Usable(id, key) => {
-                    if usable.0.get(&id).is_some_and(|other| other.public != key) {
+                    if usable.get(&id).is_some_and(|other| *other != key) {
                         return Err(BadJwks::Ambiguous(id));
                     }
                     usable.insert(id, key);
@@ -87,46 +92,70 @@ impl VerifyingKeys {
                 Jwk::Private => return Err(BadJwks::Private(place + 1)),
             }
         }
-        if usable.is_empty() { Err(BadJwks::Unusable) } else { Ok(usable) }
+        if usable.is_empty() { Err(BadJwks::Unusable) } else { Ok(Self::new(usable)) }
     }
 
-    pub(super) fn insert(&mut self, id: String, public: PublicKey) {
+    pub(super) fn new(keys: BTreeMap<String, PublicKey>) -> Self {
         // Whichever features other crates switch on, it is this one. An error says that it has been
         // installed before.
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        let key = public.decoding_key();
-        self.0.insert(id, Verifier { public, key });
+        let mut context = digest::Context::new(&digest::SHA256);
+        for (id, public) in &keys {
+            context.update(&id.len().to_be_bytes());
+            context.update(id.as_bytes());
+            // Of one length, so nothing can move between two keys.
+            context.update(public.thumbprint().as_bytes());
+        }
+        let verifier = |public: PublicKey| Verifier { key: public.decoding_key(), public };
+        let keys = keys.into_iter().map(|(id, public)| (id, verifier(public))).collect();
+        Self { keys, identity: sum(context) }
+    }
+
+    /// Stands for a token together with these keys: what is remembered of a token under it is not
+    /// found any more when a key has gone or come. Never equal for two tokens.
+    #[must_use]
+    pub fn fingerprint(&self, token: &str) -> [u8; 32] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&self.identity);
+        context.update(token.as_bytes());
+        sum(context)
     }
 
     /// The key of that name, and the one algorithm that it checks.
     #[must_use]
     pub fn get(&self, kid: &str) -> Option<(Algorithm, &DecodingKey)> {
-        self.0.get(kid).map(|verifier| (verifier.public.algorithm(), &verifier.key))
+        self.keys.get(kid).map(|verifier| (verifier.public.algorithm(), &verifier.key))
     }
 
     /// Whether there is none, so that no token holds.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     /// The names, in order.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.keys.keys().map(String::as_str)
     }
 
     /// The keys as a JWK set, ordered by name.
     #[must_use]
     pub fn jwks(&self) -> Value {
-        let keys: Vec<_> = self.0.iter().map(|(id, verifier)| verifier.public.jwk(id)).collect();
+        let keys: Vec<_> = self.keys.iter().map(|(id, verifier)| verifier.public.jwk(id)).collect();
         json!({ "keys": keys })
     }
 }
 
 impl fmt::Debug for VerifyingKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("VerifyingKeys").field(&self.0.keys()).finish()
+        f.debug_tuple("VerifyingKeys").field(&self.keys.keys()).finish()
     }
+}
+
+fn sum(context: digest::Context) -> [u8; 32] {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(context.finish().as_ref());
+    sum
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ fn what_is_made_can_be_served() {
     let made_keys = keys();
     assert!(made_keys.iter().any(|name| name.ends_with(".pem")), "{made_keys:?}");
     let opened = KeyFolder::open(&made.config.signing_keys, Timestamp::now()).unwrap();
-    assert_eq!(opened.ring().jwks()["keys"].as_array().unwrap().len(), 1);
+    let opened = opened.keys(made.config.tokens.verify_for(), Timestamp::now).unwrap();
+    assert_eq!(opened.current().jwks()["keys"].as_array().unwrap().len(), 1);
     assert_eq!(keys(), made_keys, "the first start finds them");
     for (path, expected) in [
         ("users.yaml", 0o600),

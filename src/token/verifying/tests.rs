@@ -105,6 +105,24 @@ fn what_we_publish_is_what_others_read() {
 }
 
 #[test]
+fn what_is_remembered_of_a_token_is_not_found_under_other_keys() {
+    let one = read(&[ed25519("a")]).unwrap();
+    let two = read(&[ed25519("a"), p256("b")]).unwrap();
+    let prints = [
+        one.fingerprint("t"),
+        two.fingerprint("t"),
+        one.fingerprint("u"),
+        read(&[ed25519("b")]).unwrap().fingerprint("t"),
+        read(&[p256("a")]).unwrap().fingerprint("t"),
+    ];
+    for (place, print) in prints.iter().enumerate() {
+        assert_eq!(prints.iter().position(|other| other == print), Some(place));
+    }
+    let same = read(&[p256("b"), ed25519("a")]).unwrap();
+    assert_eq!(same.fingerprint("t"), two.fingerprint("t"), "the order means nothing");
+}
+
+#[test]
 fn debugging_shows_names_alone() {
     assert_eq!(format!("{:?}", read(&[ed25519("k")]).unwrap()), r#"VerifyingKeys(["k"])"#);
 }

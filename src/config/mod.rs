@@ -2,6 +2,7 @@
 
 mod network;
 mod resolved;
+mod state;
 mod units;
 mod upstream;
 mod variables;

@@ -9,12 +9,13 @@ use document::{Located, Mistake, Problems};
 use oci::RepositoryName;
 
 use super::network::Network;
+use super::state;
 use super::upstream as upstream_section;
 use super::written::Written;
 use crate::certificate;
 use crate::proxy::{Limits, Listen, Tls};
 use crate::public_url::PublicUrl;
-use crate::{token, upstream};
+use crate::{store, token, upstream};
 
 /// Everything that `serve` needs to know. Paths are absolute or relative to the working directory
 /// like the path of the configuration file itself.
@@ -40,6 +41,8 @@ pub struct Config {
     pub users: PathBuf,
     /// The folder of signing keys. Default `state/keys`; made at the first start.
     pub signing_keys: PathBuf,
+    /// Where the state is. Default `sqlite:state/portcullis.db`, 5 min.
+    pub state: store::Settings,
     /// How long tokens live.
     pub tokens: token::Settings,
     /// How long the inventory remembers what it no longer sees. Default 24 h.
@@ -96,9 +99,12 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
         policies: beside(&written.policies, "policies"),
         users: beside(&written.users, "users.yaml"),
         signing_keys: beside(&written.signing_keys, "state/keys"),
+        state: state::resolve(folder, &written.state),
         tokens: token::Settings {
             access_ttl: written.access_ttl.unwrap_or(tokens.access_ttl),
-            ..tokens
+            max_ttl: written.max_ttl.unwrap_or(tokens.max_ttl),
+            login_idle: written.login_idle.unwrap_or(tokens.login_idle),
+            login_max: written.login_max.unwrap_or(tokens.login_max),
         },
         inventory_linger: written.linger.unwrap_or(Duration::from_secs(24 * 3600)),
         audit_file: beside(&written.audit_file, "audit.jsonl"),

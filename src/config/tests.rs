@@ -345,3 +345,25 @@ proptest! {
         prop_assert!(error.render(true).contains("error"));
     }
 }
+
+#[test]
+fn the_state_is_a_file_beside_the_configuration_unless_it_is_said_otherwise() {
+    let folder = folder();
+    let state = |text: &str| {
+        let config = parse(&folder, &format!("{UPSTREAM}{text}")).unwrap();
+        format!("{:?}", config.state).replace(folder.path().to_str().unwrap(), "GATE")
+    };
+    assert_eq!(
+        state(""),
+        r#"Settings { url: Sqlite("GATE/state/portcullis.db"), max_staleness: 300s }"#
+    );
+    assert_eq!(
+        state("state: {url: \"sqlite:other.db\", max_staleness: 1m}"),
+        r#"Settings { url: Sqlite("GATE/other.db"), max_staleness: 60s }"#
+    );
+    let postgres = state("state: {url: \"postgres://gate:canary@db.example/gate\"}");
+    assert!(postgres.contains("db.example") && !postgres.contains("canary"), "{postgres}");
+    let wrong = told(&folder, &format!("{UPSTREAM}state: {{url: \"mysql://a\", max_stale: 1m}}"));
+    assert!(wrong.contains("neither `sqlite:` nor `postgres://`"), "{wrong}");
+    assert!(wrong.contains("unknown key `max_stale` in `state`"), "{wrong}");
+}

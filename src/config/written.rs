@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::network::Network;
 use super::resolved::LogFormat;
+use super::state::{self, State};
 use super::units::{duration, number, size};
 use super::upstream::{self, Upstream};
 use crate::proxy::{Limits, Listen};
@@ -30,7 +31,11 @@ pub(super) struct Written {
     pub(super) policies: Option<PathBuf>,
     pub(super) users: Option<PathBuf>,
     pub(super) signing_keys: Option<PathBuf>,
+    pub(super) state: State,
     pub(super) access_ttl: Option<Duration>,
+    pub(super) max_ttl: Option<Duration>,
+    pub(super) login_idle: Option<Duration>,
+    pub(super) login_max: Option<Duration>,
     pub(super) linger: Option<Duration>,
     pub(super) audit_file: Option<PathBuf>,
     pub(super) audit_rotate: Option<u64>,
@@ -75,8 +80,14 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
     written.policies = value(file.read("policies", problems, path));
     written.users = value(file.read("users", problems, path));
     written.signing_keys = value(file.read("signing_keys", problems, path));
+    if let Some(section) = file.section("state", problems) {
+        written.state = state::read(section, problems);
+    }
     if let Some(mut tokens) = file.section("tokens", problems) {
-        written.access_ttl = value(tokens.read("access_ttl", problems, access_ttl));
+        written.access_ttl = value(tokens.read("access_ttl", problems, ttl));
+        written.max_ttl = value(tokens.read("max_ttl", problems, ttl));
+        written.login_idle = value(tokens.read("login_idle", problems, ttl));
+        written.login_max = value(tokens.read("login_max", problems, ttl));
         tokens.finish(problems);
     }
     if let Some(mut inventory) = file.section("inventory", problems) {
@@ -177,11 +188,18 @@ fn mirrors(node: &Node, problems: &mut Problems) -> BTreeMap<String, RepositoryN
     mirrors
 }
 
-fn access_ttl(text: &str) -> Result<Duration, Mistake> {
+/// The longest life that can be asked for: a token that never ends in effect is none that ends.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+fn ttl(text: &str) -> Result<Duration, Mistake> {
     let ttl = duration(text)?;
     if ttl < Duration::from_secs(60) {
-        return Err(Mistake::new("too short a life for an access token")
+        return Err(Mistake::new("too short a life for a token")
             .help("docker does not cope with less than a minute: write at least `60s`"));
+    }
+    if ttl > LONGEST {
+        return Err(Mistake::new("too long a life for a token")
+            .help("write at most `366d`; what is needed for longer is refreshed, or made anew"));
     }
     Ok(ttl)
 }

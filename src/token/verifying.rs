@@ -64,6 +64,13 @@ struct Set {
     keys: Vec<Map<String, Value>>,
 }
 
+/// No key: no token holds.
+impl Default for VerifyingKeys {
+    fn default() -> Self {
+        Self::new(BTreeMap::new())
+    }
+}
+
 impl VerifyingKeys {
     /// Reads a JWK set (RFC 7517, section 5) of another gate or of an OIDC provider. What is for
     /// other uses or algorithms is passed over, as providers publish such keys beside those that

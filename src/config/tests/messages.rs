@@ -134,7 +134,7 @@ signing_keys: $
     14 | mirrors: {Docker.io: UPPER}
        |                      ^^^^^
 
-    error: too short a life for an access token
+    error: too short a life for a token
       --> GATE/portcullis.yaml:15:22
        |
     15 | tokens: {access_ttl: 5s}

@@ -9,16 +9,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::audit::{self, Audit, Record};
 use crate::authorize::Locks;
+use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
 use crate::identity::users::{self, Users};
 use crate::identity::{Authenticator, NoRandom, Observer, TokenEvent};
 use crate::inventory::{self, Inventory};
+use crate::issue::Issue;
 use crate::log::{self, Causes};
 use crate::metrics::Metrics;
 use crate::policy_folder::LoadError;
@@ -26,9 +29,13 @@ use crate::proxy::seal::Seal;
 use crate::proxy::tls::{ServerTls, TlsError};
 use crate::proxy::{Bound, Gate, Held, ListenError, Listeners, RequestIds, Stop};
 use crate::reload::{PolicyFiles, UpstreamPassword, UsersFile};
-use crate::service::management::{self, Readiness};
-use crate::service::token::{self as token_service, TokenService};
-use crate::token::{KeyError, KeyFolder};
+use crate::service::{
+    self,
+    management::{self, Readiness},
+};
+use crate::state::State;
+use crate::store::{self, StoreError};
+use crate::token::{KeyError, KeyFolder, Succession};
 use crate::upstream::{self, Origin, PasswordError, Upstream};
 use crate::watch::{INTERVAL, Reloaded, Watch};
 
@@ -50,6 +57,12 @@ pub enum Error {
     /// The signing keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The state cannot be opened.
+    #[error(transparent)]
+    State(#[from] store::OpenError),
+    /// The state cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The upstream's password.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -89,7 +102,14 @@ pub fn run(config: &Config) -> Result<(), Error> {
     let password = password.map(|file| Reloaded::start(UpstreamPassword(file))).transpose()?;
     let users_file = Reloaded::start(UsersFile(config.users.clone()))?;
     let users = Arc::new(ArcSwap::new(Arc::clone(&users_file.current())));
-    let gate = Arc::new(gate(config, Arc::clone(&users))?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("management")
+        .enable_all()
+        .build()?;
+    let clock = Arc::new(Clock::start());
+    let state = runtime.block_on(state(config, runtime.handle().clone(), Arc::clone(&clock)))?;
+    let gate = Arc::new(gate(config, Arc::clone(&users), Arc::clone(&state), clock)?);
     let mut bound = Vec::new();
     for listen in &config.listen {
         bound.push(Bound::new(listen, workers)?);
@@ -111,17 +131,14 @@ pub fn run(config: &Config) -> Result<(), Error> {
         })?;
         threads.push(thread);
     }
-    let watch = watch(Arc::clone(&gate), users_file, users, tls, password)?;
+    let watch = watch_files(Arc::clone(&gate), users_file, users, tls, password)?;
     for bound in &bound {
         tracing::info!(address = %bound.address, "listening");
     }
     tracing::info!(address = %config.management, "management is listening");
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("management")
-        .enable_all()
-        .build()?;
+    let (end, ended) = watch::channel(false);
+    let following = runtime.spawn(Arc::clone(&state).follow(ended));
     runtime.block_on(manage(Arc::clone(&gate), management, &watch))?;
     // No worker listens any more only when all receivers are gone, and then there is none to tell.
     let _ = stop.send(true);
@@ -132,7 +149,12 @@ pub fn run(config: &Config) -> Result<(), Error> {
         }
     }
     drop(watch);
+    // Only now, as what the workers did last is to be written down too; as above.
+    let _ = end.send(true);
     runtime.block_on(async {
+        if following.await.is_err() {
+            tracing::error!("following the state had panicked");
+        }
         gate.audit.queue(Record::new("gate.stopped"));
         gate.audit.close().await;
     });
@@ -140,11 +162,22 @@ pub fn run(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
-    let now = Timestamp::now();
+/// Opens the state, and reads what each request is checked against.
+async fn state(config: &Config, runtime: Handle, clock: Arc<Clock>) -> Result<Arc<State>, Error> {
+    let store = store::open(&config.state).await?;
+    Ok(State::start(store, runtime, clock, config.state.max_staleness).await?)
+}
+
+fn gate(
+    config: &Config,
+    users: Arc<ArcSwap<Users>>,
+    state: Arc<State>,
+    clock: Arc<Clock>,
+) -> Result<Gate, Error> {
+    let now = clock.now();
     let policy = Arc::new(Reloaded::start(PolicyFiles(config.policies.clone()))?);
     let key_folder = KeyFolder::open(&config.signing_keys, now)?;
-    let keys = key_folder.keys(config.tokens.verify_for(), Timestamp::now)?;
+    let keys = key_folder.keys(config.tokens.verify_for(), jiff::Timestamp::now)?;
     let public = Origin {
         tls: config.public_url.is_https(),
         authority: config.public_url.authority().clone(),
@@ -157,27 +190,31 @@ fn gate(config: &Config, users: Arc<ArcSwap<Users>>) -> Result<Gate, Error> {
         keep: config.audit_keep,
     })?);
     let observer = observer(Arc::clone(&metrics), Arc::clone(&audit));
-    let authenticator = Arc::new(Authenticator::new(
-        config.public_url.clone(),
-        Arc::clone(&keys.current()),
-        users,
-        observer,
-    )?);
-    let services = {
-        let policy = Arc::clone(&policy);
-        let grants = Box::new(move |caller: &_, action, repository: &_| {
-            policy.current().policy.grants_any(caller, action, repository)
-        });
-        let service =
-            TokenService::new(Arc::clone(&authenticator), config.tokens, grants, Timestamp::now);
-        token_service::router(Arc::new(service))
+    let (public_url, ring) = (config.public_url.clone(), Arc::clone(&keys.current()));
+    let authenticator = Authenticator::new(public_url, ring, users, Arc::clone(&state), observer)?;
+    let authenticator = Arc::new(authenticator);
+    let issue = Issue {
+        authenticator: Arc::clone(&authenticator),
+        state,
+        succession: Succession::new(&key_folder.sealing_key()),
+        settings: config.tokens,
+        policy: {
+            let policy = Arc::clone(&policy);
+            Box::new(move || Arc::clone(&policy.current().policy))
+        },
+        now: {
+            let clock = Arc::clone(&clock);
+            Box::new(move || clock.now())
+        },
     };
+    let services = service::token::router(Arc::new(issue));
     let loaded = policy.current();
     metrics.policy_loaded(loaded.sha256);
     audit.queue(policy_loaded(&loaded.sha256));
     drop(loaded);
     Ok(Gate {
         authenticator,
+        clock,
         policy,
         inventory: Inventory::new(inventory::Settings {
             linger: config.inventory_linger,
@@ -214,6 +251,15 @@ fn observer(metrics: Arc<Metrics>, audit: Arc<Audit>) -> Observer {
                 ..Record::new("token.issued")
             });
         }
+        TokenEvent::Reused { subject, family, address } => {
+            tracing::warn!(%subject, family, %address, "a refresh token was used again: its family is revoked");
+            audit.queue(Record {
+                subject: Some(subject.to_string()),
+                token_id: Some(family.to_owned()),
+                address: Some(address),
+                ..Record::new("token.reused")
+            });
+        }
         TokenEvent::Checked { result } => metrics.token_checked(result.label()),
         TokenEvent::LoginFailed { account, address, reason } => {
             metrics.login_failed(reason);
@@ -228,7 +274,7 @@ fn observer(metrics: Arc<Metrics>, audit: Arc<Audit>) -> Observer {
 }
 
 /// Looks each second whether files changed.
-fn watch(
+fn watch_files(
     gate: Arc<Gate>,
     users_file: Reloaded<UsersFile>,
     users: Arc<ArcSwap<Users>>,
@@ -281,14 +327,21 @@ async fn manage(gate: Arc<Gate>, listener: std::net::TcpListener, watch: &Watch)
         let gate = Arc::clone(&gate);
         move || {
             gate.metrics.audit(&gate.audit);
+            let state = gate.authenticator.state();
+            gate.metrics.revocations(state.revocations(|revocations, _| revocations.len()));
             gate.metrics.encode()
         }
     };
     let readiness = {
-        let stopping = Arc::clone(&stopping);
-        move || match stopping.load(Ordering::Relaxed) {
-            false => Readiness::Ready,
-            true => Readiness::NotReady("it is stopping".into()),
+        let (stopping, gate) = (Arc::clone(&stopping), Arc::clone(&gate));
+        move || {
+            if stopping.load(Ordering::Relaxed) {
+                Readiness::NotReady("it is stopping".into())
+            } else if !gate.authenticator.state().is_fresh() {
+                Readiness::NotReady("the state does not answer".into())
+            } else {
+                Readiness::Ready
+            }
         }
     };
     let router = management::router(metrics, readiness);

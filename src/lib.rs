@@ -18,6 +18,7 @@ pub mod fetch;
 pub mod files;
 pub mod identity;
 pub mod inventory;
+pub mod issue;
 pub mod jwks;
 pub mod log;
 pub mod metrics;

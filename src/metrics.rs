@@ -45,6 +45,7 @@ pub struct Metrics {
     policy_info: IntGaugeVec,
     tokens_issued: IntCounterVec,
     token_checks: IntCounterVec,
+    revocations: IntGauge,
     login_failures: IntCounterVec,
     inventory_lookups: IntCounterVec,
     audit_queue_length: IntGauge,
@@ -146,6 +147,8 @@ impl Metrics {
                 "Tokens that were checked, by result.",
                 &["result"],
             ),
+            revocations: make
+                .gauge("revocations", "Revocations that each request is checked against."),
             login_failures: make.counters(
                 "login_failures_total",
                 "Logins that failed, by reason.",
@@ -271,6 +274,11 @@ impl Metrics {
     /// A token was checked, with a result such as `expired`.
     pub fn token_checked(&self, result: &'static str) {
         self.token_checks.with_label_values(&[result]).inc();
+    }
+
+    /// How many revocations there are.
+    pub fn revocations(&self, count: usize) {
+        self.revocations.set(count.try_into().unwrap_or(i64::MAX));
     }
 
     /// A login failed, for a reason such as `password`.

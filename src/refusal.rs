@@ -118,9 +118,11 @@ impl Refusal {
             Self::NoCredential | Self::InsufficientScope => StatusCode::UNAUTHORIZED,
             Self::Credential(error) => match error {
                 AuthError::Malformed(_) => StatusCode::BAD_REQUEST,
-                AuthError::Invalid { .. } | AuthError::Expired => StatusCode::UNAUTHORIZED,
+                AuthError::Invalid { .. } | AuthError::Expired | AuthError::Misused(_) => {
+                    StatusCode::UNAUTHORIZED
+                }
                 AuthError::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
-                AuthError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                AuthError::Busy | AuthError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::Denied { .. } => StatusCode::FORBIDDEN,
             Self::Missing { .. } | Self::UnknownContent(_) => StatusCode::NOT_FOUND,
@@ -165,7 +167,9 @@ impl Refusal {
         matches!(self, Self::Denied { .. } | Self::Missing { .. } | Self::UnknownContent(_))
             || matches!(
                 self,
-                Self::Credential(AuthError::Invalid { .. } | AuthError::Throttled { .. })
+                Self::Credential(
+                    AuthError::Invalid { .. } | AuthError::Misused(_) | AuthError::Throttled { .. }
+                )
             )
     }
 
@@ -185,9 +189,11 @@ impl Refusal {
             Self::NoCredential | Self::InsufficientScope => ErrorCode::Unauthorized,
             Self::Credential(error) => match error {
                 AuthError::Malformed(_) => ErrorCode::Unsupported,
-                AuthError::Invalid { .. } | AuthError::Expired => ErrorCode::Unauthorized,
+                AuthError::Invalid { .. } | AuthError::Expired | AuthError::Misused(_) => {
+                    ErrorCode::Unauthorized
+                }
                 AuthError::Throttled { .. } => ErrorCode::TooManyRequests,
-                AuthError::Busy => ErrorCode::Unavailable,
+                AuthError::Busy | AuthError::Unavailable => ErrorCode::Unavailable,
             },
             Self::Denied { .. } => ErrorCode::Denied,
             Self::Missing { code, .. } | Self::Content { code, .. } => *code,
@@ -202,9 +208,9 @@ impl Refusal {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Credential(AuthError::Throttled { retry_after }) => Some(*retry_after),
-            Self::Credential(AuthError::Busy) | Self::Audit(_) | Self::Full => {
-                Some(Duration::from_secs(2))
-            }
+            Self::Credential(AuthError::Busy | AuthError::Unavailable)
+            | Self::Audit(_)
+            | Self::Full => Some(Duration::from_secs(2)),
             Self::Upstream(upstream::Error::Budget(_)) => Some(Duration::from_secs(30)),
             _ => None,
         }
@@ -213,9 +219,9 @@ impl Refusal {
     fn challenge(&self, context: &Context<'_>) -> Option<HeaderValue> {
         let complaint = match self {
             Self::NoCredential => None,
-            Self::Credential(AuthError::Invalid { .. } | AuthError::Expired) => {
-                Some(Complaint::InvalidToken)
-            }
+            Self::Credential(
+                AuthError::Invalid { .. } | AuthError::Expired | AuthError::Misused(_),
+            ) => Some(Complaint::InvalidToken),
             Self::InsufficientScope => Some(Complaint::InsufficientScope),
             _ => return None,
         };

@@ -90,6 +90,8 @@ impl From<app::Error> for Failure {
                 Self::input(&Mistake::of(&error))
             }
             app::Error::Keys(_)
+            | app::Error::State(_)
+            | app::Error::Store(_)
             | app::Error::Upstream(_)
             | app::Error::Audit(_)
             | app::Error::Random(_)

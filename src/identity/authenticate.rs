@@ -4,27 +4,25 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest;
 use http::HeaderMap;
 use jiff::Timestamp;
-use policy::{Caller, Subject};
-
-use crate::public_url::PublicUrl;
-use crate::secret::Secret;
-use crate::token::{
-    Claims, Grant, InvalidToken, KeyRing, Kind, MAX_TOKEN, TokenId, verify, verify_expired,
-};
+use policy::Subject;
 
 use super::address::ClientAddress;
+use super::bearer::Checked;
 use super::credentials::Credentials;
 use super::failure::{AuthError, Rejection};
-use super::observe::{CheckResult, GrantType, Observer, TokenEvent};
-use super::password::MAX_PASSWORD;
-use super::principal::{Ceiling, Principal};
+use super::identity_token::Looked;
+use super::observe::{GrantType, Observer, TokenEvent};
+use super::principal::Principal;
 use super::recent::Recent;
 use super::throttle::Throttle;
 use super::users::Users;
 use super::verified::Passwords;
+use crate::public_url::PublicUrl;
+use crate::secret::Secret;
+use crate::state::State;
+use crate::token::{Grant, KeyRing, RefreshToken, TokenHash, TokenId};
 
 /// How many checked tokens are remembered in one generation.
 const REMEMBERED: usize = 16_384;
@@ -32,16 +30,18 @@ const REMEMBERED: usize = 16_384;
 /// Finds out who is asking.
 ///
 /// Tokens that were checked are remembered until they expire, so a request with one costs a hash
-/// and a look-up. Their subject is looked up among the users of this moment each time: who is
-/// disabled or removed is refused at the next request, and groups are those of now.
+/// and a look-up. Whether they are revoked and what their subject is at this moment is looked up
+/// each time: who is disabled or removed is refused at the next request, and groups are those of now.
 pub struct Authenticator {
-    issuer: PublicUrl,
-    keys: Arc<KeyRing>,
-    users: Arc<ArcSwap<Users>>,
-    tokens: Recent<[u8; 32], Arc<Claims>>,
-    passwords: Passwords,
-    throttle: Throttle,
-    observer: Observer,
+    pub(super) issuer: PublicUrl,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) users: Arc<ArcSwap<Users>>,
+    pub(super) state: Arc<State>,
+    pub(super) tokens: Recent<[u8; 32], Arc<Checked>>,
+    pub(super) families: Recent<TokenHash, Arc<Looked>>,
+    pub(super) passwords: Passwords,
+    pub(super) throttle: Throttle,
+    pub(super) observer: Observer,
 }
 
 /// The system gave no random bytes.
@@ -65,7 +65,8 @@ pub struct Authenticated {
 }
 
 impl Authenticator {
-    /// Takes the gate's name, its keys and its users, which may be exchanged while it runs.
+    /// Takes the gate's name, its keys, its users, which may be exchanged while it runs, and what
+    /// its state says.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -73,13 +74,16 @@ impl Authenticator {
         issuer: PublicUrl,
         keys: Arc<KeyRing>,
         users: Arc<ArcSwap<Users>>,
+        state: Arc<State>,
         observer: Observer,
     ) -> Result<Self, NoRandom> {
         Ok(Self {
             issuer,
             keys,
             users,
+            state,
             tokens: Recent::new(REMEMBERED),
+            families: Recent::new(REMEMBERED),
             passwords: Passwords::new().map_err(|_| NoRandom)?,
             throttle: Throttle::new(),
             observer,
@@ -90,6 +94,11 @@ impl Authenticator {
     #[must_use]
     pub fn issuer(&self) -> &PublicUrl {
         &self.issuer
+    }
+
+    /// What the state says.
+    pub(crate) fn state(&self) -> &Arc<State> {
+        &self.state
     }
 
     pub(crate) fn keys(&self) -> &KeyRing {
@@ -131,11 +140,8 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Option<Principal>, AuthError> {
         match Credentials::from_headers(headers)? {
-            Some(Credentials::Bearer(token)) => match self.bearer(&token, now) {
-                Err(AuthError::Expired) => {
-                    let claims = verify_expired(token.expose(), &self.keys, &self.issuer, now)?;
-                    Ok(Some(self.token_holder(&claims)?.principal))
-                }
+            Some(Credentials::Bearer(token)) => match self.bearer(&token, address, now).await {
+                Err(AuthError::Expired) => Ok(Some(self.expired(&token, now)?.principal)),
                 known => known.map(|known| Some(known.principal)),
             },
             _ => self.authenticate(headers, address, now).await,
@@ -152,163 +158,51 @@ impl Authenticator {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
-        match credentials {
-            Credentials::Bearer(token) => self.bearer(token, now),
-            Credentials::Basic { username, password } => {
-                let known = if crate::token::looks_like_one(password.expose()) {
-                    self.token_as_password(username, password, now)
-                } else {
-                    self.password(username, password, ClientAddress(address), now).await
-                };
-                if let Err(error) = &known {
-                    let reason = login_failure(error);
-                    let account = username.as_str();
-                    self.observer.tell(TokenEvent::LoginFailed { account, address, reason });
-                }
-                known
-            }
-        }
-    }
-
-    fn bearer(&self, token: &Secret, now: Timestamp) -> Result<Authenticated, AuthError> {
-        let found = self
-            .claims(token.expose(), now)
-            .and_then(|(claims, cached)| Ok((self.token_holder(&claims)?, cached)));
-        let result = match &found {
-            Ok((_, true)) => CheckResult::Cached,
-            Ok((_, false)) => CheckResult::Verified,
-            Err(AuthError::Expired) => CheckResult::Expired,
-            Err(_) => CheckResult::Invalid,
+        let (username, password) = match credentials {
+            Credentials::Bearer(token) => return self.bearer(token, address, now).await,
+            Credentials::Basic { username, password } => (username, password),
         };
-        self.observer.tell(TokenEvent::Checked { result });
-        found.map(|(known, _)| known)
-    }
-
-    /// The claims of a token, and whether they were remembered.
-    fn claims(&self, token: &str, now: Timestamp) -> Result<(Arc<Claims>, bool), AuthError> {
-        if token.len() > MAX_TOKEN {
-            return Err(InvalidToken::TooLong.into());
+        let known = self.basic(username, password, address, now).await;
+        if let Err(error) = &known {
+            let reason = login_failure(error);
+            let account = username.as_str();
+            self.observer.tell(TokenEvent::LoginFailed { account, address, reason });
         }
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-        if let Some(claims) = self.tokens.get(&fingerprint) {
-            crate::token::in_time(&claims, now)
-                .inspect_err(|_| self.tokens.remove(&fingerprint))?;
-            return Ok((claims, true));
-        }
-        let claims = Arc::new(verify(token, &self.keys, &self.issuer, now)?);
-        self.tokens.insert(fingerprint, Arc::clone(&claims));
-        Ok((claims, false))
+        known
     }
 
-    /// The subject of a token as it stands now.
-    fn token_holder(&self, claims: &Claims) -> Result<Authenticated, AuthError> {
-        let grant = claims.grant().ok_or(InvalidToken::Claims)?;
-        let groups = self.standing(&grant)?;
-        Ok(Authenticated {
-            principal: claims.principal(&grant, groups),
-            grant,
-            family: Some(claims.family.clone()),
-            by: GrantType::Token,
-            expires: claims.expires(),
-        })
-    }
-
-    /// The groups that the subject of a credential has now.
-    fn standing(&self, grant: &Grant) -> Result<Vec<String>, Rejection> {
-        match (&grant.subject, grant.kind) {
-            (Subject::Anonymous, Kind::Anonymous) => Ok(Vec::new()),
-            (Subject::User(name), Kind::User) => {
-                let users = self.users.load();
-                let user = users.get(name).filter(|user| !user.disabled);
-                Ok(user.ok_or(Rejection::SubjectGone)?.groups.clone())
-            }
-            _ => Err(Rejection::SubjectGone),
-        }
-    }
-
-    /// A token in the place of a password, under its subject's name, or as `token` by a client that
-    /// does not know it.
-    fn token_as_password(
-        &self,
-        username: &str,
-        token: &Secret,
-        now: Timestamp,
-    ) -> Result<Authenticated, AuthError> {
-        let known = self.bearer(token, now)?;
-        let named = match &known.principal.caller.subject {
-            Subject::User(name) => username == name,
-            subject => username == subject.to_string(),
-        };
-        if named || username == "token" { Ok(known) } else { Err(Rejection::AnothersToken.into()) }
-    }
-
-    async fn password(
+    /// A name, and a password or what stands in its place.
+    async fn basic(
         &self,
         username: &str,
         password: &Secret,
-        address: ClientAddress,
+        address: IpAddr,
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
-        let users = self.users.load_full();
-        let account = self.passwords.fingerprint(&[username]);
-        if password.expose().len() > MAX_PASSWORD {
-            self.may_try(account, address, now)?;
-            drop(self.throttle.attempt(account, address, now));
-            return Err(Rejection::PasswordTooLong.into());
-        }
-        let fingerprint = self.passwords.fingerprint(&[username, password.expose()]);
-        if self.passwords.was_right(&fingerprint, &users, now) {
-            return user(&users, username, now);
-        }
-        self.may_try(account, address, now)?;
-        let turn = self.passwords.turn().await?;
-        // While this one waited, others with the same name may have failed, or succeeded.
-        if self.passwords.was_right(&fingerprint, &users, now) {
-            return user(&users, username, now);
-        }
-        self.may_try(account, address, now)?;
-        let attempt = self.throttle.attempt(account, address, now);
-        if !Passwords::check(turn, &users, username, password).await? {
-            let known = users.get(username).is_some();
-            let reason = if known { Rejection::WrongPassword } else { Rejection::UnknownUser };
-            return Err(reason.into());
-        }
-        let known = user(&users, username, now)?;
-        attempt.succeeded();
-        self.passwords.remember(fingerprint, &users, now);
-        Ok(known)
-    }
-
-    fn may_try(
-        &self,
-        account: [u8; 32],
-        address: ClientAddress,
-        now: Timestamp,
-    ) -> Result<(), AuthError> {
-        match self.throttle.wait(account, address, now) {
-            Some(retry_after) => Err(AuthError::Throttled { retry_after }),
-            None => Ok(()),
+        let text = password.expose();
+        if let Some(token) = RefreshToken::parse(text) {
+            self.identity_token(username, &token, address, now).await
+        } else if crate::token::looks_like_one(text) {
+            let known = self.bearer(password, address, now).await?;
+            named(username, known)
+        } else {
+            self.password(username, password, ClientAddress(address), now).await
         }
     }
 }
 
-/// A user whose password was right.
-fn user(users: &Users, name: &str, now: Timestamp) -> Result<Authenticated, AuthError> {
-    let user = users.get(name).ok_or(Rejection::UnknownUser)?;
-    if user.disabled {
-        return Err(Rejection::Disabled.into());
+/// A token in the place of a password comes under its subject's name, or as `token` from a client
+/// that does not know it. docker says `<token>` where it keeps an identity token.
+pub(super) fn named(username: &str, known: Authenticated) -> Result<Authenticated, AuthError> {
+    let named = match &known.principal.caller.subject {
+        Subject::User(name) | Subject::Service(name) if username == name => true,
+        subject => username == subject.to_string(),
+    };
+    if named || matches!(username, "token" | "<token>") {
+        Ok(known)
+    } else {
+        Err(Rejection::AnothersToken.into())
     }
-    let subject = Subject::User(name.to_owned());
-    let groups = user.groups.clone();
-    let caller = Caller { subject: subject.clone(), groups, granting: None, bounds: None };
-    Ok(Authenticated {
-        principal: Principal { caller, ceiling: Ceiling::Unlimited, token_id: None },
-        grant: Grant::unlimited(subject, Kind::User, now),
-        family: None,
-        by: GrantType::Password,
-        expires: None,
-    })
 }
 
 fn login_failure(error: &AuthError) -> &'static str {
@@ -318,6 +212,8 @@ fn login_failure(error: &AuthError) -> &'static str {
         AuthError::Expired => "expired",
         AuthError::Throttled { .. } => "throttled",
         AuthError::Busy => "busy",
+        AuthError::Misused(_) => "misused",
+        AuthError::Unavailable => "unavailable",
     }
 }
 

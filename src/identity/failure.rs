@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::token::InvalidToken;
+use crate::token::{Ended, InvalidToken};
 
 /// Why a credential was not accepted. The texts may be shown to the client; the reason of
 /// [`AuthError::Invalid`] is for the log, as it would tell a guesser which names exist.
@@ -30,6 +30,12 @@ pub enum AuthError {
     /// More passwords are waiting to be checked than can be: 503.
     #[error("too many logins at once; try again in a few seconds")]
     Busy,
+    /// The credential is good, and not for this: 401. The text says what to use.
+    #[error("{0}")]
+    Misused(&'static str),
+    /// What would have to be known to believe the credential is not to be had: 503.
+    #[error("the gate cannot check this credential at the moment; try again in a few seconds")]
+    Unavailable,
 }
 
 /// How long a client that came at a busy moment should wait.
@@ -41,8 +47,8 @@ impl AuthError {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Throttled { retry_after } => Some(whole_seconds(*retry_after)),
-            Self::Busy => Some(whole_seconds(BUSY)),
-            Self::Malformed(_) | Self::Invalid { .. } | Self::Expired => None,
+            Self::Busy | Self::Unavailable => Some(whole_seconds(BUSY)),
+            Self::Malformed(_) | Self::Invalid { .. } | Self::Expired | Self::Misused(_) => None,
         }
     }
 }
@@ -70,9 +76,21 @@ pub enum Rejection {
     /// Longer than any password may be.
     #[error("the password is longer than 1 KiB")]
     PasswordTooLong,
-    /// The user that the token is for is gone, or disabled.
-    #[error("the token's user is gone or disabled")]
+    /// Whom the token is for is gone, or disabled.
+    #[error("the token's subject is gone or disabled")]
     SubjectGone,
+    /// Somebody revoked it.
+    #[error("the token is revoked")]
+    Revoked,
+    /// Its family is over.
+    #[error(transparent)]
+    Ended(Ended),
+    /// A refresh token that the gate never gave out, or has forgotten.
+    #[error("there is no such refresh token")]
+    UnknownToken,
+    /// A refresh token that was replaced: somebody else may have it.
+    #[error("the refresh token was used before; all tokens that come from it are revoked")]
+    Reused,
     /// A token used as a password under the name of another.
     #[error("the token is not that user's")]
     AnothersToken,
@@ -92,6 +110,11 @@ impl Rejection {
             Self::Disabled => "disabled",
             Self::PasswordTooLong => "password_too_long",
             Self::SubjectGone => "subject_gone",
+            Self::Revoked | Self::Ended(Ended::Revoked) => "revoked",
+            Self::Ended(Ended::Expired) => "expired",
+            Self::Ended(Ended::Idle) => "idle",
+            Self::UnknownToken => "unknown_token",
+            Self::Reused => "reused",
             Self::AnothersToken => "anothers_token",
             Self::Token(_) => "token",
         }

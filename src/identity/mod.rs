@@ -2,11 +2,14 @@
 
 mod address;
 mod authenticate;
+mod bearer;
 mod challenge;
 mod credentials;
 mod failure;
+mod identity_token;
 mod observe;
 pub mod password;
+mod password_login;
 mod principal;
 mod recent;
 mod throttle;

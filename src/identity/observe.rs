@@ -26,6 +26,15 @@ pub enum TokenEvent<'a> {
         /// What came of it.
         result: CheckResult,
     },
+    /// A refresh token came back that was replaced: all that comes from it is revoked.
+    Reused {
+        /// Whose it was.
+        subject: &'a Subject,
+        /// Its family.
+        family: &'a str,
+        /// From where it came.
+        address: IpAddr,
+    },
     /// A name and password were shown and not accepted.
     LoginFailed {
         /// The name, as it was typed: of any content.
@@ -45,6 +54,8 @@ pub enum GrantType {
     Password,
     /// With another token, which it does not outlive.
     Token,
+    /// With a refresh token.
+    Refresh,
     /// With nothing.
     Anonymous,
 }
@@ -58,6 +69,8 @@ pub enum CheckResult {
     Verified,
     /// It was right once.
     Expired,
+    /// It was right once, and somebody revoked it.
+    Revoked,
     /// It is not ours, or its subject is gone.
     Invalid,
 }
@@ -69,6 +82,7 @@ impl GrantType {
         match self {
             Self::Password => "password",
             Self::Token => "token",
+            Self::Refresh => "refresh_token",
             Self::Anonymous => "anonymous",
         }
     }
@@ -82,6 +96,7 @@ impl CheckResult {
             Self::Cached => "cached",
             Self::Verified => "verified",
             Self::Expired => "expired",
+            Self::Revoked => "revoked",
             Self::Invalid => "invalid",
         }
     }

@@ -42,6 +42,7 @@ fn everything_of_the_contract_is_there() {
         portcullis_policy_reloads_total counter
         portcullis_request_duration_seconds histogram
         portcullis_requests_total counter
+        portcullis_revocations gauge
         portcullis_tls_handshakes_total counter
         portcullis_token_checks_total counter
         portcullis_tokens_issued_total counter

@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use crate::audit::Audit;
 use crate::authorize::Locks;
+use crate::clock::Clock;
 use crate::config::Network;
 use crate::identity::Authenticator;
 use crate::inventory::Inventory;
@@ -43,6 +44,8 @@ pub use settings::{Limits, Listen, Tls};
 pub struct Gate {
     /// Who is asking.
     pub authenticator: Arc<Authenticator>,
+    /// What time it is.
+    pub clock: Arc<Clock>,
     /// What they may do, as it stands now.
     pub policy: Arc<Reloaded<PolicyFiles>>,
     /// Which tags vouch for which digests.

@@ -9,7 +9,6 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use jiff::Timestamp;
 use oci::{ErrorBody, ErrorCode, Operation};
 use policy::Policy;
 use tokio::time::timeout;
@@ -205,7 +204,7 @@ async fn authenticate(
     head: &Parts,
     forwarded: Forwarded<'_>,
 ) -> Result<Principal, Refusal> {
-    let now = Timestamp::now();
+    let now = gate.clock.now();
     let (headers, address) = (&head.headers, forwarded.address);
     let known = match operation {
         Operation::UploadStatus { .. }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::{Gate, Held, Limits, RequestIds};
 use crate::audit::{self, Audit};
 use crate::authorize::Locks;
+use crate::clock::Clock;
 use crate::identity::users::Users;
 use crate::identity::{Authenticator, Observer};
 use crate::inventory::{self, Inventory};
@@ -16,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::proxy::seal::Seal;
 use crate::public_url::PublicUrl;
 use crate::reload::PolicyFiles;
+use crate::state::sample;
 use crate::token::KeyFolder;
 use crate::upstream::Upstream;
 use crate::watch::Reloaded;
@@ -35,10 +37,17 @@ pub(crate) fn gate(
     let keys = folder_of_keys.keys(Duration::from_secs(3600), jiff::Timestamp::now).unwrap();
     let users = Arc::new(ArcSwap::from_pointee(Users::default()));
     let issuer = PublicUrl::new("https://gate.example").unwrap();
-    let authenticator =
-        Authenticator::new(issuer, Arc::clone(&keys.current()), users, Observer::none()).unwrap();
+    let authenticator = Authenticator::new(
+        issuer,
+        Arc::clone(&keys.current()),
+        users,
+        sample::absent(),
+        Observer::none(),
+    )
+    .unwrap();
     let gate = Gate {
         authenticator: Arc::new(authenticator),
+        clock: Arc::new(Clock::start()),
         policy: Arc::new(Reloaded::start(PolicyFiles(at("policies"))).unwrap()),
         inventory: Inventory::new(inventory),
         upstream: Arc::new(upstream),

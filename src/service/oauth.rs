@@ -74,13 +74,26 @@ impl OauthError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "UNKNOWN", message)
     }
 
+    /// Something that the gate needs does not answer; what it was is in the log.
+    pub(super) fn unavailable() -> Self {
+        let message = "the gate cannot do this at the moment; try again in a few seconds";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "temporarily_unavailable", "UNAVAILABLE", message)
+            .with(RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
+    /// Somebody who may have no token for another gate.
+    pub(super) fn invalid_target(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_target", "DENIED", message)
+    }
+
     /// A credential that was not accepted. The challenge is Basic (RFC 9110, section 15.5.2 wants
     /// one): a Bearer one would send the client here again, and docker would hide the text.
     pub(super) fn credential(error: &AuthError, issuer: &PublicUrl) -> Self {
         let message = error.to_string();
         let refusal = match error {
             AuthError::Malformed(_) => Self::invalid_request(message),
-            AuthError::Invalid { .. } | AuthError::Expired => {
+            AuthError::Invalid { .. } | AuthError::Expired | AuthError::Misused(_) => {
                 let challenge = format!(r#"Basic realm="{}", charset="UTF-8""#, issuer.realm());
                 let challenge = HeaderValue::try_from(challenge)
                     .unwrap_or_else(|_| HeaderValue::from_static("Basic"));
@@ -91,7 +104,7 @@ impl OauthError {
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 Self::new(status, "temporarily_unavailable", "TOOMANYREQUESTS", message)
             }
-            AuthError::Busy => {
+            AuthError::Busy | AuthError::Unavailable => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 Self::new(status, "temporarily_unavailable", "UNAVAILABLE", message)
             }
@@ -107,6 +120,7 @@ impl From<MintError> for OauthError {
     fn from(error: MintError) -> Self {
         match error {
             MintError::TooLong => Self::invalid_scope(error.to_string()),
+            MintError::NotOurs => Self::invalid_target(error.to_string()),
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "no token was made");
                 Self::internal()

@@ -13,127 +13,158 @@ use axum::{Json, Router};
 use http::header::{CACHE_CONTROL, PRAGMA};
 use http::{HeaderMap, HeaderName, Method, Uri};
 use jiff::Timestamp;
-use oci::RepositoryName;
-use policy::{Action, Caller, Subject};
+use policy::{Caller, Subject};
 use serde_json::{Value, json};
 
-use crate::identity::{
-    Authenticated, Authenticator, Ceiling, ClientAddress, Credentials, GrantType, Principal,
-    TokenEvent,
-};
-use crate::token::{Grant, Kind, Order, Scopes, Settings, mint};
-
 use super::oauth::OauthError;
-use super::parameters;
+use super::parameters::{self, GrantRequest, TokenRequest};
+use crate::identity::{Authenticated, Ceiling, ClientAddress, Credentials, GrantType, Principal};
+use crate::issue::{Issue, Issued, Occasion, Wanted};
+use crate::token::{Grant, Kind, RefreshToken, Scopes};
 
-/// Whether policy allows a caller an action on anything in a repository.
-pub type Grants = Box<dyn Fn(&Caller, Action, &RepositoryName) -> bool + Send + Sync>;
+/// What an answer says of the kind of token that was made (RFC 8693, section 3).
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// What time it is.
-pub type Clock = fn() -> Timestamp;
+/// What a client is called that does not say.
+const SOME_CLIENT: &str = "a registry client";
 
-/// Makes tokens for those who log in.
-pub struct TokenService {
-    authenticator: Arc<Authenticator>,
-    settings: Settings,
-    grants: Grants,
-    clock: Clock,
+/// The GET of the Docker token specification: the credential in a header, or none.
+async fn by_header(
+    issue: &Issue,
+    uri: &Uri,
+    headers: &HeaderMap,
+    address: ClientAddress,
+) -> Result<Value, OauthError> {
+    let issuer = issue.authenticator.issuer();
+    let query = parameters::from_query(uri, issuer)?;
+    let credentials = Credentials::from_headers(headers)
+        .map_err(|error| OauthError::credential(&error, issuer))?;
+    let occasion = Occasion { address: address.0, now: (issue.now)() };
+    let known = match &credentials {
+        Some(credentials) => known(issue, credentials, occasion).await?,
+        None => anonymous(occasion.now),
+    };
+    let issued = access(issue, &known, &query.scopes, None, occasion)?;
+    let refresh = if query.offline {
+        let client = query.client.as_deref();
+        identity_token(issue, &known, credentials.as_ref(), client, occasion).await?
+    } else {
+        None
+    };
+    Ok(answer(&issued, refresh.as_ref()))
 }
 
-impl TokenService {
-    /// Takes who knows the callers, how long tokens live, and what policy allows.
-    #[must_use]
-    pub fn new(
-        authenticator: Arc<Authenticator>,
-        settings: Settings,
-        grants: Grants,
-        clock: Clock,
-    ) -> Self {
-        Self { authenticator, settings, grants, clock }
+/// The POST of OAuth: the credential in a form.
+async fn by_form(
+    issue: &Issue,
+    request: Request,
+    address: ClientAddress,
+) -> Result<Value, OauthError> {
+    let issuer = issue.authenticator.issuer();
+    let TokenRequest { scopes, offline, client, grant } =
+        parameters::from_form(request, issuer).await?;
+    let occasion = Occasion { address: address.0, now: (issue.now)() };
+    match grant {
+        // RFC 6749, section 4.3.
+        GrantRequest::Password(credentials) => {
+            let known = known(issue, &credentials, occasion).await?;
+            let issued = access(issue, &known, &scopes, None, occasion)?;
+            let refresh = if offline {
+                let shown = Some(&credentials);
+                identity_token(issue, &known, shown, client.as_deref(), occasion).await?
+            } else {
+                None
+            };
+            Ok(answer(&issued, refresh.as_ref()))
+        }
+        // RFC 6749, section 6.
+        GrantRequest::Refresh(token) => {
+            let refused = |error| OauthError::credential(&error, issuer);
+            let refreshed = issue.refresh(&token, occasion).await.map_err(refused)?;
+            let audience = refreshed.family.audience.as_deref();
+            let issued = access(issue, &refreshed.known, &scopes, audience, occasion)?;
+            Ok(answer(&issued, Some(&refreshed.next)))
+        }
+        // RFC 8693, section 2.
+        GrantRequest::Exchange { token, audience } => {
+            let known = known(issue, &Credentials::Bearer(token), occasion).await?;
+            let audience = audience.as_deref().filter(|&audience| audience != issuer.service());
+            let issued = access(issue, &known, &scopes, audience, occasion)?;
+            let mut answer = answer(&issued, None);
+            if let Value::Object(members) = &mut answer {
+                members.insert("issued_token_type".to_owned(), json!(ACCESS_TOKEN));
+            }
+            Ok(answer)
+        }
     }
+}
 
-    /// The GET of the Docker token specification: the credential in a header, or none.
-    async fn by_header(
-        &self,
-        uri: &Uri,
-        headers: &HeaderMap,
-        address: ClientAddress,
-    ) -> Result<Value, OauthError> {
-        let scopes = parameters::from_query(uri, self.authenticator.issuer())?;
-        let credentials = Credentials::from_headers(headers);
-        let credentials = credentials
-            .map_err(|error| OauthError::credential(&error, self.authenticator.issuer()))?;
-        let known = match credentials {
-            Some(credentials) => self.known(&credentials, address).await?,
-            None => anonymous((self.clock)()),
-        };
-        self.issue(known, &scopes, address)
-    }
+async fn known(
+    issue: &Issue,
+    credentials: &Credentials,
+    occasion: Occasion,
+) -> Result<Authenticated, OauthError> {
+    let authenticator = &issue.authenticator;
+    authenticator
+        .check(credentials, occasion.address, occasion.now)
+        .await
+        .map_err(|error| OauthError::credential(&error, authenticator.issuer()))
+}
 
-    /// The POST of OAuth (RFC 6749, section 4.3): the credential in a form.
-    async fn by_form(&self, request: Request, address: ClientAddress) -> Result<Value, OauthError> {
-        let form = parameters::from_form(request, self.authenticator.issuer()).await?;
-        let known = self.known(&form.credentials, address).await?;
-        self.issue(known, &form.scopes, address)
-    }
+fn access(
+    issue: &Issue,
+    known: &Authenticated,
+    scopes: &Scopes,
+    audience: Option<&str>,
+    occasion: Occasion,
+) -> Result<Issued, OauthError> {
+    Ok(issue.access(known, Wanted { scopes, audience }, occasion)?)
+}
 
-    async fn known(
-        &self,
-        credentials: &Credentials,
-        address: ClientAddress,
-    ) -> Result<Authenticated, OauthError> {
-        self.authenticator
-            .check(credentials, address.0, (self.clock)())
-            .await
-            .map_err(|error| OauthError::credential(&error, self.authenticator.issuer()))
+/// What `docker login` keeps: the identity token that was shown, or else a new one.
+async fn identity_token(
+    issue: &Issue,
+    known: &Authenticated,
+    shown: Option<&Credentials>,
+    client: Option<&str>,
+    occasion: Occasion,
+) -> Result<Option<RefreshToken>, OauthError> {
+    if let Some(Credentials::Basic { password, .. }) = shown
+        && let Some(token) = RefreshToken::parse(password.expose())
+    {
+        return Ok(Some(token));
     }
+    issue.login(known, client.unwrap_or(SOME_CLIENT), occasion).await.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "no identity token was made");
+        OauthError::unavailable()
+    })
+}
 
-    fn issue(
-        &self,
-        known: Authenticated,
-        scopes: &Scopes,
-        address: ClientAddress,
-    ) -> Result<Value, OauthError> {
-        let Authenticated { principal, grant, family, by, expires } = known;
-        let Principal { caller, ceiling, .. } = principal;
-        let access = scopes.grant(&ceiling, |action, name| (self.grants)(&caller, action, name));
-        let scope = crate::token::written(&access);
-        let order = Order {
-            grant,
-            family,
-            audience: None,
-            access: Some(access),
-            lifetime: self.settings.access_ttl,
-            not_after: expires,
-        };
-        let now = (self.clock)();
-        let (token, claims) =
-            mint(order, self.authenticator.keys(), self.authenticator.issuer(), now)?;
-        self.authenticator.observer().tell(TokenEvent::Issued {
-            grant: by,
-            subject: &caller.subject,
-            token_id: claims.jti.as_str(),
-            address: address.0,
-        });
-        let issued_at = Timestamp::from_second(claims.iat).unwrap_or(now);
-        Ok(json!({
-            "token": token.expose(),
-            "access_token": token.expose(),
-            "token_type": "Bearer",
-            "expires_in": claims.exp - claims.iat,
-            "issued_at": issued_at.to_string(),
-            "scope": scope,
-        }))
+fn answer(issued: &Issued, refresh: Option<&RefreshToken>) -> Value {
+    let claims = &issued.claims;
+    let issued_at = Timestamp::from_second(claims.iat).unwrap_or_default();
+    let mut answer = json!({
+        "token": issued.token.expose(),
+        "access_token": issued.token.expose(),
+        "token_type": "Bearer",
+        "expires_in": claims.exp - claims.iat,
+        "issued_at": issued_at.to_string(),
+        "scope": crate::token::written(issued.access()),
+    });
+    if let (Value::Object(members), Some(refresh)) = (&mut answer, refresh) {
+        members.insert("refresh_token".to_owned(), json!(refresh.written().expose()));
     }
+    answer
 }
 
 /// Nobody in particular. What they get is what policy allows everyone.
 fn anonymous(now: Timestamp) -> Authenticated {
+    let grant = Grant::unlimited(Subject::Anonymous, Kind::Anonymous, now);
     let caller =
         Caller { subject: Subject::Anonymous, groups: Vec::new(), granting: None, bounds: None };
     Authenticated {
         principal: Principal { caller, ceiling: Ceiling::Unlimited, token_id: None },
-        grant: Grant::unlimited(Subject::Anonymous, Kind::Anonymous, now),
+        grant,
         family: None,
         by: GrantType::Anonymous,
         expires: None,
@@ -142,23 +173,23 @@ fn anonymous(now: Timestamp) -> Authenticated {
 
 /// `/token` and `/.well-known/jwks.json`. Each request needs a [`ClientAddress`] among its
 /// extensions.
-pub fn router(service: Arc<TokenService>) -> Router {
+pub fn router(issue: Arc<Issue>) -> Router {
     Router::new()
         .route("/token", any(token))
         .route("/.well-known/jwks.json", get(jwks))
-        .with_state(service)
+        .with_state(issue)
 }
 
 const NOT_STORED: [(HeaderName, &str); 2] = [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")];
 
-async fn token(State(service): State<Arc<TokenService>>, request: Request) -> Response {
+async fn token(State(issue): State<Arc<Issue>>, request: Request) -> Response {
     let Some(&address) = request.extensions().get::<ClientAddress>() else {
         tracing::error!("a token request came without its address");
         return OauthError::internal().into_response();
     };
     let answer = match *request.method() {
-        Method::GET => service.by_header(request.uri(), request.headers(), address).await,
-        Method::POST => service.by_form(request, address).await,
+        Method::GET => by_header(&issue, request.uri(), request.headers(), address).await,
+        Method::POST => by_form(&issue, request, address).await,
         _ => Err(OauthError::method()),
     };
     match answer {
@@ -169,8 +200,8 @@ async fn token(State(service): State<Arc<TokenService>>, request: Request) -> Re
 
 /// The keys that check our tokens. They may be kept for a while, as a new key is published when it
 /// begins to sign.
-async fn jwks(State(service): State<Arc<TokenService>>) -> Response {
-    ([(CACHE_CONTROL, "public, max-age=60")], Json(service.authenticator.keys().jwks()))
+async fn jwks(State(issue): State<Arc<Issue>>) -> Response {
+    ([(CACHE_CONTROL, "public, max-age=60")], Json(issue.authenticator.keys().jwks()))
         .into_response()
 }
 

@@ -4,6 +4,8 @@
 //! another replica, must be in force at the next request, so it follows the state's changes.
 
 mod revocations;
+#[cfg(test)]
+pub(crate) mod sample;
 mod uses;
 
 use std::collections::HashMap;
@@ -280,7 +282,7 @@ impl State {
         let mut answers = true;
         loop {
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = told_to(&mut stop) => break,
                 _ = self.told() => answers = self.follow_once(answers).await,
                 _ = write.tick() => {
                     if let Err(error) = self.write_down().await {
@@ -299,7 +301,7 @@ impl State {
     async fn told(&self) {
         let told = async {
             if self.store.changed().await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         // Not to be told in time is the ordinary case: then it is looked.
@@ -332,4 +334,10 @@ impl State {
             }
         }
     }
+}
+
+/// Waits until it is time to stop, or until there is nobody left to say so.
+async fn told_to(stop: &mut watch::Receiver<bool>) {
+    // Only the answer is of interest, not the lock that comes with it.
+    drop(stop.wait_for(|stop| *stop).await);
 }

@@ -37,6 +37,9 @@ pub enum MintError {
     /// It would not be taken back.
     #[error("the token would be longer than {MAX_TOKEN} bytes: ask for fewer repositories at once")]
     TooLong,
+    /// A token for another gate is for those whom this gate knows itself.
+    #[error("this gate makes no tokens for another gate on behalf of whom it does not know itself")]
+    NotOurs,
     /// The credential that it is made from has ended, or the lifetime is no time.
     #[error("a token must end after it is made")]
     NoTime,
@@ -59,7 +62,8 @@ pub fn mint(
     now: Timestamp,
 ) -> Result<(Secret, Claims), MintError> {
     let Order { grant, family, audience, access, lifetime, not_after } = order;
-    let made = now.as_second();
+    // A subject that was revoked in this very second begins anew in the next one.
+    let made = now.as_second().max(grant.auth_time.as_second());
     let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
     let end = made.saturating_add(lifetime);
     let exp = not_after.map_or(end, |bound| end.min(bound.as_second()));

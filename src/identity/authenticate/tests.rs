@@ -14,7 +14,8 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 
 use super::*;
-use crate::identity::Access;
+use crate::identity::{Access, Ceiling};
+use crate::state::sample;
 use crate::token::{Grant, Kind, Order, mint};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -57,8 +58,10 @@ impl Gate {
         let seen = Arc::clone(&events);
         let observer = Observer::new(move |event| seen.lock().unwrap().push(format!("{event:?}")));
         let issuer = PublicUrl::new("https://gate.example").unwrap();
-        let authenticator =
-            Arc::new(Authenticator::new(issuer, keys, Arc::clone(&users), observer).unwrap());
+        let authenticator = Arc::new(
+            Authenticator::new(issuer, keys, Arc::clone(&users), sample::absent(), observer)
+                .unwrap(),
+        );
         Self { authenticator, users, events }
     }
 

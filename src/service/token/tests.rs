@@ -13,13 +13,19 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
+use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use oci::RepositoryName;
+use policy::{Action, Policy, SourceFile};
+
 use super::*;
+use crate::clock::Clock;
 use crate::identity::users::Users;
-use crate::identity::{Access, Observer};
+use crate::identity::{Access, Authenticator, Observer, TokenEvent};
 use crate::public_url::PublicUrl;
-use crate::token::{Claims, KeyRing, verify};
+use crate::state::sample;
+use crate::token::{Claims, KeyRing, Order, Settings, Succession, mint, verify};
 
 fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -29,6 +35,7 @@ struct Gate {
     router: Router,
     keys: Arc<KeyRing>,
     events: Arc<Mutex<Vec<String>>>,
+    _folder: TempDir,
 }
 
 struct Answer {
@@ -37,18 +44,12 @@ struct Answer {
     text: String,
 }
 
-/// alice may pull, create, overwrite and attach in `w/…` and pull in `team/…`; everyone may pull in
-/// `public/…`.
-fn allows(caller: &Caller, action: Action, name: &RepositoryName) -> bool {
-    let alice = caller.subject == Subject::User("alice".to_owned());
-    let folder = name.as_str().split('/').next().unwrap_or_default();
-    match (folder, action) {
-        ("public", Action::Pull) => true,
-        ("team", Action::Pull) => alice,
-        ("w", Action::Pull | Action::Create | Action::Overwrite | Action::Attach) => alice,
-        _ => false,
-    }
-}
+const POLICY: &str = r#"
+rules:
+  - {name: public, subjects: [anyone], images: ["public/**"], allow: [pull]}
+  - {name: team, subjects: [user:alice], images: ["team/**"], allow: [pull]}
+  - {name: work, subjects: [user:alice], images: ["w/**"], allow: [pull, push, attach]}
+"#;
 
 impl Gate {
     fn new() -> Self {
@@ -68,23 +69,30 @@ impl Gate {
                 TokenEvent::LoginFailed { account, reason, .. } => {
                     format!("failed {account} {reason}")
                 }
+                TokenEvent::Reused { subject, .. } => format!("reused {subject}"),
                 TokenEvent::Checked { result } => format!("checked {}", result.label()),
             });
         });
+        let (state, folder) = sample::kept(Arc::new(Clock::start()));
         let authenticator = Authenticator::new(
             PublicUrl::new("https://svc.example").unwrap(),
             Arc::clone(&keys),
             Arc::new(ArcSwap::from_pointee(users)),
+            state,
             observer,
         )
         .unwrap();
-        let service = TokenService::new(
-            Arc::new(authenticator),
-            Settings { access_ttl: Duration::from_secs(3600), ..Settings::default() },
-            Box::new(allows),
-            now,
-        );
-        Self { router: router(Arc::new(service)), keys, events }
+        let source = SourceFile::new(Path::new("policy.yaml"), POLICY);
+        let policy = Arc::new(Policy::compile(&[source]).unwrap().policy);
+        let issue = Issue {
+            state: Arc::clone(authenticator.state()),
+            authenticator: Arc::new(authenticator),
+            succession: Succession::new(&[0; 32]),
+            settings: Settings::default(),
+            policy: Box::new(move || Arc::clone(&policy)),
+            now: Box::new(now),
+        };
+        Self { router: router(Arc::new(issue)), keys, events, _folder: folder }
     }
 
     async fn send(&self, request: http::request::Builder, body: &str) -> Answer {
@@ -401,8 +409,8 @@ async fn what_cannot_be_meant_is_refused_with_the_reason() {
     400 invalid_request UNSUPPORTED: `grant_type` is missing
     400 invalid_request UNSUPPORTED: `username` is missing
     400 invalid_request UNSUPPORTED: `password` is missing
-    400 unsupported_grant_type UNSUPPORTED: this gate gives no refresh tokens; log in again with a password
-    400 unsupported_grant_type UNSUPPORTED: this gate knows the grant type `password` alone
+    401 invalid_grant UNAUTHORIZED: the user name, the password or the token is wrong
+    400 unsupported_grant_type UNSUPPORTED: this gate knows the grant types `password`, `refresh_token` and `urn:ietf:params:oauth:grant-type:token-exchange`
     400 invalid_request UNSUPPORTED: `grant_type` came more than once
     400 invalid_request UNSUPPORTED: `username` came more than once
     400 invalid_request UNSUPPORTED: there is no service `other.example` here; this gate is `svc.example`

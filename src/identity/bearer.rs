@@ -1,0 +1,133 @@
+//! Access tokens.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+use policy::{Caller, Subject};
+
+use super::authenticate::{Authenticated, Authenticator};
+use super::failure::{AuthError, Rejection};
+use super::observe::{CheckResult, GrantType, TokenEvent};
+use crate::secret::Secret;
+use crate::token::{
+    Claims, Grant, InvalidToken, Kind, LastUse, MAX_TOKEN, TokenId, verify, verify_expired,
+};
+
+/// A token whose signature and claims are right.
+pub(super) struct Checked {
+    claims: Claims,
+    grant: Grant,
+}
+
+impl Checked {
+    fn new(claims: Claims) -> Result<Self, InvalidToken> {
+        let grant = claims.grant().ok_or(InvalidToken::Claims)?;
+        Ok(Self { claims, grant })
+    }
+}
+
+impl Authenticator {
+    /// Whose token it is.
+    pub(super) async fn bearer(
+        &self,
+        token: &Secret,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthError> {
+        let found = self
+            .checked(token.expose(), now)
+            .and_then(|(checked, cached)| Ok((self.holder(&checked)?, checked, cached)));
+        let result = match &found {
+            Ok((.., true)) => CheckResult::Cached,
+            Ok((.., false)) => CheckResult::Verified,
+            Err(AuthError::Expired) => CheckResult::Expired,
+            Err(AuthError::Invalid { reason: Rejection::Revoked }) => CheckResult::Revoked,
+            Err(_) => CheckResult::Invalid,
+        };
+        self.observer.tell(TokenEvent::Checked { result });
+        let (known, checked, _) = found?;
+        self.state.note_use(&checked.claims.family, LastUse { at: now, from: address });
+        Ok(known)
+    }
+
+    /// Whose token it was, if it expired not longer ago than an upload may take.
+    pub(super) fn expired(
+        &self,
+        token: &Secret,
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthError> {
+        let claims = verify_expired(token.expose(), &self.keys, &self.issuer, now)?;
+        self.holder(&Checked::new(claims)?)
+    }
+
+    /// The token, and whether it was remembered.
+    fn checked(&self, token: &str, now: Timestamp) -> Result<(Arc<Checked>, bool), AuthError> {
+        if token.len() > MAX_TOKEN {
+            return Err(InvalidToken::TooLong.into());
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        if let Some(checked) = self.tokens.get(&fingerprint) {
+            crate::token::in_time(&checked.claims, now)
+                .inspect_err(|_| self.tokens.remove(&fingerprint))?;
+            return Ok((checked, true));
+        }
+        let claims = verify(token, &self.keys, &self.issuer, now)?;
+        let checked = Arc::new(Checked::new(claims)?);
+        self.tokens.insert(fingerprint, Arc::clone(&checked));
+        Ok((checked, false))
+    }
+
+    /// The subject of a token as it stands now.
+    fn holder(&self, checked: &Checked) -> Result<Authenticated, AuthError> {
+        let Checked { claims, grant } = checked;
+        let groups = self.stands(grant, &[&claims.jti, &claims.family])?;
+        Ok(Authenticated {
+            principal: claims.principal(grant, groups),
+            grant: grant.clone(),
+            family: Some(claims.family.clone()),
+            by: GrantType::Token,
+            expires: claims.expires(),
+        })
+    }
+
+    /// The groups that the subject of a credential has now.
+    ///
+    /// # Errors
+    /// The subject is gone or disabled, or the credential, which goes by these names, is revoked.
+    pub(crate) fn stands(&self, grant: &Grant, ids: &[&TokenId]) -> Result<Vec<String>, AuthError> {
+        if !self.state.is_fresh() {
+            return Err(AuthError::Unavailable);
+        }
+        let refused = self.state.revocations(|revocations, _| {
+            revocations.refuse(ids.iter().copied(), &grant.subject, grant.auth_time)
+        });
+        if refused {
+            return Err(Rejection::Revoked.into());
+        }
+        match (&grant.subject, grant.kind) {
+            (Subject::Anonymous, Kind::Anonymous) => Ok(Vec::new()),
+            (Subject::User(name), Kind::User) => {
+                let users = self.users.load();
+                let user = users.get(name).filter(|user| !user.disabled);
+                Ok(user.ok_or(Rejection::SubjectGone)?.groups.clone())
+            }
+            (Subject::Service(name), Kind::Service) if self.state.is_enabled(name) => {
+                Ok(grant.asserted.clone())
+            }
+            _ => Err(Rejection::SubjectGone.into()),
+        }
+    }
+
+    /// The caller that a grant stands for.
+    pub(crate) fn caller(grant: &Grant, groups: Vec<String>) -> Caller {
+        Caller {
+            subject: grant.subject.clone(),
+            groups,
+            granting: grant.groups.clone(),
+            bounds: grant.bounds.clone(),
+        }
+    }
+}

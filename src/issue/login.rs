@@ -1,0 +1,59 @@
+//! The identity token that `docker login` keeps.
+
+use super::{Issue, Occasion};
+use crate::identity::Authenticated;
+use crate::store::StoreError;
+use crate::token::{Family, FamilyKind, Kind, NoRandomBytes, RefreshToken, TokenId};
+
+/// Why there is no identity token.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The system gives no random bytes.
+    #[error(transparent)]
+    Random(#[from] NoRandomBytes),
+    /// The state does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Issue {
+    /// Makes an identity token for whoever signed in. docker keeps it and cannot keep a successor,
+    /// so it does not change; it ends when it is not used, after a longest time in any case, and
+    /// together with the credential that it was made with. Nobody in particular gets none.
+    ///
+    /// # Errors
+    /// The state does not answer: then there is none, and nothing of it is kept.
+    pub async fn login(
+        &self,
+        known: &Authenticated,
+        client: &str,
+        occasion: Occasion,
+    ) -> Result<Option<RefreshToken>, LoginError> {
+        if known.grant.kind == Kind::Anonymous {
+            return Ok(None);
+        }
+        let now = occasion.now;
+        let longest = now.saturating_add(self.settings.login_max).unwrap_or(now);
+        let token = RefreshToken::random()?;
+        let family = Family {
+            id: TokenId::random()?,
+            kind: FamilyKind::Login,
+            grant: known.grant.clone(),
+            audience: None,
+            access_ttl: self.settings.access_ttl,
+            made_at: now,
+            made_by: known.grant.subject.to_string(),
+            comment: format!("signed in with {client}"),
+            parent: known.family.clone(),
+            ends_at: known.expires.map_or(longest, |end| end.min(longest)),
+            idle: Some(self.settings.login_idle),
+            last_use: None,
+            revoked_at: None,
+        };
+        let hash = token.hash();
+        self.state
+            .ask(move |store| async move { store.add_family(&family, Some(hash)).await })
+            .await?;
+        Ok(Some(token))
+    }
+}

@@ -1,0 +1,51 @@
+//! Giving out tokens, refreshing them and taking them back: what the token endpoint, the API and the
+//! command line have in common.
+
+mod access;
+mod login;
+mod refresh;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use policy::Policy;
+
+pub use access::{Issued, Wanted};
+pub use login::LoginError;
+pub use refresh::Refreshed;
+
+use crate::identity::Authenticator;
+use crate::state::State;
+use crate::token::{Settings, Succession};
+
+/// The policy of this moment.
+pub type CurrentPolicy = Box<dyn Fn() -> Arc<Policy> + Send + Sync>;
+
+/// What time it is.
+pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Gives out tokens.
+pub struct Issue {
+    /// Knows who asks.
+    pub authenticator: Arc<Authenticator>,
+    /// Keeps what is given out.
+    pub state: Arc<State>,
+    /// Makes the successors of refresh tokens.
+    pub succession: Succession,
+    /// How long tokens live.
+    pub settings: Settings,
+    /// What may be granted at all.
+    pub policy: CurrentPolicy,
+    /// What time it is.
+    pub now: Now,
+}
+
+/// From where something is asked for, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion {
+    /// From where.
+    pub address: IpAddr,
+    /// When.
+    pub now: Timestamp,
+}

@@ -1,0 +1,125 @@
+//! States for tests: one that is kept in a folder, and one that never answers.
+
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::State;
+use crate::clock::Clock;
+use crate::store::{
+    Changes, FamilyQuery, Revocation, Rotation, Sequence, Service, Settings, Store, StoreError,
+    StoreUrl, open,
+};
+use crate::token::{Family, LastUse, TokenHash, TokenId};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+});
+
+/// A runtime that outlives every test.
+pub(crate) fn runtime() -> tokio::runtime::Handle {
+    RUNTIME.handle().clone()
+}
+
+/// A state that is kept in a new folder, for as long as that is there.
+pub(crate) fn kept(clock: Arc<Clock>) -> (Arc<State>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        url: StoreUrl::Sqlite(folder.path().join("state/portcullis.db")),
+        max_staleness: Duration::from_secs(300),
+    };
+    // Tests that run in a runtime of their own may not wait in it.
+    let opened = thread::spawn(move || {
+        RUNTIME.block_on(async {
+            let store = open(&settings).await.unwrap();
+            State::start(store, runtime(), clock, settings.max_staleness).await.unwrap()
+        })
+    });
+    (opened.join().unwrap(), folder)
+}
+
+/// What is known where nothing was ever written, and nothing can be.
+pub(crate) fn absent() -> Arc<State> {
+    Arc::new(State {
+        store: Arc::new(Absent),
+        runtime: runtime(),
+        clock: Arc::new(Clock::start()),
+        known: arc_swap::ArcSwap::default(),
+        looking: tokio::sync::Mutex::default(),
+        started: std::time::Instant::now(),
+        looked: std::sync::atomic::AtomicU64::new(0),
+        max_staleness: Duration::from_secs(3600),
+        uses: super::Uses::default(),
+    })
+}
+
+struct Absent;
+
+fn no_answer<T>() -> Result<T, StoreError> {
+    Err(StoreError::Failed { what: "it is absent", source: "there is no state here".into() })
+}
+
+#[async_trait]
+impl Store for Absent {
+    async fn add_family(&self, _: &Family, _: Option<TokenHash>) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn family(&self, _: &TokenId) -> Result<Option<Family>, StoreError> {
+        no_answer()
+    }
+    async fn family_of(&self, _: TokenHash) -> Result<Option<Family>, StoreError> {
+        no_answer()
+    }
+    async fn families(&self, _: &FamilyQuery) -> Result<Vec<Family>, StoreError> {
+        no_answer()
+    }
+    async fn rotate(
+        &self,
+        _: TokenHash,
+        _: TokenHash,
+        _: Timestamp,
+    ) -> Result<Rotation, StoreError> {
+        no_answer()
+    }
+    async fn used(&self, _: &[(TokenId, LastUse)]) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn revoke(&self, _: &Revocation, _: Timestamp) -> Result<u64, StoreError> {
+        no_answer()
+    }
+    async fn changes(&self, _: Sequence) -> Result<Changes, StoreError> {
+        no_answer()
+    }
+    async fn add_service(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
+        no_answer()
+    }
+    async fn set_service_disabled(&self, _: &str, _: bool) -> Result<bool, StoreError> {
+        no_answer()
+    }
+    async fn services(&self) -> Result<Vec<Service>, StoreError> {
+        no_answer()
+    }
+    async fn peer_sequence(&self, _: &str) -> Result<Option<Sequence>, StoreError> {
+        no_answer()
+    }
+    async fn set_peer_sequence(&self, _: &str, _: Sequence) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn latest_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        no_answer()
+    }
+    async fn set_latest_time(&self, _: Timestamp) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn purge(&self, _: Timestamp) -> Result<u64, StoreError> {
+        no_answer()
+    }
+    async fn changed(&self) -> Result<(), StoreError> {
+        no_answer()
+    }
+}

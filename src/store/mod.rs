@@ -1,7 +1,8 @@
 //! The state: what outlives a restart.
 //!
-//! [`Store`] is what the gate asks of it, in its own terms; one implementation keeps it in SQLite,
-//! one in PostgreSQL, and one suite of tests holds both to the same behaviour. Times are those of
+//! [`Store`] is what the gate asks of it, in its own terms. It is kept in SQLite or in PostgreSQL:
+//! `sql` has the operations, in SQL that both read, and `sqlite` and `postgres` what differs; one
+//! suite of tests holds both to the same behaviour. Times are those of
 //! the caller, so that no clock of a database decides anything, and are kept to the millisecond.
 
 mod engine;
@@ -32,7 +33,8 @@ pub const OVERLAP: Duration = Duration::from_secs(30);
 /// or not at all.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Keeps a new family and the hash of its first refresh token, if it has one.
+    /// Keeps a new family and the hash of its first refresh token, if it has one. One that comes
+    /// from something that was revoked in the meantime is revoked from the start.
     async fn add_family(&self, family: &Family, token: Option<TokenHash>)
     -> Result<(), StoreError>;
 
@@ -51,7 +53,8 @@ pub trait Store: Send + Sync + 'static {
     /// before the current one answers with its successor until [`OVERLAP`] after the current one
     /// was first used; an older one, or that one later, is a sign of theft: the family is revoked in
     /// the same transaction. A family never has two successors in the same place: if the successor
-    /// that is kept differs (the gate's key was exchanged) and was not used yet, it is replaced.
+    /// that is kept differs (the gate's key was exchanged) and was not used yet, it is replaced; if
+    /// it was used, there is no answer to give.
     async fn rotate(
         &self,
         token: TokenHash,
@@ -67,11 +70,13 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Revoking a name ends the family of that name with all that descend from it, or the single
     /// access token of that name. Each ended family gets `revoked_at`, and is among the
-    /// [`Changes`] as an [`Revoked::Id`].
+    /// [`Changes`] as an [`Revoked::Id`]. Times of signing in are compared in whole seconds, as
+    /// access tokens tell them.
     async fn revoke(&self, what: &Revocation, now: Timestamp) -> Result<u64, StoreError>;
 
     /// What was revoked after `since`, and the services as they are now where anything about them
-    /// changed after it. Changes are numbered in the order in which they are committed.
+    /// changed after it. Changes are numbered in the order in which they are committed. A number
+    /// that is not reached yet is of another state (a backup was restored): everything is told.
     async fn changes(&self, since: Sequence) -> Result<Changes, StoreError>;
 
     /// Adds a service. False: there is one of that name.
@@ -95,8 +100,9 @@ pub trait Store: Send + Sync + 'static {
     /// Remembers that time, unless a later one is kept.
     async fn set_latest_time(&self, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Forgets families, refresh tokens and revocations of which nothing could hold at `before` any
-    /// more, and tells how many rows went. Callers keep well away from now, as clocks go wrong.
+    /// Forgets families with their refresh tokens, and revocations, of which nothing could hold at
+    /// `before` any more, and tells how many families and revocations went. Revocations of a subject
+    /// or of everything stay. Callers keep well away from now, as clocks go wrong.
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// Waits until something may have changed that another process did; implementations without
@@ -134,7 +140,8 @@ pub enum Rotation {
         /// Whether the family held until now.
         now: bool,
     },
-    /// There is no such token, or its family is not rotating, or is revoked.
+    /// There is no such token, or its family is not rotating, or does not hold, or the successor is
+    /// not the one that was used.
     Gone,
 }
 

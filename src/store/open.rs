@@ -116,13 +116,12 @@ pub enum Checked {
 pub async fn check(settings: &Settings) -> Result<Checked, OpenError> {
     match &settings.url {
         StoreUrl::Sqlite(file) => match file.try_exists() {
-            Ok(true) => sqlite::check(file).await?,
-            Ok(false) => return Ok(Checked::Missing),
-            Err(source) => return Err(OpenError::File { path: file.clone(), source }),
+            Ok(true) => sqlite::check(file).await.map(|()| Checked::Usable),
+            Ok(false) => Ok(Checked::Missing),
+            Err(source) => Err(OpenError::File { path: file.clone(), source }),
         },
-        StoreUrl::Postgres(url) => postgres::check(url).await?,
+        StoreUrl::Postgres(url) => postgres::check(url).await,
     }
-    Ok(Checked::Usable)
 }
 
 /// The folder that a file is in.

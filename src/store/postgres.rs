@@ -8,8 +8,8 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::OpenError;
 use super::engine::{Access, Affected, Engine, Session};
+use super::open::{Checked, OpenError};
 use super::schema::{self, Dialect, Unusable};
 use super::url::PostgresUrl;
 
@@ -46,19 +46,20 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<Postgres, OpenError> {
 }
 
 /// Whether the database answers and, if it has tables, this program knows them.
-pub(super) async fn check(url: &PostgresUrl) -> Result<(), OpenError> {
+pub(super) async fn check(url: &PostgresUrl) -> Result<Checked, OpenError> {
     let look = async {
         let pool = connect(url).await?;
         let mut session = pool.begin_with(READ).await?;
         let there = "SELECT CAST(to_regclass('schema_version') AS TEXT) AS found";
         let rows = session.rows(there, &[]).await?;
         let found = rows.first().map(|row| row.text("found")).transpose()?.flatten();
-        if found.is_some() {
-            schema::version(&mut session).await?;
-        }
+        let checked = match found {
+            Some(_) => schema::version(&mut session).await.map(|_| Checked::Usable)?,
+            None => Checked::Missing,
+        };
         drop(session);
         pool.close().await;
-        Ok(())
+        Ok(checked)
     };
     look.await.map_err(|error| OpenError::unusable(url, error))
 }

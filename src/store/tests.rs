@@ -1,6 +1,13 @@
 //! What the documentation of [`Store`] says, on each database.
 
+mod concurrency;
 mod families;
+mod opening;
+#[path = "../../tests/integration/support/postgres.rs"]
+mod postgres_server;
+#[path = "../../tests/integration/support/process.rs"]
+#[allow(dead_code, reason = "the integration tests use more of it")]
+mod process;
 mod revocations;
 mod rotation;
 mod small;
@@ -13,11 +20,16 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::token::{FamilyKind, Grant, Kind};
+use postgres_server::Postgres;
 
 /// Runs a test on a new state in each database.
 async fn each<F: Future<Output = ()>>(test: impl Fn(Arc<dyn Store>) -> F) {
     let folder = tempfile::tempdir().unwrap();
+    println!("SQLite");
     test(open(&sqlite(&folder)).await.unwrap()).await;
+    println!("PostgreSQL");
+    let server = Postgres::start();
+    test(open(&postgres(&server)).await.unwrap()).await;
 }
 
 fn settings(url: StoreUrl) -> Settings {
@@ -26,6 +38,10 @@ fn settings(url: StoreUrl) -> Settings {
 
 fn sqlite(folder: &TempDir) -> Settings {
     settings(StoreUrl::Sqlite(folder.path().join("state/portcullis.db")))
+}
+
+fn postgres(server: &Postgres) -> Settings {
+    settings(server.url().parse().unwrap())
 }
 
 /// So many seconds after the time at which the tests begin.

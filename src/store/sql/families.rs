@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::engine::Value;
 use super::super::{FamilyQuery, StoreError};
 use super::revocations;
-use super::row::values;
+use super::row::{Row, values};
 use super::work::Work;
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -78,7 +78,7 @@ pub(super) async fn list(work: &mut Work, query: &FamilyQuery) -> Result<Vec<Fam
         query.after.as_ref().map(|(_, id)| id.as_str()).into(),
         i64::from(query.limit).into(),
     ];
-    work.rows(sql, &values).await?.iter().map(|row| row.family()).collect()
+    work.rows(sql, &values).await?.iter().map(Row::family).collect()
 }
 
 pub(super) async fn used(work: &mut Work, id: &TokenId, last: LastUse) -> Result<(), StoreError> {

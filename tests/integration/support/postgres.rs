@@ -1,0 +1,147 @@
+//! A real PostgreSQL.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::{self, JoinHandle};
+
+use tempfile::TempDir;
+
+use super::process::{Daemon, free_port, program};
+
+/// A database of its own, on a server that the tests of this process share.
+pub(crate) struct Postgres {
+    name: String,
+    server: Arc<Server>,
+}
+
+/// Its data are in a folder of their own, and what is committed is on the disk.
+struct Server {
+    port: u16,
+    end: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Postgres {
+    pub(crate) fn start() -> Self {
+        static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let server = {
+            let mut shared = SERVER.lock().unwrap();
+            shared.upgrade().unwrap_or_else(|| {
+                let server = Arc::new(Server::start());
+                *shared = Arc::downgrade(&server);
+                server
+            })
+        };
+        let name = format!("gate{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        run(as_owner(&binary("createdb")).args(server.address()).arg(&name));
+        Self { name, server }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://gate@127.0.0.1:{}/{}", self.server.port, self.name)
+    }
+
+    /// Runs statements as somebody else would.
+    pub(crate) fn psql(&self, sql: &str) {
+        let mut psql = as_owner(&binary("psql"));
+        run(psql.args(self.server.address()).args(["-d", &self.name, "-c", sql]));
+    }
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(folder.path()));
+        }
+        // A language whose order of letters is not that of their bytes.
+        run(as_owner(&binary("initdb"))
+            .args(["--username=gate", "--auth=trust", "--encoding=UTF8", "--no-sync"])
+            .args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en", "-D"])
+            .arg(folder.path().join("data")));
+        let port = free_port();
+        // It ends with the thread that starts it, and must outlive the test that did.
+        let (ready, started) = channel();
+        let (end, ended) = channel();
+        let thread = thread::spawn(move || {
+            let mut server = serve(&folder, port);
+            server.ready("an answer", || answers(port));
+            ready.send(()).unwrap();
+            let _ = ended.recv();
+            // At once, whoever is still connected.
+            server.signal("INT");
+            drop(server);
+        });
+        started.recv().unwrap();
+        Self { port, end: Some((end, thread)) }
+    }
+
+    fn address(&self) -> [String; 6] {
+        let port = self.port.to_string();
+        ["-h", "127.0.0.1", "-U", "gate", "-p", &port, "-w"].map(str::to_owned)[..6]
+            .to_vec()
+            .try_into()
+            .unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.end.take() {
+            let _ = end.send(());
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(folder: &TempDir, port: u16) -> Daemon {
+    let command = as_owner(&binary("postgres"));
+    let data = folder.path().join("data");
+    Daemon::start(Path::new(command.get_program()), folder.path().join("log"), |daemon| {
+        daemon.args(command.get_args()).arg("-D").arg(data).args(["-p", &port.to_string()]);
+        daemon.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        daemon.args(["-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "max_connections=200"]);
+    })
+}
+
+fn answers(port: u16) -> bool {
+    let mut ask = Command::new(binary("pg_isready"));
+    ask.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status().unwrap().success()
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// PostgreSQL refuses to run as root, so its own user runs it, to whom the kernel tells our end.
+fn as_owner(program: &Path) -> Command {
+    let mut command = Command::new("/usr/bin/setpriv");
+    command.args(["--pdeathsig", "INT"]);
+    if is_root() {
+        command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]);
+    }
+    command.arg("--").arg(program).current_dir("/");
+    command
+}
+
+/// A program of the newest version that is installed.
+fn binary(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let found = versions.map(|version| version.path().join("bin").join(name));
+    let newest = found.filter(|path| path.is_file()).max();
+    newest.unwrap_or_else(|| program(name, "postgresql"))
+}
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

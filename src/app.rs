@@ -190,8 +190,8 @@ fn gate(
         keep: config.audit_keep,
     })?);
     let observer = observer(Arc::clone(&metrics), Arc::clone(&audit));
-    let (public_url, ring) = (config.public_url.clone(), Arc::clone(&keys.current()));
-    let authenticator = Authenticator::new(public_url, ring, users, Arc::clone(&state), observer)?;
+    let public_url = config.public_url.clone();
+    let authenticator = Authenticator::new(public_url, keys, users, Arc::clone(&state), observer)?;
     let authenticator = Arc::new(authenticator);
     let issue = Issue {
         authenticator: Arc::clone(&authenticator),
@@ -236,6 +236,11 @@ fn gate(
 
 fn policy_loaded(sha256: &impl std::fmt::Display) -> Record {
     Record { reason: Some(format!("sha256:{sha256}")), ..Record::new("policy.loaded") }
+}
+
+/// Names the key that signs.
+fn keys_loaded(kid: &str) -> Record {
+    Record { reason: Some(kid.to_owned()), ..Record::new("keys.loaded") }
 }
 
 /// Counts and records what becomes of credentials.
@@ -284,6 +289,7 @@ fn watch_files(
     if let Some(tls) = &tls {
         gate.metrics.certificate(tls.expires_at());
     }
+    let mut keys = Arc::clone(&gate.authenticator.keys());
     Watch::every(INTERVAL, move || {
         match gate.policy.poll() {
             Ok(false) => {}
@@ -310,6 +316,14 @@ fn watch_files(
             && let Err(error) = gate.upstream.set_password(&password.current())
         {
             tracing::error!(error = %Causes(&error), "the old password stays in use");
+        }
+        // A request may have had the folder read before.
+        gate.authenticator.poll_keys();
+        let keys_now = Arc::clone(&gate.authenticator.keys());
+        if !Arc::ptr_eq(&keys, &keys_now) {
+            gate.audit.queue(keys_loaded(keys_now.kid()));
+            tracing::info!(signing = keys_now.kid(), "keys loaded");
+            keys = keys_now;
         }
         if let Some(tls) = &tls
             && let Ok(true) = tls.reload()

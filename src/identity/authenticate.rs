@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use http::HeaderMap;
 use jiff::Timestamp;
 use policy::Subject;
@@ -22,7 +22,7 @@ use super::verified::Passwords;
 use crate::public_url::PublicUrl;
 use crate::secret::Secret;
 use crate::state::State;
-use crate::token::{Grant, KeyRing, RefreshToken, TokenHash, TokenId};
+use crate::token::{Grant, KeyRing, Keys, RefreshToken, TokenHash, TokenId};
 
 /// How many checked tokens are remembered in one generation.
 const REMEMBERED: usize = 16_384;
@@ -34,7 +34,7 @@ const REMEMBERED: usize = 16_384;
 /// each time: who is disabled or removed is refused at the next request, and groups are those of now.
 pub struct Authenticator {
     pub(super) issuer: PublicUrl,
-    pub(super) keys: Arc<KeyRing>,
+    pub(super) keys: Keys,
     pub(super) users: Arc<ArcSwap<Users>>,
     pub(super) state: Arc<State>,
     pub(super) tokens: Recent<[u8; 32], Arc<Checked>>,
@@ -65,21 +65,21 @@ pub struct Authenticated {
 }
 
 impl Authenticator {
-    /// Takes the gate's name, its keys, its users, which may be exchanged while it runs, and what
+    /// Takes the gate's name, its keys and its users, which may both be exchanged while it runs, and what
     /// its state says.
     ///
     /// # Errors
     /// When the system has no random numbers.
     pub fn new(
         issuer: PublicUrl,
-        keys: Arc<KeyRing>,
+        keys: impl Into<Keys>,
         users: Arc<ArcSwap<Users>>,
         state: Arc<State>,
         observer: Observer,
     ) -> Result<Self, NoRandom> {
         Ok(Self {
             issuer,
-            keys,
+            keys: keys.into(),
             users,
             state,
             tokens: Recent::new(REMEMBERED),
@@ -101,8 +101,14 @@ impl Authenticator {
         &self.state
     }
 
-    pub(crate) fn keys(&self) -> &KeyRing {
-        &self.keys
+    /// The keys in force.
+    pub(crate) fn keys(&self) -> Guard<Arc<KeyRing>> {
+        self.keys.current()
+    }
+
+    /// Looks whether there are other keys by now. Blocks.
+    pub(crate) fn poll_keys(&self) {
+        self.keys.poll();
     }
 
     pub(crate) fn observer(&self) -> &Observer {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
 use policy::{Caller, Subject};
 
@@ -12,7 +11,7 @@ use super::failure::{AuthError, Rejection};
 use super::observe::{CheckResult, GrantType, TokenEvent};
 use crate::secret::Secret;
 use crate::token::{
-    Claims, Grant, InvalidToken, Kind, LastUse, MAX_TOKEN, TokenId, verify, verify_expired,
+    Claims, Grant, InvalidToken, KeyRing, Kind, LastUse, MAX_TOKEN, TokenId, verify, verify_expired,
 };
 
 /// A token whose signature and claims are right.
@@ -38,6 +37,7 @@ impl Authenticator {
     ) -> Result<Authenticated, AuthError> {
         let found = self
             .checked(token.expose(), now)
+            .await
             .and_then(|(checked, cached)| Ok((self.holder(&checked)?, checked, cached)));
         let result = match &found {
             Ok((.., true)) => CheckResult::Cached,
@@ -58,24 +58,45 @@ impl Authenticator {
         token: &Secret,
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
-        let claims = verify_expired(token.expose(), &self.keys, &self.issuer, now)?;
+        let claims = verify_expired(token.expose(), &self.keys(), &self.issuer, now)?;
         self.holder(&Checked::new(claims)?)
     }
 
     /// The token, and whether it was remembered.
-    fn checked(&self, token: &str, now: Timestamp) -> Result<(Arc<Checked>, bool), AuthError> {
-        if token.len() > MAX_TOKEN {
-            return Err(InvalidToken::TooLong.into());
+    async fn checked(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Arc<Checked>, bool), AuthError> {
+        let keys = Arc::clone(&self.keys());
+        match self.checked_by(&keys, token, now) {
+            // Its key may have been made a moment ago.
+            Err(InvalidToken::Key) => match self.keys.other_than(&keys).await {
+                Some(others) => Ok(self.checked_by(&others, token, now)?),
+                None => Err(InvalidToken::Key.into()),
+            },
+            checked => Ok(checked?),
         }
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+    }
+
+    /// The same by one set of keys. What was remembered under another set does not count: a key
+    /// that is taken away ends what it signed.
+    fn checked_by(
+        &self,
+        keys: &KeyRing,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Arc<Checked>, bool), InvalidToken> {
+        if token.len() > MAX_TOKEN {
+            return Err(InvalidToken::TooLong);
+        }
+        let fingerprint = keys.verifying().fingerprint(token);
         if let Some(checked) = self.tokens.get(&fingerprint) {
             crate::token::in_time(&checked.claims, now)
                 .inspect_err(|_| self.tokens.remove(&fingerprint))?;
             return Ok((checked, true));
         }
-        let claims = verify(token, &self.keys, &self.issuer, now)?;
-        let checked = Arc::new(Checked::new(claims)?);
+        let checked = Arc::new(Checked::new(verify(token, keys, &self.issuer, now)?)?);
         self.tokens.insert(fingerprint, Arc::clone(&checked));
         Ok((checked, false))
     }

@@ -70,7 +70,7 @@ impl Issue {
         };
         let authenticator = &self.authenticator;
         let (token, claims) =
-            mint(order, authenticator.keys(), authenticator.issuer(), occasion.now)?;
+            mint(order, &authenticator.keys(), authenticator.issuer(), occasion.now)?;
         self.issued(known, &caller.subject, &claims, occasion);
         Ok(Issued { token, claims })
     }

@@ -37,14 +37,8 @@ pub(crate) fn gate(
     let keys = folder_of_keys.keys(Duration::from_secs(3600), jiff::Timestamp::now).unwrap();
     let users = Arc::new(ArcSwap::from_pointee(Users::default()));
     let issuer = PublicUrl::new("https://gate.example").unwrap();
-    let authenticator = Authenticator::new(
-        issuer,
-        Arc::clone(&keys.current()),
-        users,
-        sample::absent(),
-        Observer::none(),
-    )
-    .unwrap();
+    let authenticator =
+        Authenticator::new(issuer, keys, users, sample::absent(), Observer::none()).unwrap();
     let gate = Gate {
         authenticator: Arc::new(authenticator),
         clock: Arc::new(Clock::start()),

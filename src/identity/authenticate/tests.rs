@@ -18,6 +18,8 @@ use crate::identity::{Access, Ceiling};
 use crate::state::sample;
 use crate::token::{Grant, Kind, Order, mint};
 
+mod keys;
+
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
@@ -52,7 +54,10 @@ struct Gate {
 impl Gate {
     fn new() -> Self {
         let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-        let keys = Arc::new(KeyRing::new(der.as_ref(), []).unwrap());
+        Self::with(Arc::new(KeyRing::new(der.as_ref(), []).unwrap()))
+    }
+
+    fn with(keys: impl Into<Keys>) -> Self {
         let users = Arc::new(ArcSwap::from_pointee(users("groups: [ops, dev]")));
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
@@ -81,7 +86,7 @@ impl Gate {
             not_after: None,
         };
         let (token, _) =
-            mint(order, self.authenticator.keys(), self.authenticator.issuer(), at(0)).unwrap();
+            mint(order, &self.authenticator.keys(), self.authenticator.issuer(), at(0)).unwrap();
         token.expose().to_owned()
     }
 

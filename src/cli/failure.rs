@@ -12,6 +12,7 @@ use crate::config;
 use crate::identity::users;
 use crate::policy_folder::LoadError;
 use crate::proxy::tls::TlsError;
+use crate::token::KeyError;
 
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,14 +90,28 @@ impl From<app::Error> for Failure {
             app::Error::Password(_) | app::Error::Tls(_) | app::Error::Log(_) => {
                 Self::input(&Mistake::of(&error))
             }
-            app::Error::Keys(_)
-            | app::Error::State(_)
+            app::Error::Keys(error) => error.into(),
+            app::Error::State(_)
             | app::Error::Store(_)
             | app::Error::Upstream(_)
             | app::Error::Audit(_)
             | app::Error::Random(_)
             | app::Error::Listen(_)
             | app::Error::System(_) => Self::impossible(&error),
+        }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Exposed { .. }
+            | KeyError::OpenFolder { .. }
+            | KeyError::Signing(..)
+            | KeyError::Sealing(_)
+            | KeyError::NotNewest(_)
+            | KeyError::Empty(_) => Self::input(&Mistake::of(&error)),
+            KeyError::Read(..) | KeyError::Write(..) | KeyError::Random => Self::impossible(&error),
         }
     }
 }

@@ -7,6 +7,7 @@ mod failure;
 mod healthcheck;
 mod http_get;
 mod init;
+mod keys;
 mod output;
 mod policy;
 mod serve;
@@ -40,6 +41,9 @@ enum Command {
     /// Change who may sign in with a password.
     #[command(subcommand)]
     User(user::Command),
+    /// Look at the keys that sign tokens, and make another.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Read policy files, and ask what they decide.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Certs(command) => certs::run(&command),
         Command::User(command) => user::run(&command),
+        Command::Keys(command) => keys::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
@@ -109,6 +114,7 @@ mod tests {
           check        Check configuration, certificate, policies, users and the upstream
           certs        Make certificates
           user         Change who may sign in with a password
+          keys         Look at the keys that sign tokens, and make another
           policy       Read policy files, and ask what they decide
           healthcheck  Ask a running gate whether it is alive: for containers
           completions  Print the completions for a shell

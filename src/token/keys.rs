@@ -177,6 +177,23 @@ impl KeyFolder {
             .collect()
     }
 
+    /// Reads all that is there, as a start would, and makes nothing. The signing keys are listed.
+    ///
+    /// # Errors
+    /// Why a start would be refused.
+    pub fn check(
+        folder: &Path,
+        verify_for: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<ListedKey>, KeyError> {
+        let listed = Self::list(folder, verify_for, now)?;
+        let sealing = folder.join(SEALING);
+        if sealing.exists() {
+            sealing_key(&sealing)?;
+        }
+        Ok(listed)
+    }
+
     /// Makes a key that signs from now on, in a file of the folder's owner. Gates that serve from
     /// the folder take it up by themselves.
     ///

@@ -14,6 +14,7 @@ mod denials;
 mod faults;
 mod framing;
 mod http2;
+mod keys;
 mod lists;
 mod reload;
 mod start;

@@ -16,6 +16,7 @@ use crate::certificate;
 use crate::config::Config;
 use crate::identity::users::Users;
 use crate::policy_folder;
+use crate::token::{KeyFolder, KeyState};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -58,6 +59,7 @@ fn findings(path: &Path) -> Vec<Finding> {
     vec![
         loaded,
         Finding { what: "certificate", result: certificate(&config, Timestamp::now()) },
+        Finding { what: "signing keys", result: keys(&config, Timestamp::now()) },
         Finding { what: "policies", result: policies(&config) },
         Finding { what: "users", result: users(&config) },
         Finding { what: "upstream", result: upstream::check(&config.upstream) },
@@ -77,6 +79,22 @@ fn certificate(config: &Config, now: Timestamp) -> Result<String, Failure> {
         return Err(certificate::Error::Ended { path: tls.certificate.clone(), end }.into());
     }
     Ok(format!("{path}, until {} ({} days)", end.strftime("%Y-%m-%d"), left.as_hours() / 24))
+}
+
+/// What the first start makes is not missing yet.
+fn keys(config: &Config, now: Timestamp) -> Result<String, Failure> {
+    let folder = &config.signing_keys;
+    let path = folder.display();
+    if !folder.exists() {
+        return Ok(format!("{path}, made at the first start"));
+    }
+    let keys = KeyFolder::check(folder, config.tokens.verify_for(), now)?;
+    let verifying = keys.iter().filter(|key| matches!(key.state, KeyState::Verifying(_))).count();
+    let old = if verifying == 0 { String::new() } else { format!(" and {verifying} older") };
+    match keys.last() {
+        None => Ok(format!("{path}, made at the first start")),
+        Some(key) => Ok(format!("{path}, {} ({}){old}", key.kid, key.algorithm)),
+    }
 }
 
 fn policies(config: &Config) -> Result<String, Failure> {

@@ -62,6 +62,7 @@ fn a_gate_that_is_well_is_told_part_by_part() {
     assert_snapshot!(text, @"
     ok     configuration  GATE/portcullis.yaml
     ok     certificate    GATE/certs/server.crt, until …
+    ok     signing keys   GATE/state/keys, made at the first start
     ok     policies       GATE/policies, 1 rule
     ok     users          GATE/users.yaml, 1 enabled
     ok     upstream       http://UPSTREAM answers
@@ -115,7 +116,7 @@ fn an_upstream_with_tls_is_verified_by_its_ca() {
     let text = format!("upstream: {{url: \"https://{address}\", ca: certs/ca.crt}}\n");
     let (exit, text) = checked(&folder(&text), &address);
     assert_eq!(exit, Exit::Impossible);
-    assert_snapshot!(text.lines().skip(4).collect::<Vec<_>>().join("\n"), @"
+    assert_snapshot!(text.lines().skip(5).collect::<Vec<_>>().join("\n"), @"
     error  upstream
            error: no TLS with UPSTREAM: invalid peer certificate: UnknownIssuer
            help: name the CA that vouches for it in `upstream.ca`
@@ -128,7 +129,7 @@ fn credentials_that_are_refused_are_wrong_input() {
     let (folder, address) = gate("401 Unauthorized", credentials);
     let (exit, text) = checked(&folder, &address);
     assert_eq!(exit, Exit::Input);
-    assert_snapshot!(text.lines().skip(4).collect::<Vec<_>>().join("\n"), @"
+    assert_snapshot!(text.lines().skip(5).collect::<Vec<_>>().join("\n"), @"
     error  upstream
            error: http://UPSTREAM refuses the credentials
            help: mend `upstream.credentials` in the configuration
@@ -140,7 +141,7 @@ fn what_is_no_registry_is_found_out() {
     let (folder, address) = gate("404 Not Found", "");
     let (exit, text) = checked(&folder, &address);
     assert_eq!(exit, Exit::Impossible);
-    assert_snapshot!(text.lines().skip(4).collect::<Vec<_>>().join("\n"), @"
+    assert_snapshot!(text.lines().skip(5).collect::<Vec<_>>().join("\n"), @"
     error  upstream
            error: http://UPSTREAM/v2/ answers 404 Not Found, so it is no registry
            help: mend `upstream.url` in the configuration
@@ -156,6 +157,7 @@ fn wrong_input_outweighs_an_upstream_that_is_away() {
     assert_snapshot!(text, @"
     ok     configuration  GATE/portcullis.yaml
     ok     certificate    GATE/certs/server.crt, until …
+    ok     signing keys   GATE/state/keys, made at the first start
     ok     policies       GATE/policies, 1 rule
     ok     users          GATE/users.yaml, 1 enabled
     error  upstream
@@ -169,6 +171,7 @@ fn wrong_input_outweighs_an_upstream_that_is_away() {
     assert_snapshot!(text, @r#"
     ok     configuration  GATE/portcullis.yaml
     ok     certificate    GATE/certs/server.crt, until …
+    ok     signing keys   GATE/state/keys, made at the first start
     error  policies
            error: a rule without a name
             --> policies/a.yaml:1:9
@@ -245,4 +248,25 @@ fn a_certificate_that_ended_is_wrong() {
     error: GATE/certs/server.crt ended on DAY
     help: put a new one in its place; no restart is needed
     ");
+}
+
+#[test]
+fn keys_are_checked_as_a_start_would_and_none_is_made() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder("upstream:\n  url: http://127.0.0.1:1\n");
+    let config = Config::load(&folder.path().join("portcullis.yaml")).unwrap();
+    let path = config.signing_keys.clone();
+    assert!(keys(&config, Timestamp::now()).is_ok());
+    assert!(!path.exists());
+    KeyFolder::open(&path, Timestamp::now()).unwrap();
+    let told = keys(&config, Timestamp::now()).unwrap();
+    assert!(told.contains("(EdDSA)"), "{told}");
+    for entry in fs::read_dir(&path).unwrap() {
+        let file = entry.unwrap().path();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let failure = keys(&config, Timestamp::now()).unwrap_err();
+        assert_eq!(failure.exit, Exit::Input);
+        assert!(failure.text(false).contains("chmod 600"), "{}", failure.text(false));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
 }

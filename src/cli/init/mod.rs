@@ -79,8 +79,7 @@ fn make(arguments: &Arguments) -> Result<Made, Failure> {
     make_file(&folder.join("users.yaml"), &users(&password)?, 0o600)?;
     let file = folder.join("portcullis.yaml");
     let config = Config::parse(&file, &configuration, |name| std::env::var(name).ok())?;
-    KeyFolder::open(&config.signing_keys, Timestamp::now())
-        .map_err(|error| Failure::impossible(&error))?;
+    KeyFolder::open(&config.signing_keys, Timestamp::now())?;
     // The configuration comes last: a folder with one is whole.
     make_file(&file, &configuration, 0o644)?;
     Ok(Made { config, password })

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::token::{KeyAlgorithm, KeyFolder, ListedKey};
+use crate::token::{InvalidToken, KeyAlgorithm, KeyFolder, ListedKey};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -1,5 +1,6 @@
 //! The configuration file: as written, then resolved into what the parts of the gate run on.
 
+mod federation;
 mod network;
 mod resolved;
 mod state;

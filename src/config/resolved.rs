@@ -8,11 +8,13 @@ use std::time::Duration;
 use document::{Located, Mistake, Problems};
 use oci::RepositoryName;
 
+use super::federation as federation_section;
 use super::network::Network;
 use super::state;
 use super::upstream as upstream_section;
 use super::written::Written;
 use crate::certificate;
+use crate::identity::federation;
 use crate::proxy::{Limits, Listen, Tls};
 use crate::public_url::PublicUrl;
 use crate::{store, token, upstream};
@@ -45,6 +47,8 @@ pub struct Config {
     pub state: store::Settings,
     /// How long tokens live.
     pub tokens: token::Settings,
+    /// The providers whose ID tokens are taken. Default none.
+    pub federation: Vec<federation::Settings>,
     /// How long the inventory remembers what it no longer sees. Default 24 h.
     pub inventory_linger: Duration,
     /// The audit trail. Default `audit.jsonl`.
@@ -86,6 +90,7 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
     let listen = listeners(written);
     let public_url = public_url(written, &listen, problems);
     let tls = tls(folder, written, &listen, problems);
+    let federation = federation_section::resolve(folder, &written.federation, problems);
     let upstream = upstream_section::resolve(folder, written.upstream.as_ref()?, problems);
     let tokens = token::Settings::default();
     Some(Config {
@@ -106,6 +111,7 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
             login_idle: written.login_idle.unwrap_or(tokens.login_idle),
             login_max: written.login_max.unwrap_or(tokens.login_max),
         },
+        federation,
         inventory_linger: written.linger.unwrap_or(Duration::from_secs(24 * 3600)),
         audit_file: beside(&written.audit_file, "audit.jsonl"),
         audit_rotate: written.audit_rotate.unwrap_or(100 << 20),

@@ -1,3 +1,4 @@
+mod federation;
 mod messages;
 
 use std::fs;
@@ -9,6 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::certificate::make_development;
+use crate::identity::federation::SubjectKind;
+use crate::jwks::JwksLocation;
 
 /// A folder with certificates, in which a configuration may stand.
 fn folder() -> TempDir {
@@ -55,6 +58,7 @@ fn the_upstream_alone_is_enough() {
     assert_eq!((config.audit_rotate, config.audit_keep), (100 << 20, 10));
     assert_eq!(config.limits.manifest_size, 4 << 20);
     assert!(config.mirrors.is_empty() && config.trusted_proxies.is_empty());
+    assert!(config.federation.is_empty());
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
 }
 
@@ -78,6 +82,17 @@ policies: /etc/policies
 users: other.yaml
 signing_keys: keys
 tokens: {access_ttl: 60s}
+federation:
+  - name: corporate
+    issuer: https://idp.example/all
+    audience: gate.example
+    jwks: https://idp.example/keys
+    ca: certs/ca.crt
+    require: {department: [build, test], level: 3}
+    kind: user
+    subject: '{preferred_username}'
+    groups: {staff: {claim: level, value: 3}, release: [{claim: a.b, value: [x, y]}]}
+    session: 2h
 inventory: {linger: 2d}
 audit: {file: log/audit, rotate: 1MB, keep: 0}
 limits:
@@ -121,6 +136,18 @@ fn every_key_is_heard() {
     assert_eq!(config.users, folder.path().join("other.yaml"));
     assert_eq!(config.signing_keys, folder.path().join("keys"));
     assert_eq!(config.tokens.access_ttl.as_secs(), 60);
+    let provider = &config.federation[0];
+    assert_eq!((provider.name.as_str(), provider.session.as_secs()), ("corporate", 7200));
+    assert_eq!(provider.issuer.as_str(), "https://idp.example/all");
+    assert_eq!(provider.audience, "gate.example");
+    assert!(matches!(&provider.jwks, JwksLocation::Url(url) if url.host() == "idp.example"));
+    assert_eq!(provider.ca, Some(folder.path().join("certs/ca.crt")));
+    assert_eq!(provider.subject.kind(), SubjectKind::User);
+    let required: Vec<_> =
+        provider.require.iter().map(|c| (c.claim.as_str(), c.values.join(" "))).collect();
+    assert_eq!(required, [("department", "build test".to_owned()), ("level", "3".to_owned())]);
+    let groups: Vec<_> = provider.groups.iter().map(|(name, c)| (name.as_str(), c.len())).collect();
+    assert_eq!(groups, [("staff", 1), ("release", 1)]);
     assert_eq!(config.inventory_linger.as_secs(), 2 * 86_400);
     assert_eq!(config.audit_file, folder.path().join("log/audit"));
     assert_eq!((config.audit_rotate, config.audit_keep), (1_000_000, 0));

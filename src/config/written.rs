@@ -9,6 +9,7 @@ use document::{Located, Mistake, Node, Problems, Section, Value};
 use oci::RepositoryName;
 use tracing_subscriber::EnvFilter;
 
+use super::federation;
 use super::network::Network;
 use super::resolved::LogFormat;
 use super::state::{self, State};
@@ -36,6 +37,7 @@ pub(super) struct Written {
     pub(super) max_ttl: Option<Duration>,
     pub(super) login_idle: Option<Duration>,
     pub(super) login_max: Option<Duration>,
+    pub(super) federation: Vec<federation::Provider>,
     pub(super) linger: Option<Duration>,
     pub(super) audit_file: Option<PathBuf>,
     pub(super) audit_rotate: Option<u64>,
@@ -89,6 +91,9 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
         written.login_idle = value(tokens.read("login_idle", problems, ttl));
         written.login_max = value(tokens.read("login_max", problems, ttl));
         tokens.finish(problems);
+    }
+    if let Some(node) = file.take("federation", problems) {
+        written.federation = federation::read(node, problems);
     }
     if let Some(mut inventory) = file.section("inventory", problems) {
         written.linger = value(inventory.read("linger", problems, duration));

@@ -7,6 +7,7 @@ mod challenge;
 mod credentials;
 mod failure;
 mod identity_token;
+pub mod federation;
 mod observe;
 pub mod password;
 mod password_login;

@@ -3,6 +3,7 @@
 mod access;
 mod claims;
 mod family;
+mod feed;
 mod grant;
 mod invalid;
 mod jwk;
@@ -21,6 +22,7 @@ pub(crate) mod written_bounds;
 
 pub use claims::Claims;
 pub use family::{Ended, Family, FamilyKind, InvalidTokenId, LastUse, NoRandomBytes, TokenId};
+pub use feed::{InvalidList, MAX_LIST, RevocationList, UnsignedList};
 pub use grant::{Grant, Kind};
 pub use invalid::InvalidToken;
 pub use key_files::{KeyAlgorithm, KeyState, UnknownAlgorithm};

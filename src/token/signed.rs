@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::feed::{self, MAX_LIST};
 use super::invalid::InvalidToken;
 use super::verifying::VerifyingKeys;
 
@@ -23,9 +24,21 @@ pub const ACCESS_TOKEN: &str = "at+jwt";
 pub enum Expected<'a> {
     /// A token of a gate: the header holds this `typ`, `alg` and `kid`, and nothing else.
     Typed(&'a str),
+    /// The list of revocations of a gate: with a header as those, and much longer.
+    Revocations,
     /// An ID token of an OIDC provider: the header needs `alg` and `kid`; `typ` is `JWT` if it is
     /// there, and what else providers write beside them, such as `x5t`, means nothing.
     IdToken,
+}
+
+impl Expected<'_> {
+    /// In bytes.
+    fn longest(self) -> usize {
+        match self {
+            Self::Typed(_) | Self::IdToken => MAX_TOKEN,
+            Self::Revocations => MAX_LIST,
+        }
+    }
 }
 
 /// Header parameters that want to change how a token is checked, or to bring the key that checks
@@ -36,7 +49,7 @@ const REFUSED: [&str; 8] = ["b64", "crit", "enc", "jku", "jwk", "x5c", "x5u", "z
 pub(super) struct Header {
     alg: String,
     pub(super) typ: Option<String>,
-    kid: String,
+    pub(super) kid: String,
 }
 
 /// The header of a token of a gate.
@@ -60,9 +73,10 @@ pub fn verify_signature<C: DeserializeOwned>(
     let header = header(token, expected)?;
     let right_type = match (expected, &header.typ) {
         (Expected::Typed(expected), Some(typ)) => typ == expected,
+        (Expected::Revocations, Some(typ)) => typ == feed::TYPE,
         (Expected::IdToken, Some(typ)) => typ.eq_ignore_ascii_case("JWT"),
         (Expected::IdToken, None) => true,
-        (Expected::Typed(_), None) => false,
+        (Expected::Typed(_) | Expected::Revocations, None) => false,
     };
     if !right_type {
         return Err(InvalidToken::Header);
@@ -93,7 +107,7 @@ fn named(alg: &str) -> Option<Algorithm> {
 
 /// The header of a token; its signature has not been looked at.
 pub(super) fn header(token: &str, expected: Expected<'_>) -> Result<Header, InvalidToken> {
-    if token.len() > MAX_TOKEN {
+    if token.len() > expected.longest() {
         return Err(InvalidToken::TooLong);
     }
     let mut parts = token.split('.');
@@ -104,7 +118,7 @@ pub(super) fn header(token: &str, expected: Expected<'_>) -> Result<Header, Inva
     };
     let bytes = URL_SAFE_NO_PAD.decode(header).map_err(|_| InvalidToken::Form)?;
     match expected {
-        Expected::Typed(_) => {
+        Expected::Typed(_) | Expected::Revocations => {
             let Strict { alg, typ, kid } = read(&bytes)?;
             Ok(Header { alg, typ: Some(typ), kid })
         }

@@ -3,4 +3,5 @@
 pub mod management;
 mod oauth;
 mod parameters;
+pub mod revocations;
 pub mod token;

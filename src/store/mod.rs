@@ -224,4 +224,6 @@ fn failed(
 }
 
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ pub mod federation;
 mod observe;
 pub mod password;
 mod password_login;
+pub mod peers;
 mod principal;
 mod recent;
 mod throttle;

@@ -1,6 +1,5 @@
 //! `/.well-known/revocations`: what this gate has revoked, for the gates that trust it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +11,23 @@ use axum::routing::get;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use jiff::Timestamp;
+use policy::Subject;
 use tokio::sync::Mutex;
 
 use crate::log::Causes;
 use crate::public_url::PublicUrl;
-use crate::state::State;
-use crate::store::{FamilyQuery, Revoked, Sequence, Store, StoreError};
+use crate::state::{Revocations, State};
+use crate::store::{FamilyQuery, Revoked, Store, StoreError};
 use crate::token::{Grant, KeyRing, RevocationList, TokenId, UnsignedList};
 
-/// Whether a grant would still be given: its subject is there, is not disabled, and has the groups
-/// that the grant names.
-pub type Stands = Box<dyn Fn(&Grant) -> bool + Send + Sync>;
+/// What is known of subjects at this moment.
+pub struct Subjects {
+    /// Those that may do nothing, though they are known.
+    pub disabled: Box<dyn Fn() -> Vec<Subject> + Send + Sync>,
+    /// Whether a grant would still be given: its subject is there, and has the groups that the grant
+    /// names.
+    pub stands: Box<dyn Fn(&Grant) -> bool + Send + Sync>,
+}
 
 /// The keys that sign at this moment.
 pub type Keys = Box<dyn Fn() -> Arc<KeyRing> + Send + Sync>;
@@ -35,24 +40,17 @@ pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 const KEPT: Duration = Duration::from_secs(1);
 
 /// How many families are asked for at once.
-const PAGE: u32 = 1000;
+const PAGE: u32 = 200;
 
 /// Makes the list of revocations when somebody asks and the last one is not of this moment.
 pub struct Feed {
     state: Arc<State>,
     issuer: PublicUrl,
     keys: Keys,
-    stands: Stands,
+    subjects: Subjects,
     now: Now,
     /// Locked while a list is made, so that it is made once for all who ask meanwhile.
-    made: Mutex<Made>,
-}
-
-#[derive(Default)]
-struct Made {
-    list: Option<(Timestamp, Bytes)>,
-    /// Whether what is revoked concerns others; that never changes, and asking costs a look-up.
-    concerns_others: HashMap<TokenId, bool>,
+    made: Mutex<Option<(Timestamp, Bytes)>>,
 }
 
 /// Why there is no list.
@@ -65,60 +63,49 @@ enum Failed {
 }
 
 impl Feed {
-    /// Takes the state, the name and the keys of the gate, who still stands, and the time.
+    /// Takes the state, the name and the keys of the gate, its subjects, and the time.
     #[must_use]
     pub fn new(state: Arc<State>, issuer: PublicUrl, keys: Keys, stands: Stands, now: Now) -> Self {
-        Self { state, issuer, keys, stands, now, made: Mutex::default() }
+        Self { state, issuer, keys, subjects, now, made: Mutex::default() }
     }
 
     async fn list(&self) -> Result<Bytes, Failed> {
         let mut made = self.made.lock().await;
         let now = (self.now)();
-        if let Some((at, list)) = &made.list
+        if let Some((at, list)) = &*made
             && is_just_before(*at, now)
         {
             return Ok(list.clone());
         }
-        made.list = None;
+        *made = None;
         // The families come first: one that is revoked meanwhile is found afterwards. What memory
         // holds may lag behind what another replica has told already, so it is brought up to date.
         let outstanding = self.state.ask(move |store| outstanding(store, now)).await?;
         self.state.look().await?;
-        let gone = outstanding.into_iter().filter(|(_, grant)| !(self.stands)(grant));
-        let (revoked, sequence) = self.revoked(&mut made.concerns_others).await?;
+        let gone = outstanding.into_iter().filter(|(_, grant)| !(self.subjects.stands)(grant));
         let gone = gone.map(|(id, _)| id);
+        let (mut revoked, sequence) = self
+            .state
+            .revocations(|revocations, sequence| (all(revocations).collect::<Vec<_>>(), sequence));
+        let disabled = (self.subjects.disabled)().into_iter();
+        revoked.extend(disabled.map(|subject| Revoked::Subject(subject, now)));
         let list = RevocationList::new(&self.issuer, revoked, gone, sequence, now);
         let list = Bytes::from(list.sign(&(self.keys)())?);
-        made.list = Some((now, list.clone()));
+        *made = Some((now, list.clone()));
         Ok(list)
     }
+}
 
-    /// All that is revoked and concerns others, and the number of the change up to which that is
-    /// known.
-    async fn revoked(
-        &self,
-        concerns_others: &mut HashMap<TokenId, bool>,
-    ) -> Result<(Vec<Revoked>, Sequence), StoreError> {
-        let (ids, mut revoked, sequence) = self.state.revocations(|revocations, sequence| {
-            let ids: HashMap<_, _> =
-                revocations.ids().map(|(id, until)| (id.clone(), until)).collect();
-            let subjects = revocations.subjects().filter_map(|(subject, second)| {
-                Some(Revoked::Subject(subject.clone(), Timestamp::from_second(second).ok()?))
-            });
-            let everything = revocations.everything().into_iter().filter_map(|second| {
-                Some(Revoked::Everything(Timestamp::from_second(second).ok()?))
-            });
-            (ids, subjects.chain(everything).collect::<Vec<_>>(), sequence)
-        });
-        concerns_others.retain(|id, _| ids.contains_key(id));
-        let new: Vec<_> =
-            ids.keys().filter(|id| !concerns_others.contains_key(id)).cloned().collect();
-        let new = self.state.ask(move |store| concerning_others(store, new)).await?;
-        concerns_others.extend(new);
-        let ids = ids.into_iter().filter(|(id, _)| concerns_others.get(id) != Some(&false));
-        revoked.extend(ids.map(|(id, until)| Revoked::Id { id, until }));
-        Ok((revoked, sequence))
-    }
+/// Everything that is revoked. Whatever has a name here may have been exchanged for a token for
+/// another gate, which belongs to the same family.
+fn all(revocations: &Revocations) -> impl Iterator<Item = Revoked> {
+    let ids = revocations.ids().map(|(id, until)| Revoked::Id { id: id.clone(), until });
+    let time = |second| Timestamp::from_second(second).ok();
+    let subjects = revocations.subjects().filter_map(move |(subject, second)| {
+        Some(Revoked::Subject(subject.clone(), time(second)?))
+    });
+    let everything = revocations.everything().and_then(time).map(Revoked::Everything);
+    ids.chain(subjects).chain(everything)
 }
 
 /// A clock that was set back must not keep an old list alive.
@@ -147,20 +134,6 @@ async fn outstanding(
             return Ok(outstanding);
         }
     }
-}
-
-/// Which of these are of families for others, or access tokens of their own. What has a row and is
-/// for this gate alone is nothing to others.
-async fn concerning_others(
-    store: Arc<dyn Store>,
-    ids: Vec<TokenId>,
-) -> Result<Vec<(TokenId, bool)>, StoreError> {
-    let mut concerning = Vec::with_capacity(ids.len());
-    for id in ids {
-        let family = store.family(&id).await?;
-        concerning.push((id, family.is_none_or(|family| family.audience.is_some())));
-    }
-    Ok(concerning)
 }
 
 /// `/.well-known/revocations`, for everybody.

@@ -224,6 +224,4 @@ fn failed(
 }
 
 #[cfg(test)]
-pub(crate) mod sample;
-#[cfg(test)]
 mod tests;

@@ -4,13 +4,13 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
-use policy::Subject;
-use tokio::runtime::Handle;
+use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::*;
 use crate::clock::Clock;
-use crate::store::sample::SampleStore;
+use crate::state::sample;
+use crate::store::{Revocation, Sequence};
 use crate::token::{Family, FamilyKind, Kind};
 
 const START: i64 = 1_800_000_000;
@@ -28,32 +28,45 @@ fn user(name: &str) -> Subject {
 }
 
 struct Scene {
-    store: Arc<SampleStore>,
+    state: Arc<State>,
     ring: Arc<KeyRing>,
     alice_is_gone: Arc<AtomicBool>,
+    bob_is_disabled: Arc<AtomicBool>,
     now: Arc<AtomicI64>,
     router: Router,
+    _folder: Option<TempDir>,
 }
 
-async fn scene() -> Scene {
-    let store = Arc::new(SampleStore::default());
+fn scene() -> Scene {
+    let (state, folder) = sample::kept(Arc::new(Clock::start()));
+    with(state, Some(folder))
+}
+
+fn with(state: Arc<State>, folder: Option<TempDir>) -> Scene {
     let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
     let ring = Arc::new(KeyRing::new(der.as_ref(), []).unwrap());
     let alice_is_gone = Arc::new(AtomicBool::new(false));
+    let bob_is_disabled = Arc::new(AtomicBool::new(false));
     let now = Arc::new(AtomicI64::new(0));
-    let clock = Arc::new(Clock::start());
-    let long = Duration::from_secs(300);
-    let state =
-        State::start(Arc::clone(&store) as _, Handle::current(), clock, long).await.unwrap();
-    let (keys, gone, time) = (Arc::clone(&ring), Arc::clone(&alice_is_gone), Arc::clone(&now));
+    let (keys, time) = (Arc::clone(&ring), Arc::clone(&now));
+    let (gone, disabled) = (Arc::clone(&alice_is_gone), Arc::clone(&bob_is_disabled));
+    let subjects = Subjects {
+        disabled: Box::new(move || {
+            disabled.load(Ordering::Relaxed).then(|| user("bob")).into_iter().collect()
+        }),
+        stands: Box::new(move |grant| {
+            grant.subject != user("alice") || !gone.load(Ordering::Relaxed)
+        }),
+    };
     let feed = Feed::new(
-        state,
+        Arc::clone(&state),
         issuer(),
         Box::new(move || Arc::clone(&keys)),
-        Box::new(move |grant| grant.subject != user("alice") || !gone.load(Ordering::Relaxed)),
+        subjects,
         Box::new(move || at(time.load(Ordering::Relaxed))),
     );
-    Scene { store, ring, alice_is_gone, now, router: router(Arc::new(feed)) }
+    let router = router(Arc::new(feed));
+    Scene { state, ring, alice_is_gone, bob_is_disabled, now, router, _folder: folder }
 }
 
 impl Scene {
@@ -77,8 +90,8 @@ impl Scene {
         self.now.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    fn revoke(&self, revoked: Revoked) {
-        self.store.revoked.lock().unwrap().push(revoked);
+    async fn revoke(&self, what: Revocation) {
+        self.state.revoke(what, at(0)).await.unwrap();
     }
 
     async fn family(&self, name: &str, audience: Option<&str>) -> TokenId {
@@ -98,7 +111,7 @@ impl Scene {
             last_use: None,
             revoked_at: None,
         };
-        self.store.add_family(&family, None).await.unwrap();
+        self.state.ask(|store| async move { store.add_family(&family, None).await }).await.unwrap();
         id
     }
 }
@@ -109,7 +122,7 @@ fn revokes(list: &RevocationList, id: &TokenId) -> bool {
 
 #[tokio::test]
 async fn the_list_comes_as_a_jwt_that_may_be_kept_for_five_seconds() {
-    let scene = scene().await;
+    let scene = scene();
     let (status, headers, _) = scene.ask().await;
     assert_eq!(status, 200);
     assert_eq!(headers["content-type"], "application/jwt");
@@ -118,50 +131,41 @@ async fn the_list_comes_as_a_jwt_that_may_be_kept_for_five_seconds() {
 }
 
 #[tokio::test]
-async fn what_is_revoked_is_in_the_next_list_if_it_concerns_others() {
-    let scene = scene().await;
-    let for_others = scene.family("bob", Some("us.example")).await;
-    let for_us = scene.family("bob", None).await;
+async fn what_is_revoked_is_in_the_next_list() {
+    let scene = scene();
+    let family = scene.family("bob", Some("us.example")).await;
     let token = TokenId::random().unwrap();
     let list = scene.list().await;
-    for id in [&for_others, &for_us, &token] {
+    for id in [&family, &token] {
         assert!(!revokes(&list, id));
-        scene.revoke(Revoked::Id { id: id.clone(), until: at(3600) });
+        scene.revoke(Revocation::Id { id: id.clone(), until: at(3600) }).await;
     }
-    scene.revoke(Revoked::Subject(user("carol"), at(-5)));
+    scene.revoke(Revocation::Subject(user("carol"), at(-5))).await;
+    scene.revoke(Revocation::Everything(at(-100))).await;
     scene.later(1);
-    let list = scene.list().await;
-    assert_eq!(list.sequence(), Sequence(4));
-    assert!(revokes(&list, &for_others) && revokes(&list, &token));
-    assert!(!revokes(&list, &for_us), "others have no token of that family");
-    assert!(list.revokes("user:carol", at(-5), []) && !list.revokes("user:carol", at(-4), []));
-
-    // What was read once is not read again, and not forgotten either.
-    scene.revoke(Revoked::Everything(at(-100)));
-    scene.later(1);
-    let list = scene.list().await;
-    assert!(revokes(&list, &for_others) && list.revokes("user:carol", at(-5), []));
-    assert!(list.revokes("user:nobody", at(-100), []));
-    scene.later(3600 + 600);
-    assert!(!revokes(&scene.list().await, &for_others), "it has ended by itself");
+    let next = scene.list().await;
+    assert!(next.sequence() > list.sequence());
+    assert!(revokes(&next, &family) && revokes(&next, &token));
+    assert!(next.revokes("user:carol", at(-5), []) && !next.revokes("user:carol", at(-4), []));
+    assert!(next.revokes("user:nobody", at(-100), []));
+    assert!(!next.revokes("user:nobody", at(-99), []));
 }
 
 #[tokio::test]
 async fn the_families_of_who_is_gone_are_in_the_list_though_nobody_revoked_them() {
-    let scene = scene().await;
+    let scene = scene();
     let mut alices = Vec::new();
     for _ in 0..=PAGE {
         alices.push(scene.family("alice", Some("us.example")).await);
     }
     let bobs = scene.family("bob", Some("us.example")).await;
-    let local = scene.family("alice", None).await;
     let list = scene.list().await;
     assert!(!alices.iter().any(|id| revokes(&list, id)));
     scene.alice_is_gone.store(true, Ordering::Relaxed);
     scene.later(1);
     let list = scene.list().await;
     assert!(alices.iter().all(|id| revokes(&list, id)), "also beyond the first page");
-    assert!(!revokes(&list, &bobs) && !revokes(&list, &local));
+    assert!(!revokes(&list, &bobs));
     // Who is back has their tokens back: nothing was revoked.
     scene.alice_is_gone.store(false, Ordering::Relaxed);
     scene.later(1);
@@ -169,34 +173,41 @@ async fn the_families_of_who_is_gone_are_in_the_list_though_nobody_revoked_them(
 }
 
 #[tokio::test]
+async fn everything_of_who_is_disabled_is_in_the_list_until_they_are_not() {
+    let scene = scene();
+    let told = |list: &RevocationList| list.revokes("user:bob", at(0), []);
+    assert!(!told(&scene.list().await));
+    scene.bob_is_disabled.store(true, Ordering::Relaxed);
+    scene.later(1);
+    let list = scene.list().await;
+    assert!(told(&list) && !list.revokes("user:alice", at(0), []));
+    scene.bob_is_disabled.store(false, Ordering::Relaxed);
+    scene.later(1);
+    assert!(!told(&scene.list().await));
+}
+
+#[tokio::test]
 async fn one_list_serves_all_who_ask_within_a_second() {
-    let scene = scene().await;
+    let scene = scene();
     let (_, _, first) = scene.ask().await;
-    let asked = scene.store.asked.load(Ordering::Relaxed);
-    scene.revoke(Revoked::Everything(at(0)));
+    scene.revoke(Revocation::Everything(at(0))).await;
     assert_eq!(scene.ask().await.2, first);
-    assert_eq!(scene.store.asked.load(Ordering::Relaxed), asked);
-    // Neither does a clock that is set back keep it alive.
+    // A clock that is set back does not keep it alive.
     scene.later(-10);
     assert_ne!(scene.ask().await.2, first);
 }
 
 #[tokio::test]
-async fn without_the_state_there_is_no_list_and_nothing_is_lost_by_that() {
-    let scene = scene().await;
-    let id = scene.family("bob", Some("us.example")).await;
-    scene.revoke(Revoked::Id { id: id.clone(), until: at(3600) });
-    scene.store.away.store(true, Ordering::Relaxed);
+async fn without_the_state_there_is_no_list() {
+    let scene = with(sample::absent(), None);
     let (status, headers, body) = scene.ask().await;
     assert_eq!((status, headers["cache-control"].to_str().unwrap()), (503, "no-store"));
-    assert!(!body.contains("sample"), "{body}");
-    scene.store.away.store(false, Ordering::Relaxed);
-    assert!(revokes(&scene.list().await, &id));
+    assert!(!body.contains("absent"), "{body}");
 }
 
 #[tokio::test]
 async fn the_list_is_read_and_nothing_else() {
-    let scene = scene().await;
+    let scene = scene();
     let request =
         Request::post("/.well-known/revocations").body(axum::body::Body::empty()).unwrap();
     let response = scene.router.clone().oneshot(request).await.unwrap();

@@ -4,6 +4,7 @@ mod federation;
 mod network;
 mod resolved;
 mod state;
+mod trust;
 mod units;
 mod upstream;
 mod variables;

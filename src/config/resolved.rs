@@ -11,10 +11,12 @@ use oci::RepositoryName;
 use super::federation as federation_section;
 use super::network::Network;
 use super::state;
+use super::trust;
 use super::upstream as upstream_section;
 use super::written::Written;
 use crate::certificate;
 use crate::identity::federation;
+use crate::identity::peers;
 use crate::proxy::{Limits, Listen, Tls};
 use crate::public_url::PublicUrl;
 use crate::{store, token, upstream};
@@ -49,6 +51,8 @@ pub struct Config {
     pub tokens: token::Settings,
     /// The providers whose ID tokens are taken. Default none.
     pub federation: Vec<federation::Settings>,
+    /// The gates whose tokens are accepted.
+    pub trust: Vec<peers::Settings>,
     /// How long the inventory remembers what it no longer sees. Default 24 h.
     pub inventory_linger: Duration,
     /// The audit trail. Default `audit.jsonl`.
@@ -92,6 +96,7 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
     let tls = tls(folder, written, &listen, problems);
     let federation = federation_section::resolve(folder, &written.federation, problems);
     let upstream = upstream_section::resolve(folder, written.upstream.as_ref()?, problems);
+    let trust = trust::resolve(folder, &written.trust, public_url.as_ref(), problems);
     let tokens = token::Settings::default();
     Some(Config {
         file: file.to_owned(),
@@ -112,6 +117,7 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
             login_max: written.login_max.unwrap_or(tokens.login_max),
         },
         federation,
+        trust,
         inventory_linger: written.linger.unwrap_or(Duration::from_secs(24 * 3600)),
         audit_file: beside(&written.audit_file, "audit.jsonl"),
         audit_rotate: written.audit_rotate.unwrap_or(100 << 20),

@@ -1,5 +1,6 @@
 mod federation;
 mod messages;
+mod trust;
 
 use std::fs;
 

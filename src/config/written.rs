@@ -13,6 +13,7 @@ use super::federation;
 use super::network::Network;
 use super::resolved::LogFormat;
 use super::state::{self, State};
+use super::trust;
 use super::units::{duration, number, size};
 use super::upstream::{self, Upstream};
 use crate::proxy::{Limits, Listen};
@@ -38,6 +39,7 @@ pub(super) struct Written {
     pub(super) login_idle: Option<Duration>,
     pub(super) login_max: Option<Duration>,
     pub(super) federation: Vec<federation::Provider>,
+    pub(super) trust: Vec<trust::Peer>,
     pub(super) linger: Option<Duration>,
     pub(super) audit_file: Option<PathBuf>,
     pub(super) audit_rotate: Option<u64>,
@@ -94,6 +96,9 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
     }
     if let Some(node) = file.take("federation", problems) {
         written.federation = federation::read(node, problems);
+    }
+    if let Some(node) = file.take("trust", problems) {
+        written.trust = trust::read(node, problems);
     }
     if let Some(mut inventory) = file.section("inventory", problems) {
         written.linger = value(inventory.read("linger", problems, duration));

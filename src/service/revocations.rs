@@ -65,7 +65,13 @@ enum Failed {
 impl Feed {
     /// Takes the state, the name and the keys of the gate, its subjects, and the time.
     #[must_use]
-    pub fn new(state: Arc<State>, issuer: PublicUrl, keys: Keys, stands: Stands, now: Now) -> Self {
+    pub fn new(
+        state: Arc<State>,
+        issuer: PublicUrl,
+        keys: Keys,
+        subjects: Subjects,
+        now: Now,
+    ) -> Self {
         Self { state, issuer, keys, subjects, now, made: Mutex::default() }
     }
 

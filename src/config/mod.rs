@@ -18,6 +18,7 @@ use document::{Diagnostics, Kind, Mistake, Problems, SourceFile};
 
 pub use network::{InvalidNetwork, Network};
 pub use resolved::{Config, LogFormat};
+pub(crate) use units::duration;
 
 use crate::files;
 

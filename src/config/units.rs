@@ -8,7 +8,7 @@ use document::Mistake;
 const MAX_SECONDS: u64 = 3650 * 86_400;
 
 /// Reads `30s`, `5m`, `24h` or `90d`.
-pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
+pub(crate) fn duration(text: &str) -> Result<Duration, Mistake> {
     let no_duration = || {
         Mistake::new("not a duration").help("write a whole number and s, m, h or d, such as `30s`")
     };

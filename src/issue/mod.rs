@@ -2,8 +2,16 @@
 //! command line have in common.
 
 mod access;
+mod create;
+mod list;
 mod login;
+mod maker;
+pub mod new_token;
 mod refresh;
+mod refused;
+mod renew;
+mod revoke;
+mod service_name;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,8 +20,14 @@ use jiff::Timestamp;
 use policy::Policy;
 
 pub use access::{Issued, Wanted};
+pub use create::Made;
+pub use list::{Cursor, InvalidCursor, Listing, Page, Whose};
 pub use login::LoginError;
+pub use maker::Maker;
 pub use refresh::Refreshed;
+pub use refused::Refused;
+pub use revoke::Ending;
+pub use service_name::{InvalidServiceName, ServiceName};
 
 use crate::identity::Authenticator;
 use crate::state::State;

@@ -36,5 +36,5 @@ pub use scope::{Scopes, TooManyScopes};
 pub use settings::Settings;
 pub use signed::{ACCESS_TOKEN, Expected, MAX_TOKEN, verify_signature};
 pub use verify::{LEEWAY, verify, verify_from};
-pub(crate) use verify::{in_time, looks_like_one, verify_expired};
+pub(crate) use verify::{in_time, looks_like_one, made_here, verify_expired};
 pub use verifying::{BadJwks, MAX_JWKS, MAX_JWKS_KEYS, VerifyingKeys};

@@ -63,6 +63,18 @@ pub(crate) fn verify_expired(
     Ok(claims)
 }
 
+/// What a token of this gate says, whatever service it is for and whenever it holds.
+///
+/// # Errors
+/// Says which check failed.
+pub(crate) fn made_here(
+    token: &str,
+    keys: &KeyRing,
+    issuer: &PublicUrl,
+) -> Result<Claims, InvalidToken> {
+    made_by(token, keys.verifying(), issuer.as_str())
+}
+
 /// Everything about a token but its time.
 fn authentic(
     token: &str,
@@ -70,12 +82,17 @@ fn authentic(
     issuer: &str,
     audience: &str,
 ) -> Result<Claims, InvalidToken> {
+    let claims = made_by(token, keys, issuer)?;
+    if claims.aud != audience {
+        return Err(InvalidToken::Audience);
+    }
+    Ok(claims)
+}
+
+fn made_by(token: &str, keys: &VerifyingKeys, issuer: &str) -> Result<Claims, InvalidToken> {
     let claims: Claims = verify_signature(token, keys, Expected::Typed(ACCESS_TOKEN))?;
     if claims.iss != issuer {
         return Err(InvalidToken::Issuer);
-    }
-    if claims.aud != audience {
-        return Err(InvalidToken::Audience);
     }
     if claims.grant().is_none() || claims.exp <= claims.iat || claims.auth_time > claims.iat {
         return Err(InvalidToken::Claims);

@@ -27,6 +27,12 @@ impl Mistake {
         &self.message
     }
 
+    /// The remedy, where there is one.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
     /// A mistake without a remedy of its own. The message is lower case, without a full stop.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), label: String::new(), also: Vec::new(), help: None }

@@ -1,0 +1,160 @@
+//! Ending tokens before their time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use policy::Subject;
+
+use super::Issue;
+use super::list::missing;
+use super::maker::Maker;
+use super::refused::Refused;
+use crate::secret::Secret;
+use crate::store::Revocation;
+use crate::token::{Family, LEEWAY, RefreshToken, TokenId, made_here};
+
+/// What was revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// How many tokens that held ended with it, each with all that descend from it counted.
+    pub count: u64,
+    /// The name of the token, if it was one.
+    pub id: Option<TokenId>,
+    /// Whose it was or they were; none: not known, or everybody's.
+    pub subject: Option<Subject>,
+}
+
+impl Issue {
+    /// Revokes a token by its name: a family with all that descend from it, or one access token.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub async fn revoke_id(
+        &self,
+        maker: &Maker,
+        id: &TokenId,
+        now: Timestamp,
+    ) -> Result<Ending, Refused> {
+        let wanted = id.clone();
+        let family = self.state.ask(|store| async move { store.family(&wanted).await }).await?;
+        may_end(maker, id, family.as_ref())?;
+        // A name that is not kept is that of a single access token.
+        let until = family.as_ref().map_or_else(|| self.last_end(now), |family| family.ends_at);
+        let count = self.state.revoke(Revocation::Id { id: id.clone(), until }, now).await?;
+        let subject = family.map(|family| family.grant.subject);
+        Ok(Ending { count, id: Some(id.clone()), subject })
+    }
+
+    /// Revokes the token that is shown, which whoever has it may do. None: it is no token that this
+    /// gate made, or one whose time is over.
+    ///
+    /// # Errors
+    /// The text has the form of no token, or the state does not do it.
+    pub async fn revoke_value(
+        &self,
+        value: &Secret,
+        now: Timestamp,
+    ) -> Result<Option<Ending>, Refused> {
+        if let Some(token) = RefreshToken::parse(value.expose()) {
+            let hash = token.hash();
+            let family = self.state.ask(move |store| async move { store.family_of(hash).await });
+            let Some(Family { id, ends_at: until, grant, .. }) = family.await? else {
+                return Ok(None);
+            };
+            let count = self.state.revoke(Revocation::Id { id: id.clone(), until }, now).await?;
+            return Ok(Some(Ending { count, id: Some(id), subject: Some(grant.subject) }));
+        }
+        if !crate::token::looks_like_one(value.expose()) {
+            return Err(Refused::wrong("`value` has to be a refresh token or an access token"));
+        }
+        let (keys, issuer) = (self.authenticator.keys(), self.authenticator.issuer());
+        let Ok(claims) = made_here(value.expose(), keys, issuer) else { return Ok(None) };
+        let end = claims.expires().map(|end| end.saturating_add(leeway()).unwrap_or(end));
+        let Some(until) = end.filter(|end| *end > now) else { return Ok(None) };
+        let (id, wanted) = (claims.jti.clone(), claims.jti.clone());
+        let kept = self.state.ask(|store| async move { store.family(&wanted).await }).await?;
+        let count = self.state.revoke(Revocation::Id { id: id.clone(), until }, now).await?;
+        // A token without a family of its name is not among those that the state counts.
+        let count = if kept.is_some() { count } else { 1 };
+        let subject = claims.grant().map(|grant| grant.subject);
+        Ok(Some(Ending { count, id: Some(id), subject }))
+    }
+
+    /// Revokes everything of a subject that began at `before` or earlier.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub async fn revoke_subject(
+        &self,
+        maker: &Maker,
+        subject: Subject,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<Ending, Refused> {
+        let own = maker.subject() == Some(&subject) && !maker.is_narrowed();
+        if !own && !maker.is_administrator() {
+            let text = format!("only an administrator revokes all tokens of {subject}");
+            return Err(Refused::Denied(text));
+        }
+        past(before, now)?;
+        let count = self.state.revoke(Revocation::Subject(subject.clone(), before), now).await?;
+        Ok(Ending { count, id: None, subject: Some(subject) })
+    }
+
+    /// Revokes everything that began at `before` or earlier.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub async fn revoke_everything(
+        &self,
+        maker: &Maker,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<Ending, Refused> {
+        if !maker.is_administrator() {
+            return Err(Refused::denied("only an administrator revokes all tokens"));
+        }
+        past(before, now)?;
+        let count = self.state.revoke(Revocation::Everything(before), now).await?;
+        Ok(Ending { count, id: None, subject: None })
+    }
+
+    /// When every access token that was made before now has ended.
+    fn last_end(&self, now: Timestamp) -> Timestamp {
+        let longest = self.settings.max_ttl.max(self.settings.access_ttl);
+        now.saturating_add(longest.saturating_add(leeway())).unwrap_or(Timestamp::MAX)
+    }
+}
+
+fn leeway() -> Duration {
+    Duration::from_secs(LEEWAY.unsigned_abs())
+}
+
+/// A time to come would end tokens that nobody has made yet.
+fn past(before: Timestamp, now: Timestamp) -> Result<(), Refused> {
+    if before > now {
+        return Err(Refused::wrong("`before` has to be a time that has passed"));
+    }
+    Ok(())
+}
+
+/// Administrators end every token, others their own. A credential that was cut down ends nothing but
+/// itself, so that a stolen one does not end what its holder's work depends on.
+fn may_end(maker: &Maker, id: &TokenId, family: Option<&Family>) -> Result<(), Refused> {
+    if maker.is_administrator() {
+        return Ok(());
+    }
+    let known = maker.credential();
+    let itself = known.is_some_and(|known| {
+        known.family.as_ref() == Some(id)
+            || known.principal.token_id.as_deref() == Some(id.as_str())
+    });
+    let own = family.is_some_and(|family| Some(&family.grant.subject) == maker.subject());
+    match (itself, own, maker.is_narrowed()) {
+        (true, _, _) | (false, true, false) => Ok(()),
+        (false, true, true) => Err(Refused::denied(
+            "a token that was cut down to some groups, images or actions revokes only itself",
+        )),
+        (false, false, _) => Err(missing(id)),
+    }
+}

@@ -1,0 +1,123 @@
+//! `/api/v1`: what people and programs ask of the gate itself, as JSON.
+//!
+//! The same routes are reached over the gate's listeners, with a credential as on `/v2/`, and over
+//! the admin socket and by the command line without one, as [`LocalAdministrator`].
+
+mod input;
+mod openapi;
+mod problem;
+mod refresh;
+mod requester;
+mod revoke;
+mod services;
+mod tokens;
+mod users;
+mod whoami;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, delete, get, post};
+use http::header::{ALLOW, CACHE_CONTROL};
+use http::{HeaderValue, StatusCode};
+use jiff::Timestamp;
+use policy::Policy;
+
+use crate::audit::Audit;
+use crate::identity::users::Users;
+use crate::issue::Issue;
+use crate::metrics::Metrics;
+
+use problem::{Denial, Problem};
+pub use requester::LocalAdministrator;
+
+/// Answers are for whoever asked, and of this moment.
+const NOT_STORED: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Where the routes are.
+const PREFIX: &str = "/api/v1";
+
+/// Everything that the API needs.
+pub struct Api {
+    /// What is done with tokens, and with what: who asks, what is kept, the policy, the clock.
+    pub issue: Arc<Issue>,
+    /// Who can log in with a password.
+    pub users: Arc<ArcSwap<Users>>,
+    /// What was done.
+    pub audit: Arc<Audit>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Api {
+    fn now(&self) -> Timestamp {
+        (self.issue.now)()
+    }
+
+    /// The policy in force.
+    fn policy(&self) -> Arc<Policy> {
+        (self.issue.policy)()
+    }
+}
+
+/// The routes, below `/api/v1`. Each request needs a [`LocalAdministrator`] or a
+/// [`crate::identity::ClientAddress`] among its extensions.
+pub fn router(api: Arc<Api>) -> Router {
+    let mut without_query = Router::new();
+    for (path, methods) in routes() {
+        without_query = without_query.route(path, methods);
+    }
+    let routes = without_query
+        .layer(from_fn(input::no_query))
+        .route(TOKENS, get(tokens::list))
+        .fallback(async || Problem::no_route())
+        .layer(from_fn_with_state(Arc::clone(&api), whole))
+        .with_state(api);
+    // Nested routes take `/api/v1`, and not this.
+    Router::new().nest(PREFIX, routes).route("/api/v1/", any(async || Problem::no_route()))
+}
+
+const TOKENS: &str = "/tokens";
+
+/// All but the list, which takes a query.
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 8] {
+    [
+        (TOKENS, post(tokens::create)),
+        ("/tokens/{id}", delete(revoke::delete).get(tokens::show)),
+        ("/tokens/revoke", post(revoke::revoke)),
+        ("/refresh", post(refresh::refresh)),
+        ("/services", get(services::list).post(services::add).patch(services::change)),
+        ("/users", get(users::list)),
+        ("/whoami", get(whoami::show)),
+        ("/openapi.json", get(openapi::show)),
+    ]
+}
+
+/// Carries a request out to its end, also if the client goes away in the middle, so that nothing is
+/// done without its record; and sees to what all answers have in common.
+async fn whole(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let mut response = match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a request to the API was not answered");
+            Problem::internal().into_response()
+        }
+    };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response = Problem::method(response.headers().get(ALLOW).cloned()).into_response();
+    }
+    if let Some(Denial(record)) = response.extensions_mut().remove()
+        && let Err(unwritten) = api.audit.flush(record).await
+    {
+        response = Problem::from(unwritten).into_response();
+    }
+    response.headers_mut().insert(CACHE_CONTROL, NOT_STORED);
+    response
+}
+
+#[cfg(test)]
+mod tests;

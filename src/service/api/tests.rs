@@ -1,0 +1,4 @@
+mod authority;
+mod form;
+mod lifecycle;
+mod scene;

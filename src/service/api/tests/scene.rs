@@ -1,0 +1,241 @@
+//! An API on a state of its own, and short ways to ask it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use axum::Router;
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use jiff::Timestamp;
+use policy::{Policy, SourceFile};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+use tower::ServiceExt as _;
+
+use super::super::*;
+use crate::audit;
+use crate::clock::Clock;
+use crate::identity::users::Users;
+use crate::identity::{Access, Authenticator, ClientAddress, Observer};
+use crate::public_url::PublicUrl;
+use crate::state;
+use crate::store::{self, StoreUrl};
+use crate::token::{Grant, KeyRing, Kind, Order, Settings, Succession, mint};
+
+const POLICY: &str = r#"
+administrators: ["user:root", "group:admins"]
+groups:
+  staff: ["user:alice", "user:bob"]
+  ci: ["service:ci/build"]
+  admins: external
+rules:
+  - {name: reads, subjects: ["group:staff", "group:admins", "group:ci"], images: ["**"], allow: [pull]}
+"#;
+
+pub(super) const PASSWORD: &str = "s3cret";
+
+pub(super) struct Scene {
+    router: Router,
+    pub(super) issue: Arc<Issue>,
+    users: Arc<ArcSwap<Users>>,
+    keys: Arc<KeyRing>,
+    second: Arc<AtomicI64>,
+    audit: Arc<Audit>,
+    folder: TempDir,
+}
+
+/// Who asks, and with what.
+#[derive(Clone)]
+pub(super) enum As<'a> {
+    Nobody,
+    Local,
+    /// With the password that all users have.
+    User(&'a str),
+    Basic(&'a str, &'a str),
+    Token(&'a str),
+}
+
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+}
+
+fn users(disabled: &str) -> Users {
+    let cheap = Params::new(8, 1, 1, None).unwrap();
+    let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap)
+        .hash_password(PASSWORD.as_bytes())
+        .unwrap();
+    let names = [("alice", "ops"), ("bob", ""), ("chief", "admins"), ("gone", ""), ("root", "")];
+    let entries = names.map(|(name, groups)| {
+        let off = name == "gone" || name == disabled;
+        format!("  {name}: {{password: '{hash}', groups: [{groups}], disabled: {off}}}\n")
+    });
+    Users::parse(Path::new("users.yaml"), &format!("users:\n{}", entries.concat())).unwrap()
+}
+
+impl Scene {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = StoreUrl::Sqlite(folder.path().join("state/portcullis.db"));
+        let max_staleness = Duration::from_secs(300);
+        let store = store::open(&store::Settings { url, max_staleness }).await.unwrap();
+        let clock = Arc::new(Clock::start());
+        let state = state::State::start(store, Handle::current(), clock, max_staleness);
+        let state = state.await.unwrap();
+        let users = Arc::new(ArcSwap::from_pointee(users("")));
+        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let keys = Arc::new(KeyRing::new(der.as_ref(), []).unwrap());
+        let issuer = PublicUrl::new("https://gate.example").unwrap();
+        let authenticator = Authenticator::new(
+            issuer,
+            Arc::clone(&keys),
+            Arc::clone(&users),
+            Arc::clone(&state),
+            Observer::none(),
+        );
+        let file = SourceFile { path: "policy.yaml".into(), text: POLICY.into() };
+        let policy = Arc::new(Policy::compile(&[file]).unwrap().policy);
+        let second = Arc::new(AtomicI64::new(1_800_000_000));
+        let issue = Arc::new(Issue {
+            authenticator: Arc::new(authenticator.unwrap()),
+            state,
+            succession: Succession::new(&[7; 32]),
+            settings: Settings::default(),
+            policy: Box::new(move || Arc::clone(&policy)),
+            now: {
+                let second = Arc::clone(&second);
+                Box::new(move || Timestamp::from_second(second.load(Ordering::Relaxed)).unwrap())
+            },
+        });
+        let audit = audit::Settings::new(folder.path().join("audit.jsonl"));
+        let audit = Arc::new(Audit::open(&audit).unwrap());
+        let api = Api {
+            issue: Arc::clone(&issue),
+            users: Arc::clone(&users),
+            audit: Arc::clone(&audit),
+            metrics: Arc::new(Metrics::new()),
+        };
+        Self { router: router(Arc::new(api)), issue, users, keys, second, audit, folder }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.issue.now)()
+    }
+
+    pub(super) fn wait(&self, seconds: i64) {
+        self.second.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    pub(super) fn disable(&self, user: &str) {
+        self.users.store(Arc::new(users(user)));
+    }
+
+    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: head.status, headers: head.headers, text }
+    }
+
+    pub(super) async fn ask(&self, who: As<'_>, method: Method, path: &str, body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let address = ClientAddress(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        let request = match who {
+            As::Local => request.extension(LocalAdministrator { uid: 1000 }),
+            _ => request.extension(address),
+        };
+        let basic = |name: &str, password: &str| {
+            format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
+        };
+        let request = match who {
+            As::Nobody | As::Local => request,
+            As::User(name) => request.header(AUTHORIZATION, basic(name, PASSWORD)),
+            As::Basic(name, password) => request.header(AUTHORIZATION, basic(name, password)),
+            As::Token(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+        };
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    pub(super) async fn get(&self, who: As<'_>, path: &str) -> Answer {
+        self.ask(who, Method::GET, path, "").await
+    }
+
+    pub(super) async fn post(&self, who: As<'_>, path: &str, body: &str) -> Answer {
+        self.ask(who, Method::POST, path, body).await
+    }
+
+    /// Makes a token, which has to work.
+    pub(super) async fn create(&self, who: As<'_>, body: &str) -> Value {
+        let answer = self.post(who, "/tokens", body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+        answer.json()
+    }
+
+    /// Whether a token is one with which its holder is known.
+    pub(super) async fn holds(&self, token: &Value) -> bool {
+        let answer = self.get(As::Token(token.as_str().unwrap()), "/whoami").await;
+        assert!([200, 401].contains(&answer.status.as_u16()), "{}", answer.text);
+        answer.status == StatusCode::OK
+    }
+
+    /// A token of the token endpoint, for alice.
+    pub(super) fn for_the_registry(&self) -> String {
+        let order = Order {
+            grant: Grant::unlimited("user:alice".parse().unwrap(), Kind::User, self.now()),
+            family: None,
+            audience: None,
+            access: Some(vec![Access::Catalog]),
+            lifetime: Duration::from_secs(3600),
+            not_after: None,
+        };
+        let issuer = self.issue.authenticator.issuer();
+        mint(order, &self.keys, issuer, self.now()).unwrap().0.expose().to_owned()
+    }
+
+    /// The audit trail, without what differs from run to run.
+    pub(super) async fn audit(&self) -> Vec<String> {
+        self.audit.close().await;
+        let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
+        let line = |line: &str| {
+            let mut record: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+            record.remove("time");
+            record.remove("token_id").inspect(|id| assert_eq!(id.as_str().unwrap().len(), 22));
+            Value::Object(record).to_string()
+        };
+        text.lines().map(line).collect()
+    }
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// The status and the text of a problem, which has to be one.
+    pub(super) fn problem(&self) -> String {
+        assert_eq!(self.headers[CONTENT_TYPE], "application/problem+json", "{}", self.text);
+        assert_eq!(self.headers["cache-control"], "no-store");
+        let json = self.json();
+        assert_eq!(json["status"], self.status.as_u16());
+        assert_eq!(json["type"], "about:blank");
+        assert_eq!(json["title"], self.status.canonical_reason().unwrap());
+        format!("{} {}", self.status.as_u16(), json["detail"].as_str().unwrap())
+    }
+}

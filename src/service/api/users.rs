@@ -1,0 +1,50 @@
+//! `/api/v1/users`: who can log in with a password.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use policy::{Caller, Subject};
+use serde::Serialize;
+
+use super::Api;
+use super::problem::Problem;
+use super::requester::Requester;
+
+/// A user as it is shown.
+#[derive(Serialize)]
+pub(super) struct User {
+    name: String,
+    groups: Vec<String>,
+    disabled: bool,
+    source: &'static str,
+}
+
+/// All users.
+#[derive(Serialize)]
+pub(super) struct Users {
+    users: Vec<User>,
+}
+
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    who: Requester,
+) -> Result<Json<Users>, Problem> {
+    who.administrator()?;
+    let (policy, users) = (api.policy(), api.users.load());
+    let users = users.iter().map(|(name, user)| {
+        let caller = Caller {
+            subject: Subject::User(name.to_owned()),
+            groups: user.groups.clone(),
+            granting: None,
+            bounds: None,
+        };
+        User {
+            name: name.to_owned(),
+            groups: policy.groups_of(&caller).into_iter().collect(),
+            disabled: user.disabled,
+            source: "users",
+        }
+    });
+    Ok(Json(Users { users: users.collect() }))
+}

@@ -1,6 +1,6 @@
 //! `portcullis user`.
 
-use std::io::{self, Read};
+use std::io;
 
 use clap::{Args, Subcommand};
 use document::Mistake;
@@ -9,10 +9,14 @@ use serde_json::json;
 use super::ConfigArgument;
 use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
+use super::secret_input::one_line;
 use crate::config::Config;
 use crate::identity::password::{self, HashError, MAX_PASSWORD, PasswordHash};
 use crate::identity::users::{Change, EditError, Name, Users, edit};
 use crate::secret::Secret;
+
+const PASSWORD_HELP: &str =
+    "give one line: `printf %s PASSWORD | portcullis user … --password-stdin`";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -124,7 +128,11 @@ struct NewPassword {
 
 impl NewPassword {
     fn from(stdin: bool) -> Result<Self, Failure> {
-        let password = if stdin { read_password(io::stdin())? } else { generated()? };
+        let password = if stdin {
+            one_line(io::stdin(), "the password", MAX_PASSWORD, PASSWORD_HELP)?
+        } else {
+            generated()?
+        };
         let hash = password::hash(&password).map_err(|error| match error {
             HashError::Failed(_) => Failure::impossible(&error),
             HashError::Empty | HashError::TooLong => Failure::input(&Mistake::of(&error)),
@@ -135,27 +143,6 @@ impl NewPassword {
 
 fn generated() -> Result<Secret, Failure> {
     password::generate().map_err(|error| Failure::impossible(&error))
-}
-
-/// The first line; what follows it would be a misunderstanding, so nothing may.
-fn read_password(input: impl Read) -> Result<Secret, Failure> {
-    let mut text = String::new();
-    let bound = MAX_PASSWORD as u64 + 3;
-    input.take(bound).read_to_string(&mut text).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => Failure::input(&Mistake::new("the password is not UTF-8")),
-        _ => Failure::impossible(&error),
-    })?;
-    let text = Secret::new(text);
-    let line = text.expose();
-    let line = line.strip_suffix('\n').unwrap_or(line);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.contains(char::is_control) {
-        return Err(Failure::input(
-            &Mistake::new("the password holds a line break or another control character")
-                .help("give one line: `printf %s PASSWORD | portcullis user … --password-stdin`"),
-        ));
-    }
-    Ok(Secret::new(line.to_owned()))
 }
 
 fn failure(error: EditError) -> Failure {

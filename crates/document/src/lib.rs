@@ -29,4 +29,4 @@ pub use place::{Located, Place, SourceFile};
 pub use problems::Problems;
 pub use section::Section;
 pub use suggest::{did_you_mean, listed, nearest};
-pub use text::{Causes, is_unsafe};
+pub use text::{Causes, is_unsafe, printable};

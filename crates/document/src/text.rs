@@ -30,8 +30,10 @@ impl fmt::Display for Causes<'_> {
     }
 }
 
-/// What files say is repeated in messages; some characters in it would act on the terminal.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+/// The text with everything escaped that is not to be seen as itself. What files and other people
+/// say is repeated in messages and lists; some characters in it would act on the terminal.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }

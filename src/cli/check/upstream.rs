@@ -9,15 +9,13 @@ use document::Mistake;
 use http::StatusCode;
 use http::header::HeaderValue;
 use http::uri::Scheme;
-use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::super::failure::{Exit, Failure};
 use super::super::http_get::{self, Error};
-use crate::certificate;
+use super::super::trust;
 use crate::upstream::Settings;
 
 /// Beyond connecting: for the answer to `/v2/`, which is quick in every registry.
@@ -85,16 +83,5 @@ async fn ask(settings: &Settings, tls: Option<TlsConnector>) -> Result<StatusCod
 }
 
 fn connector(settings: &Settings) -> Result<TlsConnector, Failure> {
-    let mut roots = RootCertStore::empty();
-    match &settings.ca {
-        Some(ca) => roots.add_parsable_certificates(certificate::read_chain(ca)?),
-        None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
-    };
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::impossible(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(TlsConnector::from(Arc::new(trust::tls(settings.ca.as_deref())?)))
 }

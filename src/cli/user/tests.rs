@@ -2,34 +2,6 @@ use insta::assert_snapshot;
 
 use super::*;
 
-fn read(input: &[u8]) -> Result<String, String> {
-    read_password(input)
-        .map(|password| password.expose().to_owned())
-        .map_err(|failure| failure.text(false).to_owned())
-}
-
-#[test]
-fn a_password_is_one_line() {
-    for (input, password) in
-        [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), (" a b ", " a b "), ("", "")]
-    {
-        assert_eq!(read(input.as_bytes()), Ok(password.to_owned()));
-    }
-    assert_snapshot!(read(b"a\nb\n").unwrap_err(), @"
-    error: the password holds a line break or another control character
-    help: give one line: `printf %s PASSWORD | portcullis user … --password-stdin`
-    ");
-    assert_snapshot!(read(b"\xff").unwrap_err(), @"error: the password is not UTF-8");
-}
-
-#[test]
-fn a_password_that_is_too_long_is_not_cut_short() {
-    let long = "x".repeat(5000);
-    let read = read(long.as_bytes()).unwrap();
-    assert!(read.len() > MAX_PASSWORD, "so that hashing refuses it");
-    assert!(password::hash(&Secret::new(read)).is_err());
-}
-
 #[test]
 fn users_are_listed_in_columns() {
     let hash = password::hash(&Secret::new("x".to_owned())).unwrap();

@@ -2,19 +2,30 @@
 
 mod certs;
 mod check;
+mod client;
 mod completions;
+mod credential;
 mod failure;
 mod healthcheck;
 mod http_get;
 mod init;
 mod keys;
+mod login;
+mod moment;
 mod output;
 mod policy;
+mod secret_input;
 mod serve;
+mod service;
+mod table;
+mod token;
+mod trust;
 mod user;
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -44,6 +55,19 @@ enum Command {
     /// Look at the keys that sign tokens, and make another.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Change which services there are, for which tokens are made.
+    #[command(subcommand)]
+    Service(service::Command),
+    /// Make, list, refresh and revoke tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Sign in at a gate, for this command line and for docker.
+    Login(login::Arguments),
+    /// Sign out at a gate.
+    Logout(login::LogoutArguments),
+    /// Give other programs the credentials of `login`.
+    #[command(subcommand)]
+    Credential(credential::Command),
     /// Read policy files, and ask what they decide.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -64,13 +88,18 @@ struct ConfigArgument {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let done = match Cli::parse_from(words(env::args_os())).command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Certs(command) => certs::run(&command),
         Command::User(command) => user::run(&command),
         Command::Keys(command) => keys::run(&command),
+        Command::Service(command) => service::run(&command),
+        Command::Token(command) => token::run(&command),
+        Command::Login(arguments) => login::run(&arguments),
+        Command::Logout(arguments) => login::run_logout(&arguments),
+        Command::Credential(command) => credential::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
@@ -84,9 +113,20 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The words of the command. Docker looks for credential helpers by the name of their program, so
+/// that name stands for a command.
+fn words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = arguments.into_iter().collect();
+    let name = words.first().and_then(|program| Path::new(program).file_name());
+    if name.is_some_and(|name| name == login::HELPER) {
+        words.splice(..1, ["portcullis", "credential", "docker"].map(OsString::from));
+    }
+    words
+}
+
 /// Whether to write in colours: on a terminal, unless `NO_COLOR` says otherwise (no-color.org).
 fn colours(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    stream.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]
@@ -99,6 +139,18 @@ mod tests {
     #[test]
     fn the_commands_are_declared_without_contradiction() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_name_of_the_credential_helper_is_a_command() {
+        let read = |line: &str| words(line.split(' ').map(OsString::from)).join(" ".as_ref());
+        for program in ["docker-credential-portcullis", "/usr/bin/docker-credential-portcullis"] {
+            assert_eq!(read(&format!("{program} get")), "portcullis credential docker get");
+        }
+        for line in ["portcullis login gate", "docker-credential-portcullis.sh get"] {
+            assert_eq!(read(line), line);
+        }
+        assert!(words([]).is_empty());
     }
 
     #[test]
@@ -115,6 +167,11 @@ mod tests {
           certs        Make certificates
           user         Change who may sign in with a password
           keys         Look at the keys that sign tokens, and make another
+          service      Change which services there are, for which tokens are made
+          token        Make, list, refresh and revoke tokens
+          login        Sign in at a gate, for this command line and for docker
+          logout       Sign out at a gate
+          credential   Give other programs the credentials of `login`
           policy       Read policy files, and ask what they decide
           healthcheck  Ask a running gate whether it is alive: for containers
           completions  Print the completions for a shell

@@ -5,6 +5,7 @@
 //! none, from the standard output. Some reasons they know by their exact words.
 
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use document::Mistake;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{
-    self, Credential, Held, Kept, Login, LoginsFile, Server, fresh_token, sign_in,
+    self, Credential, Kept, LoginsFile, Server, adopt, fresh_token, refresh_now, sign_in, sign_out,
 };
 use super::failure::{Exit, Failure};
 use super::login::forget;
@@ -121,11 +122,11 @@ fn input() -> Result<zeroize::Zeroizing<String>, Failure> {
 }
 
 /// The gate that is meant: the one that somebody is signed in to under this name.
-fn known(file: &LoginsFile, name: &str) -> Result<(Server, Login), Refused> {
+fn known(file: &LoginsFile, name: &str) -> Result<Server, Refused> {
     let server = server(name)?;
-    let gates = file.read()?.gates;
-    let is_it = |it: &Server| it.authority() == server.authority();
-    gates.into_iter().find(|(it, _)| is_it(it)).ok_or(Refused::Known(NOT_FOUND))
+    let mut servers = file.read()?.gates.into_keys();
+    let found = servers.find(|it| it.authority() == server.authority());
+    found.ok_or(Refused::Known(NOT_FOUND))
 }
 
 fn server(name: &str) -> Result<Server, Refused> {
@@ -138,56 +139,78 @@ fn server(name: &str) -> Result<Server, Refused> {
 }
 
 fn get(file: &LoginsFile, name: &str) -> Result<Shown, Refused> {
-    let (server, login) = known(file, name)?;
-    let (username, secret) = match login.tokens {
-        Held::Identity { token } => (IDENTITY, token),
-        Held::Rotating(_) => {
-            let fresh = fresh_token(file, &server, Timestamp::now());
-            (TOKEN, client::block_on(fresh)?)
-        }
-    };
-    Ok(Shown { server: name.trim().to_owned(), username: username.to_owned(), secret })
+    let server = known(file, name)?;
+    let secret = client::block_on(fresh_token(file, &server, Timestamp::now()))?;
+    Ok(Shown { server: name.trim().to_owned(), username: TOKEN.to_owned(), secret })
 }
 
+/// Signs in with what somebody gave another program, and keeps what came of it instead.
 fn store(file: &LoginsFile, text: &str) -> Result<(), Refused> {
     let shown: Shown = serde_json::from_str(text).map_err(|error| {
         Failure::input(&Mistake::of(&error).about("the input is no credential"))
     })?;
+    let server = server(&shown.server)?;
     if shown.username.is_empty() {
         return Err(Refused::Known(NO_NAME));
     }
-    let server = server(&shown.server)?;
-    let before = file.read()?.gates.remove(&server);
-    let ca = before.and_then(|login| login.ca);
-    let login = if shown.username == IDENTITY {
-        Login { subject: IDENTITY.to_owned(), ca, tokens: Held::Identity { token: shown.secret } }
-    } else {
-        let (name, password) = (shown.username, shown.secret.0);
-        let credential = Credential::Password { name, password };
-        client::block_on(sign_in(&server, ca.as_deref(), credential, Timestamp::now()))?
-    };
+    Ok(client::block_on(keep(file, &server, shown, Timestamp::now()))?)
+}
+
+async fn keep(
+    file: &LoginsFile,
+    server: &Server,
+    shown: Shown,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let mut change = file.change()?;
-    change.logins.gates.insert(server, login);
-    Ok(change.save()?)
+    let earlier = change.logins.gates.get(server).cloned();
+    let ca = earlier.as_ref().and_then(|login| login.ca.clone()).or_else(|| docker_ca(server));
+    let is_identity = shown.username == IDENTITY;
+    let login = if is_identity {
+        adopt(server, ca.as_deref(), &shown.secret, now).await?
+    } else {
+        let credential = Credential::Password { name: shown.username, password: shown.secret.0 };
+        sign_in(server, ca.as_deref(), credential, now).await?
+    };
+    // `docker login` with what it got from us brings an identity token that came from it, and would
+    // end with it. What it came from does as well, if it is still good.
+    let gone = match earlier {
+        Some(earlier)
+            if is_identity
+                && earlier.subject == login.subject
+                && refresh_now(&mut change, server, now).await.is_ok() =>
+        {
+            Some(login)
+        }
+        earlier => {
+            change.logins.gates.insert(server.clone(), login);
+            change.save()?;
+            earlier
+        }
+    };
+    if let Some(gone) = gone
+        && sign_out(server, &gone).await.is_err()
+    {
+        output::aside("note: the earlier sign-in at this gate could not be ended");
+    }
+    Ok(())
+}
+
+/// Where docker's users put the CA of a registry.
+fn docker_ca(server: &Server) -> Option<PathBuf> {
+    let path = Path::new("/etc/docker/certs.d").join(server.authority()).join("ca.crt");
+    path.is_file().then_some(path)
 }
 
 fn erase(file: &LoginsFile, name: &str) -> Result<(), Refused> {
-    let (server, _) = known(file, name)?;
+    let server = known(file, name)?;
     client::block_on(forget(file, &server))?;
     Ok(())
 }
 
 fn list(file: &LoginsFile) -> Result<String, Failure> {
     let gates = file.read()?.gates;
-    let names: serde_json::Map<_, _> = gates
-        .iter()
-        .map(|(server, login)| {
-            let name = match login.tokens {
-                Held::Identity { .. } => IDENTITY,
-                Held::Rotating(_) => TOKEN,
-            };
-            (server.authority().to_owned(), json!(name))
-        })
-        .collect();
+    let names: serde_json::Map<_, _> =
+        gates.keys().map(|server| (server.authority().to_owned(), json!(TOKEN))).collect();
     serde_json::to_string(&names).map_err(|error| Failure::impossible(&error))
 }

@@ -10,6 +10,7 @@
 
 mod audit;
 mod clients;
+mod credential_helper;
 mod denials;
 mod faults;
 mod framing;

@@ -9,7 +9,7 @@ use super::super::failure::{Exit, Failure};
 use super::Gate;
 use super::https::{Credential, Https};
 use super::kept::Kept;
-use super::logins::{Held, Login, Logins, LoginsFile};
+use super::logins::{Change, Login, Logins, LoginsFile};
 use super::rotating::{Refreshed, Rotating};
 use super::server::Server;
 
@@ -23,49 +23,52 @@ pub(in crate::cli) async fn fresh_token(
     server: &Server,
     now: Timestamp,
 ) -> Result<Kept, Failure> {
-    let logins = file.read()?;
-    if let Some(token) = rotating(&logins, server)?.1.fresh(now) {
+    if let Some(token) = kept(&file.read()?, server)?.tokens.fresh(now) {
         return Ok(token.clone());
     }
     let mut change = file.change()?;
-    let (login, tokens) = rotating(&change.logins, server)?;
+    let tokens = kept(&change.logins, server)?.tokens.clone();
     if let Some(token) = tokens.fresh(now) {
         return Ok(token.clone());
     }
-    let gate = Gate::Https(Https::new(server.clone(), login.ca.as_deref(), Credential::Nobody)?);
-    let answer = match refresh(&gate, tokens).await {
-        Ok(answer) => answer,
-        Err(failure) => {
-            return match tokens.good(now) {
-                Some(token) if failure.exit == Exit::Impossible => Ok(token.clone()),
-                _ if failure.exit == Exit::Impossible => Err(failure),
-                _ => Err(ended(server, login)),
-            };
+    match refresh_now(&mut change, server, now).await {
+        // It need not be there as long as the token holds.
+        Err(failure) if failure.exit == Exit::Impossible => {
+            tokens.good(now).cloned().ok_or(failure)
         }
-    };
+        refreshed => refreshed,
+    }
+}
+
+/// The same, from the gate in any case.
+///
+/// # Errors
+/// As [`fresh_token`].
+pub(in crate::cli) async fn refresh_now(
+    change: &mut Change<'_>,
+    server: &Server,
+    now: Timestamp,
+) -> Result<Kept, Failure> {
+    let login = kept(&change.logins, server)?.clone();
+    let gate = Gate::Https(Https::new(server.clone(), login.ca.as_deref(), Credential::Nobody)?);
+    let answer = refresh(&gate, &login.tokens).await.map_err(|failure| match failure.exit {
+        Exit::Impossible => failure,
+        _ => ended(server, &login),
+    })?;
     let token = answer.access_token.clone();
-    let tokens = Held::Rotating(tokens.after(answer, now));
-    let login = Login { tokens, ..login.clone() };
-    change.logins.gates.insert(server.clone(), login);
-    // Its successor is written down before the token is used.
+    let tokens = login.tokens.after(answer, now);
+    change.logins.gates.insert(server.clone(), Login { tokens, ..login });
+    // The successor is written down before the token is used.
     change.save()?;
     Ok(token)
 }
 
-/// The tokens that are kept for a gate.
-fn rotating<'a>(logins: &'a Logins, server: &Server) -> Result<(&'a Login, &'a Rotating), Failure> {
-    let help = format!("run `portcullis login {server}`");
-    match logins.gates.get(server) {
-        Some(login @ Login { tokens: Held::Rotating(tokens), .. }) => Ok((login, tokens)),
-        Some(Login { tokens: Held::Identity { .. }, .. }) => {
-            let mistake = Mistake::new(format!("docker is signed in at {server}, and no one else"));
-            Err(Failure::new(Exit::Denied, &mistake.help(help)))
-        }
-        None => {
-            let mistake = Mistake::new(format!("nobody is signed in at {server}"));
-            Err(Failure::new(Exit::Denied, &mistake.help(help)))
-        }
-    }
+/// What is kept for a gate.
+fn kept<'a>(logins: &'a Logins, server: &Server) -> Result<&'a Login, Failure> {
+    logins.gates.get(server).ok_or_else(|| {
+        let mistake = Mistake::new(format!("nobody is signed in at {server}"));
+        Failure::new(Exit::Denied, &mistake.help(format!("run `portcullis login {server}`")))
+    })
 }
 
 /// The gate's answer to the first of the refresh tokens that it knows.

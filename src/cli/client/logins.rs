@@ -11,7 +11,6 @@ use document::Mistake;
 use serde::{Deserialize, Serialize};
 
 use super::super::failure::{Exit, Failure};
-use super::kept::Kept;
 use super::rotating::Rotating;
 use super::server::Server;
 use crate::files;
@@ -39,20 +38,7 @@ pub(in crate::cli) struct Login {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) ca: Option<PathBuf>,
     /// What is held of it.
-    pub(in crate::cli) tokens: Held,
-}
-
-/// What a sign-in left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub(in crate::cli) enum Held {
-    /// Tokens that are refreshed as they are needed.
-    Rotating(Rotating),
-    /// The identity token of a `docker login`, which docker exchanges by itself.
-    Identity {
-        /// It.
-        token: Kept,
-    },
+    pub(in crate::cli) tokens: Rotating,
 }
 
 /// Where the file is.

@@ -16,15 +16,16 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use document::Mistake;
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub(super) use arguments::GateArguments;
-pub(super) use fresh::fresh_token;
+pub(super) use fresh::{fresh_token, refresh_now};
 pub(super) use https::{Credential, Https};
 pub(super) use kept::Kept;
-pub(super) use logins::{Held, Login, LoginsFile};
+pub(super) use logins::{Login, LoginsFile};
 pub(super) use rotating::Refreshed;
 pub(super) use server::Server;
 pub(super) use sign_in::{adopt, sign_in, sign_out};
@@ -93,8 +94,8 @@ impl Gate {
 /// # Errors
 /// It answered something else.
 pub(super) fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
-    serde_json::from_value(answer).map_err(|error| {
-        let mistake = document::Mistake::of(&error).about("the gate answers something unexpected");
+    serde_json::from_value(answer).map_err(|_| {
+        let mistake = Mistake::new("the gate answers something unexpected");
         Failure::new(Exit::Impossible, &mistake.help("is it a gate of another version?"))
     })
 }

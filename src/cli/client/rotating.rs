@@ -12,9 +12,10 @@ const MARGIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// A refresh token and what it brought.
 ///
-/// A refresh token is exchanged for an access token and its successor. The gate gives the same
+/// It is exchanged for an access token and its successor. The gate gives the same
 /// successor however often it is asked, until that is used itself; so a command that ends before it
-/// has written down an answer has lost nothing.
+/// has written down an answer has lost nothing. The identity token of a `docker login` is its own
+/// successor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::cli) struct Rotating {
@@ -68,6 +69,11 @@ impl Rotating {
         }
     }
 
+    /// The latest refresh token.
+    pub(super) fn refresh_token(&self) -> &Kept {
+        &self.refresh_token
+    }
+
     /// The refresh tokens in the order in which they are to be tried.
     pub(super) fn refresh_tokens(&self) -> impl Iterator<Item = &Kept> {
         std::iter::once(&self.refresh_token).chain(&self.previous)
@@ -117,7 +123,7 @@ pub(super) mod tests {
     }
 
     /// What a gate answers whose clock is an hour ahead of ours.
-    fn answer(refresh_token: &str, now: i64, life: i64) -> Refreshed {
+    pub(in super::super) fn answer(refresh_token: &str, now: i64, life: i64) -> Refreshed {
         let iat = now + 3600;
         let claims = format!(r#"{{"iat": {iat}, "exp": {}, "x": 1}}"#, iat + life);
         Refreshed {

@@ -12,7 +12,7 @@ use super::super::failure::{Exit, Failure};
 use super::Gate;
 use super::https::{Credential, Https};
 use super::kept::Kept;
-use super::logins::{Held, Login};
+use super::logins::Login;
 use super::rotating::{Refreshed, Rotating};
 use super::server::Server;
 
@@ -44,7 +44,8 @@ pub(in crate::cli) async fn sign_in(
     login(server, ca, made.subject, made.tokens, now)
 }
 
-/// Takes a refreshable token that somebody made as the sign-in of whom it is for.
+/// Takes a refresh token that was made elsewhere as the sign-in of whom it is for: one of `portcullis
+/// token create`, or docker's identity token.
 ///
 /// # Errors
 /// The gate does not accept it, or cannot be reached.
@@ -79,7 +80,7 @@ fn login(
         let mistake = Mistake::new(format!("{server} gives no token that can be refreshed"));
         Failure::new(Exit::Impossible, &mistake)
     })?;
-    Ok(Login { subject, ca: ca.map(absolute), tokens: Held::Rotating(tokens) })
+    Ok(Login { subject, ca: ca.map(absolute), tokens })
 }
 
 /// The file of a CA wherever a later command runs.
@@ -93,12 +94,7 @@ fn absolute(ca: &Path) -> PathBuf {
 /// The gate cannot be reached. One that does not know the token any more is no error.
 pub(in crate::cli) async fn sign_out(server: &Server, login: &Login) -> Result<(), Failure> {
     let gate = Gate::Https(Https::new(server.clone(), login.ca.as_deref(), Credential::Nobody)?);
-    let token = match &login.tokens {
-        Held::Identity { token } => Some(token),
-        Held::Rotating(tokens) => tokens.refresh_tokens().next(),
-    };
-    let Some(token) = token else { return Ok(()) };
-    let body = json!({ "value": token.expose() });
+    let body = json!({ "value": login.tokens.refresh_token().expose() });
     match gate.call(Method::POST, "/tokens/revoke", Some(&body)).await {
         Err(failure) if failure.exit == Exit::Impossible => Err(failure),
         _ => Ok(()),

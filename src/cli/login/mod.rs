@@ -13,9 +13,7 @@ use document::Mistake;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::client::{
-    self, Credential, Held, Kept, Login, LoginsFile, Server, adopt, sign_in, sign_out,
-};
+use super::client::{self, Credential, Kept, Login, LoginsFile, Server, adopt, sign_in, sign_out};
 use super::failure::{Exit, Failure};
 use super::output::{self, OutputArgument};
 use super::secret_input::{MAX_TOKEN, one_line};
@@ -130,14 +128,10 @@ fn told(file: &LoginsFile, arguments: &Arguments) -> Result<Exit, Failure> {
     let Some(Login { subject, tokens, .. }) = file.read()?.gates.remove(server) else {
         return Ok(Exit::Done);
     };
-    let id = match tokens {
-        Held::Rotating(tokens) => tokens.id,
-        Held::Identity { .. } => String::new(),
-    };
     let path = file.path().display().to_string();
     let docker = about_docker(arguments, helper_is_there());
     let text = format!("signed in at {server} as {subject}\nkept in {path}\n{docker}");
-    let json = json!({ "server": server, "subject": subject, "id": id, "file": path });
+    let json = json!({ "server": server, "subject": subject, "id": tokens.id, "file": path });
     arguments.output.print(&text, &json)?;
     Ok(Exit::Done)
 }

@@ -1,6 +1,7 @@
 //! What the tests stand on: servers, clients and images.
 
 pub(crate) mod client;
+pub(crate) mod fake_gate;
 pub(crate) mod gate;
 pub(crate) mod images;
 pub(crate) mod process;

@@ -2,8 +2,8 @@ use std::fs::Permissions;
 
 use insta::assert_snapshot;
 
+use super::super::rotating::tests::answer;
 use super::*;
-use crate::secret::Secret;
 
 fn folder() -> (tempfile::TempDir, LoginsFile) {
     let folder = tempfile::tempdir().unwrap();
@@ -12,8 +12,9 @@ fn folder() -> (tempfile::TempDir, LoginsFile) {
 }
 
 fn login(subject: &str) -> Login {
-    let token = Kept(Secret::new("pcr_secret".to_owned()));
-    Login { subject: subject.to_owned(), ca: None, tokens: Held::Identity { token } }
+    let now = "2026-01-02T03:04:05Z".parse().unwrap();
+    let tokens = Rotating::new(answer("pcr_secret", 1_767_323_045, 3600), now).unwrap();
+    Login { subject: subject.to_owned(), ca: Some("/ca.crt".into()), tokens }
 }
 
 fn keep(file: &LoginsFile, server: &str) {
@@ -42,21 +43,21 @@ fn what_is_saved_is_there_again_and_nobody_else_can_read_it() {
     assert_eq!(logins.gates.get(&"b.example:5443".parse().unwrap()), Some(&login("user:alice")));
     assert_eq!(mode(file.path()), 0o600);
     assert_eq!(mode(file.path().parent().unwrap()), 0o700);
+    let mut change = file.change().unwrap();
+    change.logins.gates.pop_last();
+    change.save().unwrap();
     assert_snapshot!(fs::read_to_string(file.path()).unwrap(), @r#"
     {
       "gates": {
         "https://a.example": {
           "subject": "user:alice",
+          "ca": "/ca.crt",
           "tokens": {
-            "kind": "identity",
-            "token": "pcr_secret"
-          }
-        },
-        "https://b.example:5443": {
-          "subject": "user:alice",
-          "tokens": {
-            "kind": "identity",
-            "token": "pcr_secret"
+            "id": "family",
+            "refresh_token": "pcr_secret",
+            "access_token": "h.eyJpYXQiOiAxNzY3MzI2NjQ1LCAiZXhwIjogMTc2NzMzMDI0NSwgIngiOiAxfQ.s",
+            "received_at": "2026-01-02T03:04:05Z",
+            "good_until": "2026-01-02T04:04:05Z"
           }
         }
       }

@@ -86,7 +86,7 @@ impl Issue {
             now,
         };
         let plan = plan(maker, &wanted, &facts)?;
-        make(maker, wanted, plan, &facts, self.authenticator.keys())
+        make(maker, wanted, plan, &facts, &self.authenticator.keys())
     }
 
     /// Has the state remember a new token.

@@ -21,7 +21,7 @@ impl Issue {
         };
         let authenticator = &self.authenticator;
         let (token, claims) =
-            mint(order, authenticator.keys(), authenticator.issuer(), occasion.now)?;
+            mint(order, &authenticator.keys(), authenticator.issuer(), occasion.now)?;
         authenticator.observer().tell(TokenEvent::Issued {
             grant: known.by,
             subject: &family.grant.subject,

@@ -68,7 +68,7 @@ impl Issue {
             return Err(Refused::wrong("`value` has to be a refresh token or an access token"));
         }
         let (keys, issuer) = (self.authenticator.keys(), self.authenticator.issuer());
-        let Ok(claims) = made_here(value.expose(), keys, issuer) else { return Ok(None) };
+        let Ok(claims) = made_here(value.expose(), &keys, issuer) else { return Ok(None) };
         let end = claims.expires().map(|end| end.saturating_add(leeway()).unwrap_or(end));
         let Some(until) = end.filter(|end| *end > now) else { return Ok(None) };
         let (id, wanted) = (claims.jti.clone(), claims.jti.clone());

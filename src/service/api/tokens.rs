@@ -99,8 +99,7 @@ pub(super) struct Tokens {
 impl Described {
     fn of(family: &Family) -> Self {
         let bounds = family.grant.bounds.as_deref();
-        let actions =
-            |bounds: &Bounds| bounds.actions().map(Action::as_str).collect::<Vec<_>>();
+        let actions = |bounds: &Bounds| bounds.actions().map(Action::as_str).collect::<Vec<_>>();
         Self {
             id: family.id.clone(),
             kind: family.kind.as_str(),

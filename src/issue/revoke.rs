@@ -67,8 +67,9 @@ impl Issue {
         if !crate::token::looks_like_one(value.expose()) {
             return Err(Refused::wrong("`value` has to be a refresh token or an access token"));
         }
-        let (keys, issuer) = (self.authenticator.keys(), self.authenticator.issuer());
-        let Ok(claims) = made_here(value.expose(), &keys, issuer) else { return Ok(None) };
+        let issuer = self.authenticator.issuer();
+        let claims = made_here(value.expose(), &self.authenticator.keys(), issuer);
+        let Ok(claims) = claims else { return Ok(None) };
         let end = claims.expires().map(|end| end.saturating_add(leeway()).unwrap_or(end));
         let Some(until) = end.filter(|end| *end > now) else { return Ok(None) };
         let (id, wanted) = (claims.jti.clone(), claims.jti.clone());

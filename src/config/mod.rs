@@ -102,6 +102,7 @@ impl Config {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Diagnostics> {
         let mut problems = Problems::default();
+        state::hide_passwords(text, &mut problems);
         let config =
             document::parse(&CONFIGURATION, 0, text, &mut problems).and_then(|mut root| {
                 variables::expand(&mut root, &variable, &mut problems);

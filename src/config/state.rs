@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use document::{Mistake, Problems, Section};
+use document::{Mistake, Place, Problems, Section};
 
 use super::units::duration;
 use super::written::value;
@@ -45,5 +45,17 @@ pub(super) fn resolve(folder: &Path, written: &State) -> Settings {
     Settings {
         url: url.relative_to(folder),
         max_staleness: written.max_staleness.unwrap_or(MAX_STALENESS),
+    }
+}
+
+/// Hides what stands in front of the host in addresses, wherever they are: it may be a password, and
+/// a file that is no YAML has no keys to find it by.
+pub(super) fn hide_passwords(text: &str, problems: &mut Problems) {
+    for (start, _) in text.match_indices("://") {
+        let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        if let Some(length) = line.rfind('@') {
+            // Only the bytes count.
+            problems.hide(Place { start, end: start + length, ..Place::start_of(0) });
+        }
     }
 }

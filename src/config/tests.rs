@@ -82,6 +82,7 @@ mirrors: {docker.io: mirror/docker.io, 'localhost:5000': local}
 policies: /etc/policies
 users: other.yaml
 signing_keys: keys
+state: {url: 'sqlite:/var/lib/gate.db', max_staleness: 8m}
 tokens: {access_ttl: 60s}
 federation:
   - name: corporate
@@ -131,6 +132,8 @@ fn every_key_is_heard() {
     let seconds = [timeouts.connect, timeouts.response, timeouts.idle].map(|wait| wait.as_secs());
     assert_eq!(seconds, [1, 120, 10_800]);
     assert_eq!(upstream.idle_connections, 7);
+    assert_eq!(config.state.url.to_string(), "sqlite:/var/lib/gate.db");
+    assert_eq!(config.state.max_staleness.as_secs(), 480);
     assert_eq!(config.mirrors["docker.io"].as_str(), "mirror/docker.io");
     assert_eq!(config.mirrors["localhost:5000"].as_str(), "local");
     assert_eq!(config.policies, Path::new("/etc/policies"));
@@ -244,6 +247,13 @@ fn secrets_are_never_shown() {
         "upstream:\n  credentials:\n    password: |\n      CANARY\n    password: x\n",
         "upstream: {credentials: {username: a, password: \"CANARY${NOPE}\"}}",
         "upstream: {credentials: {username: a, pasword: CANARY}}",
+        "state: {url: 'postgres://gate:CANARY@db.example/gate', nope: 1}",
+        "state: {url: 'postgers://gate:CANARY@db.example/gate'}",
+        "state: {url: 'postgres://gate:CANARY@db.example:x/gate'}",
+        "state: {url: postgres://gate:a,CANARY@db.example/gate}",
+        "state: {uri: 'postgres://gate:CANARY@db.example/gate'}",
+        "state: {url: ['postgres://gate:CANARY@db.example/gate']}",
+        "state: {url: 'postgres://gate:CANARY@db.example/gate', a: [",
     ] {
         let error = parse(&folder, text).unwrap_err();
         for shown in [error.render(false), error.render(true), format!("{error:?}")] {

@@ -1,5 +1,6 @@
 //! `portcullis check`.
 
+mod state;
 mod upstream;
 
 use std::path::Path;
@@ -62,6 +63,7 @@ fn findings(path: &Path) -> Vec<Finding> {
         Finding { what: "signing keys", result: keys(&config, Timestamp::now()) },
         Finding { what: "policies", result: policies(&config) },
         Finding { what: "users", result: users(&config) },
+        Finding { what: "state", result: state::check(&config.state) },
         Finding { what: "upstream", result: upstream::check(&config.upstream) },
     ]
 }

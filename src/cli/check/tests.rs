@@ -65,6 +65,7 @@ fn a_gate_that_is_well_is_told_part_by_part() {
     ok     signing keys   GATE/state/keys, made at the first start
     ok     policies       GATE/policies, 1 rule
     ok     users          GATE/users.yaml, 1 enabled
+    ok     state          sqlite:GATE/state/portcullis.db, made at the first start
     ok     upstream       http://UPSTREAM answers
     ");
 }
@@ -116,7 +117,7 @@ fn an_upstream_with_tls_is_verified_by_its_ca() {
     let text = format!("upstream: {{url: \"https://{address}\", ca: certs/ca.crt}}\n");
     let (exit, text) = checked(&folder(&text), &address);
     assert_eq!(exit, Exit::Impossible);
-    assert_snapshot!(text.lines().skip(5).collect::<Vec<_>>().join("\n"), @"
+    assert_snapshot!(text.lines().skip(6).collect::<Vec<_>>().join("\n"), @"
     error  upstream
            error: no TLS with UPSTREAM: invalid peer certificate: UnknownIssuer
            help: name the CA that vouches for it in `upstream.ca`
@@ -129,7 +130,7 @@ fn credentials_that_are_refused_are_wrong_input() {
     let (folder, address) = gate("401 Unauthorized", credentials);
     let (exit, text) = checked(&folder, &address);
     assert_eq!(exit, Exit::Input);
-    assert_snapshot!(text.lines().skip(5).collect::<Vec<_>>().join("\n"), @"
+    assert_snapshot!(text.lines().skip(6).collect::<Vec<_>>().join("\n"), @"
     error  upstream
            error: http://UPSTREAM refuses the credentials
            help: mend `upstream.credentials` in the configuration
@@ -141,7 +142,7 @@ fn what_is_no_registry_is_found_out() {
     let (folder, address) = gate("404 Not Found", "");
     let (exit, text) = checked(&folder, &address);
     assert_eq!(exit, Exit::Impossible);
-    assert_snapshot!(text.lines().skip(5).collect::<Vec<_>>().join("\n"), @"
+    assert_snapshot!(text.lines().skip(6).collect::<Vec<_>>().join("\n"), @"
     error  upstream
            error: http://UPSTREAM/v2/ answers 404 Not Found, so it is no registry
            help: mend `upstream.url` in the configuration
@@ -160,6 +161,7 @@ fn wrong_input_outweighs_an_upstream_that_is_away() {
     ok     signing keys   GATE/state/keys, made at the first start
     ok     policies       GATE/policies, 1 rule
     ok     users          GATE/users.yaml, 1 enabled
+    ok     state          sqlite:GATE/state/portcullis.db, made at the first start
     error  upstream
            error: cannot connect to UPSTREAM: Connection refused (os error 111)
            help: start the registry, or mend `upstream` in the configuration
@@ -206,6 +208,7 @@ fn wrong_input_outweighs_an_upstream_that_is_away() {
              = help: add `allow: […]` or `deny: […]`
     error  users
            error: cannot read the users file GATE/users.yaml: No such file or directory (os error 2)
+    ok     state          sqlite:GATE/state/portcullis.db, made at the first start
     error  upstream
            error: cannot connect to UPSTREAM: Connection refused (os error 111)
            help: start the registry, or mend `upstream` in the configuration
@@ -269,4 +272,19 @@ fn keys_are_checked_as_a_start_would_and_none_is_made() {
         assert!(failure.text(false).contains("chmod 600"), "{}", failure.text(false));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     }
+}
+
+#[test]
+fn a_state_that_cannot_be_used_is_told_of() {
+    let (folder, address) = gate("200 OK", "");
+    fs::create_dir(folder.path().join("state")).unwrap();
+    fs::write(folder.path().join("state/portcullis.db"), "no database").unwrap();
+    let (exit, text) = checked(&folder, &address);
+    assert_eq!(exit, Exit::Impossible);
+    assert_snapshot!(text.lines().skip(5).collect::<Vec<_>>().join("\n"), @"
+    error  state
+           error: the state GATE/state/portcullis.db cannot be used: (code: 26) file is not a database
+           help: mend `state.url` in the configuration, or what it names
+    ok     upstream       http://UPSTREAM answers
+    ");
 }

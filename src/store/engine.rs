@@ -121,6 +121,16 @@ impl<'a> From<&'a [u8]> for Value<'a> {
     }
 }
 
+/// What an error tells, without the words that sqlx puts around another's.
+pub(super) fn cause(error: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        sqlx::Error::Database(error) => error.into_error(),
+        sqlx::Error::Configuration(error) | sqlx::Error::Tls(error) => error,
+        sqlx::Error::Io(error) => error.into(),
+        other => other.into(),
+    }
+}
+
 /// How many rows a statement changed; sqlx has no trait for it.
 pub(super) trait Affected {
     fn rows(&self) -> u64;

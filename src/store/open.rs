@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::engine::cause;
 use super::schema::Unusable;
 use super::sql::Sql;
 use super::url::StoreUrl;
@@ -65,7 +66,7 @@ pub enum OpenError {
         known: i64,
     },
     /// The database cannot be reached, or does not do what it must.
-    #[error("the state {place} cannot be used; look at `state.url`")]
+    #[error("the state {place} cannot be used")]
     Database {
         /// Where it is.
         place: String,
@@ -83,7 +84,7 @@ impl OpenError {
         let place = place.to_string();
         match why {
             Unusable::Newer { found, known } => Self::Newer { place, found, known },
-            Unusable::Database(source) => Self::Database { place, source: source.into() },
+            Unusable::Database(source) => Self::Database { place, source: cause(source) },
         }
     }
 }

@@ -10,7 +10,7 @@ mod work;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::engine::{Access, Engine};
+use super::engine::{Access, Engine, cause};
 use super::{
     Changes, FamilyQuery, Revocation, Rotation, Sequence, Service, Store, StoreError, failed,
 };
@@ -148,6 +148,6 @@ impl Store for Sql {
     }
 
     async fn changed(&self) -> Result<(), StoreError> {
-        self.0.changed().await.map_err(|error| failed("wait for changes", error))
+        self.0.changed().await.map_err(|error| failed("wait for changes", cause(error)))
     }
 }

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteQueryResult,
     SqliteSynchronous,
 };
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::engine::{Access, Affected, Engine, Session};
 use super::lock::Lock;
@@ -46,6 +46,14 @@ pub(super) async fn open(file: &Path) -> Result<Sqlite, OpenError> {
     let writer = pool()
         .max_connections(1)
         .idle_timeout(None)
+        // SQLite ends a transaction by itself where the disk is full, and sqlx then takes it for one
+        // that goes on, for ever. Such a connection is given up.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(
             options(file).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full),
         )

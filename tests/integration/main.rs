@@ -16,6 +16,7 @@ mod faults;
 mod framing;
 mod http2;
 mod keys;
+mod kill;
 mod lists;
 mod reload;
 mod start;

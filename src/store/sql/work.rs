@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::super::engine::{Access, Engine, Session, Value};
+use super::super::engine::{Access, Engine, Session, Value, cause};
 use super::super::{Sequence, StoreError, failed};
 use super::row::Row;
 
@@ -83,7 +83,7 @@ async fn within<T>(
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
     match timeout(PATIENCE, work).await {
-        Ok(done) => done.map_err(|error| failed(what, error)),
+        Ok(done) => done.map_err(|error| failed(what, cause(error))),
         Err(late) => Err(failed(what, late)),
     }
 }

@@ -15,4 +15,5 @@ pub(crate) mod wire;
 pub(crate) mod ctr;
 pub(crate) mod docker;
 pub(crate) mod podman;
+pub(crate) mod postgres;
 pub(crate) mod skopeo;

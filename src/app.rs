@@ -28,7 +28,7 @@ use crate::policy_folder::LoadError;
 use crate::proxy::seal::Seal;
 use crate::proxy::tls::{ServerTls, TlsError};
 use crate::proxy::{Bound, Gate, Held, ListenError, Listeners, RequestIds, Stop};
-use crate::reload::{PolicyFiles, UpstreamPassword, UsersFile};
+use crate::reload::{PolicyFiles, UpstreamPassword, UserFiles};
 use crate::service::{
     self,
     management::{self, Readiness},
@@ -48,7 +48,7 @@ pub enum Error {
     /// The policies.
     #[error(transparent)]
     Policies(#[from] LoadError),
-    /// The users file.
+    /// The files of users.
     #[error(transparent)]
     Users(#[from] users::Error),
     /// The certificate.
@@ -100,8 +100,8 @@ pub fn run(config: &Config) -> Result<(), Error> {
     let password = config.upstream.credentials.as_ref();
     let password = password.and_then(|credentials| credentials.password_file.clone());
     let password = password.map(|file| Reloaded::start(UpstreamPassword(file))).transpose()?;
-    let users_file = Reloaded::start(UsersFile(config.users.clone()))?;
-    let users = Arc::new(ArcSwap::new(Arc::clone(&users_file.current())));
+    let user_files = Reloaded::start(UserFiles::new(config.user_files()))?;
+    let users = Arc::new(ArcSwap::new(Arc::clone(&user_files.current())));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("management")
@@ -131,7 +131,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
         })?;
         threads.push(thread);
     }
-    let watch = watch_files(Arc::clone(&gate), users_file, users, tls, password)?;
+    let watch = watch_files(Arc::clone(&gate), user_files, users, tls, password)?;
     for bound in &bound {
         tracing::info!(address = %bound.address, "listening");
     }
@@ -281,7 +281,7 @@ fn observer(metrics: Arc<Metrics>, audit: Arc<Audit>) -> Observer {
 /// Looks each second whether files changed.
 fn watch_files(
     gate: Arc<Gate>,
-    users_file: Reloaded<UsersFile>,
+    user_files: Reloaded<UserFiles>,
     users: Arc<ArcSwap<Users>>,
     tls: Option<Arc<ServerTls>>,
     password: Option<Reloaded<UpstreamPassword>>,
@@ -306,8 +306,8 @@ fn watch_files(
             }
         }
         // Told in the log by `poll` itself; the last good ones stay in force.
-        if let Ok(true) = users_file.poll() {
-            users.store(Arc::clone(&users_file.current()));
+        if let Ok(true) = user_files.poll() {
+            users.store(Arc::clone(&user_files.current()));
             gate.audit.queue(Record::new("users.loaded"));
             tracing::info!("users loaded");
         }

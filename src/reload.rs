@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use policy::Policy;
 
@@ -59,29 +60,62 @@ impl Source for PolicyFiles {
     }
 }
 
-/// The users file.
+/// The users file and the htpasswd file.
 #[derive(Debug)]
-pub struct UsersFile(pub PathBuf);
+pub struct UserFiles {
+    files: users::Files,
+    /// A users file that was there once has to stay: without it, whom it disabled could sign in by
+    /// the other one.
+    had_users: AtomicBool,
+}
 
-impl Source for UsersFile {
-    type Content = String;
+impl UserFiles {
+    /// These.
+    #[must_use]
+    pub fn new(files: users::Files) -> Self {
+        Self { files, had_users: AtomicBool::new(false) }
+    }
+}
+
+impl Source for UserFiles {
+    type Content = users::Texts;
     type Value = Users;
     type Error = users::Error;
 
     fn name(&self) -> &'static str {
-        "the users file"
+        match self.files.htpasswd {
+            None => "the users file",
+            Some(_) => "the users file or the htpasswd file",
+        }
     }
 
-    fn read(&self) -> Result<String, users::Error> {
-        users::read(&self.0)
+    fn read(&self) -> Result<users::Texts, users::Error> {
+        let may_be_absent =
+            self.files.users_may_be_absent && !self.had_users.load(Ordering::Relaxed);
+        let files = users::Files { users_may_be_absent: may_be_absent, ..self.files.clone() };
+        files.read()
     }
 
-    fn fingerprint(content: &String) -> Fingerprint {
-        Fingerprint::of([content.as_bytes()])
+    fn fingerprint(texts: &users::Texts) -> Fingerprint {
+        // What is absent has another fingerprint than what is empty.
+        let there = [u8::from(texts.users.is_some()), u8::from(texts.htpasswd.is_some())];
+        let [users, htpasswd] =
+            [&texts.users, &texts.htpasswd].map(|text| text.as_deref().unwrap_or_default());
+        Fingerprint::of([&there[..], users.as_bytes(), htpasswd.as_bytes()])
     }
 
-    fn load(&self, content: String) -> Result<Users, users::Error> {
-        Ok(Users::parse(&self.0, &content)?)
+    fn load(&self, texts: users::Texts) -> Result<Users, users::Error> {
+        let users = self.files.parse(&texts)?;
+        if texts.users.is_some() {
+            self.had_users.store(true, Ordering::Relaxed);
+        }
+        if !users.in_both().is_empty() {
+            tracing::warn!(
+                names = users.in_both().join(", "),
+                "the htpasswd file names users whom the users file names, too; the users file counts"
+            );
+        }
+        Ok(users)
     }
 }
 
@@ -121,6 +155,53 @@ mod tests {
 
     use super::*;
     use crate::watch::Reloaded;
+
+    /// A gate's folder with these files.
+    fn users(users: Option<&str>, htpasswd: &str) -> (tempfile::TempDir, users::Files) {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("htpasswd"), htpasswd).unwrap();
+        if let Some(text) = users {
+            fs::write(at("users.yaml"), text).unwrap();
+        }
+        let htpasswd = Some(at("htpasswd"));
+        let files = users::Files { users: at("users.yaml"), users_may_be_absent: true, htpasswd };
+        (folder, files)
+    }
+
+    const ALICE: &str = "alice:$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2\n";
+
+    #[test]
+    fn either_file_of_users_takes_effect_when_it_changes() {
+        let (_folder, files) = users(None, ALICE);
+        let users = Reloaded::start(UserFiles::new(files.clone())).unwrap();
+        let names =
+            || -> Vec<String> { users.current().iter().map(|(name, _)| name.to_owned()).collect() };
+        assert!(!users.poll().unwrap());
+        let htpasswd = files.htpasswd.as_ref().unwrap();
+        fs::write(htpasswd, format!("{ALICE}{}", ALICE.replace("alice", "bob"))).unwrap();
+        assert!(users.poll().unwrap());
+        assert_eq!(names(), ["alice", "bob"]);
+        fs::write(htpasswd, "alice:{SHA}x\n").unwrap();
+        assert!(users.poll().is_err());
+        assert_eq!(names(), ["alice", "bob"], "the last good one stays");
+        fs::write(htpasswd, ALICE).unwrap();
+        fs::write(&files.users, "users: {}").unwrap();
+        assert!(users.poll().unwrap());
+        assert_eq!(names(), ["alice"]);
+    }
+
+    #[test]
+    fn a_users_file_that_goes_away_lets_nobody_in_by_the_other_one() {
+        let hash = "$argon2id$v=19$m=8,t=1,p=1$cG9ydGN1bGxpcy1ub25l$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let disabled = format!("users: {{alice: {{password: '{hash}', disabled: true}}}}");
+        let (_folder, files) = users(Some(&disabled), ALICE);
+        let users = Reloaded::start(UserFiles::new(files.clone())).unwrap();
+        assert!(users.current().get("alice").unwrap().disabled);
+        fs::remove_file(&files.users).unwrap();
+        assert!(users.poll().is_err());
+        assert!(users.current().get("alice").unwrap().disabled);
+    }
 
     #[test]
     fn a_password_file_that_changes_takes_effect_and_a_wrong_one_does_not() {

@@ -12,7 +12,7 @@ use super::output::OutputArgument;
 use super::secret_input::one_line;
 use crate::config::Config;
 use crate::identity::password::{self, HashError, MAX_PASSWORD, PasswordHash};
-use crate::identity::users::{Change, EditError, Name, Users, edit};
+use crate::identity::users::{self, Change, EditError, Name, Source, Users, edit};
 use crate::secret::Secret;
 
 const PASSWORD_HELP: &str =
@@ -91,7 +91,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
             common.apply(name, &Change::Disabled(false), "enabled", None)?;
         }
         Command::List { common } => {
-            let users = Users::load(&Config::load(&common.config.config)?.users)?;
+            let users = Config::load(&common.config.config)?.user_files().load()?;
             common.output.print(&list(&users), &list_json(&users))?;
         }
     }
@@ -107,7 +107,7 @@ impl Common {
         password: Option<&NewPassword>,
     ) -> Result<(), Failure> {
         let config = Config::load(&self.config.config)?;
-        edit(&config.users, name, change).map_err(failure)?;
+        edit(&config.users, name, change).map_err(|error| failure(error, &config))?;
         let generated = password.and_then(|password| password.generated.as_ref());
         let Some(generated) = generated.map(Secret::expose) else {
             let json = json!({ "username": name.as_str() });
@@ -145,18 +145,41 @@ fn generated() -> Result<Secret, Failure> {
     password::generate().map_err(|error| Failure::impossible(&error))
 }
 
-fn failure(error: EditError) -> Failure {
+fn failure(error: EditError, config: &Config) -> Failure {
     match error {
+        EditError::Read(users::Error::Unreadable { file: Source::Users, ref source, .. })
+            if config.htpasswd.is_some() && source.kind() == io::ErrorKind::NotFound =>
+        {
+            Failure::input(&Mistake::of(&error).help(
+                "only the users file is changed here; make it with the line `users: {}`, and its \
+                 users are added to those of the htpasswd file",
+            ))
+        }
         EditError::Read(error) => error.into(),
         EditError::Exists(ref name) => Failure::input(&Mistake::of(&error).help(format!(
             "choose another name, or set the password with `portcullis user passwd {name}`"
         ))),
-        EditError::Unknown(_) => {
-            Failure::input(&Mistake::of(&error).help("`portcullis user list` shows who there is"))
-        }
+        EditError::Unknown(ref name) => Failure::input(
+            &Mistake::of(&error).help(
+                elsewhere(name, config)
+                    .unwrap_or_else(|| "`portcullis user list` shows who there is".to_owned()),
+            ),
+        ),
         EditError::Layout(_) => Failure::input(&Mistake::of(&error).help("edit it by hand")),
         EditError::Unwritable { .. } => Failure::impossible(&error),
     }
+}
+
+/// What to do about a user whom only the htpasswd file names: that file is not the gate's to change.
+fn elsewhere(name: &Name, config: &Config) -> Option<String> {
+    let path = config.htpasswd.as_ref()?.display();
+    let users = config.user_files().load().ok()?;
+    users.get(name.as_str()).filter(|user| user.source == Source::Htpasswd)?;
+    Some(format!(
+        "it is a user of {path}: change the password with `htpasswd -B {path} {name}`, remove the \
+         line with `htpasswd -D {path} {name}`, or move the user here with `portcullis user add \
+         {name}`, which counts before that file"
+    ))
 }
 
 fn list(users: &Users) -> String {
@@ -165,7 +188,9 @@ fn list(users: &Users) -> String {
         .iter()
         .map(|(name, user)| {
             let state = if user.disabled { "disabled" } else { "enabled " };
-            format!("{name:width$}  {state}  {}", user.groups.join(", ")).trim_end().to_owned()
+            let source = word(user.source);
+            let groups = user.groups.join(", ");
+            format!("{name:width$}  {state}  {source:8}  {groups}").trim_end().to_owned()
         })
         .collect();
     if lines.is_empty() { "no users".to_owned() } else { lines.join("\n") }
@@ -175,9 +200,21 @@ fn list_json(users: &Users) -> serde_json::Value {
     users
         .iter()
         .map(|(name, user)| {
-            json!({ "username": name, "groups": user.groups, "disabled": user.disabled })
+            json!({
+                "username": name,
+                "groups": user.groups,
+                "disabled": user.disabled,
+                "source": word(user.source),
+            })
         })
         .collect()
+}
+
+fn word(source: Source) -> &'static str {
+    match source {
+        Source::Users => "users",
+        Source::Htpasswd => "htpasswd",
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::written::Written;
 use crate::certificate;
 use crate::identity::federation;
 use crate::identity::peers;
+use crate::identity::users::Files;
 use crate::proxy::{Limits, Listen, Tls};
 use crate::public_url::PublicUrl;
 use crate::{store, token, upstream};
@@ -43,6 +44,10 @@ pub struct Config {
     pub policies: PathBuf,
     /// The users file. Default `users.yaml`.
     pub users: PathBuf,
+    /// Whether the file says where it is.
+    pub names_users: bool,
+    /// Users with bcrypt passwords, beside the users file or in its place.
+    pub htpasswd: Option<PathBuf>,
     /// The folder of signing keys. Default `state/keys`; made at the first start.
     pub signing_keys: PathBuf,
     /// Where the state is. Default `sqlite:state/portcullis.db`, 5 min.
@@ -69,6 +74,19 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which log lines are written: a level, or a filter of `tracing-subscriber`. Default `info`.
     pub log_level: String,
+}
+
+impl Config {
+    /// Where users are. The users file may be absent where there is an htpasswd file and nothing
+    /// names the other.
+    #[must_use]
+    pub fn user_files(&self) -> Files {
+        Files {
+            users: self.users.clone(),
+            users_may_be_absent: self.htpasswd.is_some() && !self.names_users,
+            htpasswd: self.htpasswd.clone(),
+        }
+    }
 }
 
 /// How log lines are written.
@@ -108,6 +126,8 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
         mirrors: written.mirrors.clone(),
         policies: beside(&written.policies, "policies"),
         users: beside(&written.users, "users.yaml"),
+        names_users: written.users.is_some(),
+        htpasswd: written.htpasswd.as_ref().map(|path| folder.join(path)),
         signing_keys: beside(&written.signing_keys, "state/keys"),
         state: state::resolve(folder, &written.state),
         tokens: token::Settings {

@@ -52,6 +52,8 @@ fn the_upstream_alone_is_enough() {
     assert!(config.upstream.credentials.is_none());
     assert_eq!(config.upstream.timeouts.connect.as_secs(), 5);
     assert_eq!((config.policies, config.users), (at("policies"), at("users.yaml")));
+    assert_eq!(config.htpasswd, None);
+    assert!(!config.names_users);
     assert_eq!(config.signing_keys, at("state/keys"));
     assert_eq!(config.tokens.access_ttl.as_secs(), 3600);
     assert_eq!(config.inventory_linger.as_secs(), 86_400);
@@ -61,6 +63,18 @@ fn the_upstream_alone_is_enough() {
     assert!(config.mirrors.is_empty() && config.trusted_proxies.is_empty());
     assert!(config.federation.is_empty());
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
+}
+
+#[test]
+fn an_htpasswd_file_alone_may_take_the_place_of_the_users_file() {
+    let folder = folder();
+    let text = "upstream: {url: 'http://127.0.0.1:5000'}\nhtpasswd: passwords\n";
+    let files = parse(&folder, text).unwrap().user_files();
+    assert!(files.users_may_be_absent);
+    assert_eq!(files.users, folder.path().join("users.yaml"));
+    assert_eq!(files.htpasswd, Some(folder.path().join("passwords")));
+    let named = parse(&folder, &format!("{text}users: users.yaml\n")).unwrap();
+    assert!(!named.user_files().users_may_be_absent);
 }
 
 const EVERY_KEY: &str = r"
@@ -81,6 +95,7 @@ upstream:
 mirrors: {docker.io: mirror/docker.io, 'localhost:5000': local}
 policies: /etc/policies
 users: other.yaml
+htpasswd: passwords
 signing_keys: keys
 state: {url: 'sqlite:/var/lib/gate.db', max_staleness: 8m}
 tokens: {access_ttl: 60s}
@@ -138,6 +153,8 @@ fn every_key_is_heard() {
     assert_eq!(config.mirrors["localhost:5000"].as_str(), "local");
     assert_eq!(config.policies, Path::new("/etc/policies"));
     assert_eq!(config.users, folder.path().join("other.yaml"));
+    assert_eq!(config.htpasswd, Some(folder.path().join("passwords")));
+    assert!(config.names_users);
     assert_eq!(config.signing_keys, folder.path().join("keys"));
     assert_eq!(config.tokens.access_ttl.as_secs(), 60);
     let provider = &config.federation[0];

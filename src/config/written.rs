@@ -32,6 +32,7 @@ pub(super) struct Written {
     pub(super) mirrors: BTreeMap<String, RepositoryName>,
     pub(super) policies: Option<PathBuf>,
     pub(super) users: Option<PathBuf>,
+    pub(super) htpasswd: Option<PathBuf>,
     pub(super) signing_keys: Option<PathBuf>,
     pub(super) state: State,
     pub(super) access_ttl: Option<Duration>,
@@ -83,6 +84,7 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
     }
     written.policies = value(file.read("policies", problems, path));
     written.users = value(file.read("users", problems, path));
+    written.htpasswd = value(file.read("htpasswd", problems, path));
     written.signing_keys = value(file.read("signing_keys", problems, path));
     if let Some(section) = file.section("state", problems) {
         written.state = state::read(section, problems);

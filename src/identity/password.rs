@@ -1,12 +1,17 @@
-//! Passwords: argon2id hashes of them, checking them, making them.
+//! Passwords: hashes of them, checking them, making them.
 
-use std::sync::LazyLock;
+mod bcrypt;
+mod effort;
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use aws_lc_rs::rand;
 
 use crate::secret::Secret;
+
+use self::bcrypt::Bcrypt;
+pub use self::bcrypt::InvalidBcrypt;
+pub use self::effort::Effort;
 
 /// Longer ones are refused before any work is done.
 pub const MAX_PASSWORD: usize = 1024;
@@ -26,9 +31,16 @@ const MAX_LANES: u32 = 8;
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const GENERATED: usize = 26;
 
-/// An argon2id hash in the PHC form `$argon2id$v=19$m=…,t=…,p=…$SALT$HASH`.
+/// The hash of a password: argon2id, as the gate makes them, or bcrypt, as `htpasswd -B` does.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash(phc::PasswordHash);
+pub struct PasswordHash(Kind);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    /// In the PHC form `$argon2id$v=19$m=…,t=…,p=…$SALT$HASH`.
+    Argon2id(Box<phc::PasswordHash>, Effort),
+    Bcrypt(Bcrypt),
+}
 
 /// Why a text is no hash that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +76,7 @@ pub enum HashError {
 pub struct NoRandomness;
 
 impl PasswordHash {
-    /// Reads a hash.
+    /// Reads an argon2id hash.
     ///
     /// # Errors
     /// It is of another kind, or costs too much to check.
@@ -84,13 +96,42 @@ impl PasswordHash {
         {
             return Err(InvalidHash::Cost);
         }
-        Ok(Self(hash))
+        Ok(Self(Kind::Argon2id(Box::new(hash), Effort::of_argon2(&params))))
+    }
+
+    /// Reads a bcrypt hash.
+    ///
+    /// # Errors
+    /// It is of another kind, or costs too much to check.
+    pub fn parse_bcrypt(text: &str) -> Result<Self, InvalidBcrypt> {
+        Ok(Self(Kind::Bcrypt(Bcrypt::parse(text)?)))
+    }
+
+    fn effort(&self) -> Effort {
+        match &self.0 {
+            Kind::Argon2id(_, effort) => *effort,
+            Kind::Bcrypt(hash) => hash.effort(),
+        }
+    }
+
+    /// Whether the password is the one that was hashed. Always does the work, and notes it.
+    fn matches(&self, password: &[u8], spent: &mut Effort) -> bool {
+        match &self.0 {
+            Kind::Argon2id(hash, effort) => {
+                spent.blocks += effort.blocks;
+                Argon2::default().verify_password(password, hash.as_ref()).is_ok()
+            }
+            Kind::Bcrypt(hash) => hash.matches(password, spent),
+        }
     }
 }
 
 impl std::fmt::Display for PasswordHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        match &self.0 {
+            Kind::Argon2id(hash, _) => hash.fmt(f),
+            Kind::Bcrypt(hash) => hash.fmt(f),
+        }
     }
 }
 
@@ -113,35 +154,34 @@ pub fn hash(password: &Secret) -> Result<PasswordHash, HashError> {
     }
     let failed = |error: argon2::Error| HashError::Failed(error.into());
     let params = Params::new(MEMORY, PASSES, LANES, None).map_err(failed)?;
+    let effort = Effort::of_argon2(&params);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password(password.expose().as_bytes())
-        .map(PasswordHash)
+        .map(|hash| PasswordHash(Kind::Argon2id(Box::new(hash), effort)))
         .map_err(HashError::Failed)
 }
 
-/// Whether `password` is the one that was hashed. Without a hash (an unknown user) the same work is
-/// done, so that the time taken does not tell who exists, and the answer is no.
+/// Whether `password` is the one that was hashed; nothing is the password of nobody, and an empty
+/// password is never right. As much work is done as `most` says, whoever it is for, so that the time
+/// taken does not tell who exists. What is longer than [`MAX_PASSWORD`] is wrong without any work.
 ///
-/// It blocks a core as long as [`hash`] does: callers bound how many run at once.
+/// It blocks a core as long as that takes: callers bound how many run at once.
 #[must_use]
-pub fn verify(password: &Secret, hash: Option<&PasswordHash>) -> bool {
-    if password.expose().len() > MAX_PASSWORD {
-        return false;
-    }
-    let against = hash.unwrap_or(&STRANGER);
-    let matches =
-        Argon2::default().verify_password(password.expose().as_bytes(), &against.0).is_ok();
-    matches && hash.is_some()
+pub fn verify(password: &Secret, hash: Option<&PasswordHash>, most: Effort) -> bool {
+    checked(password, hash, most).0
 }
 
-/// What the password of an unknown user is compared with.
-static STRANGER: LazyLock<PasswordHash> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "a constant that the tests read too")]
-    PasswordHash::parse(
-        "$argon2id$v=19$m=19456,t=2,p=1$cG9ydGN1bGxpcy1ub25l$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-    )
-    .expect("the hash of nobody is well-formed")
-});
+/// As [`verify`], with what was spent.
+fn checked(password: &Secret, hash: Option<&PasswordHash>, most: Effort) -> (bool, Effort) {
+    let mut spent = Effort::NONE;
+    let password = password.expose().as_bytes();
+    if password.len() > MAX_PASSWORD {
+        return (false, spent);
+    }
+    let matches = hash.is_some_and(|hash| hash.matches(password, &mut spent));
+    most.finish(password, &mut spent);
+    (matches && !password.is_empty(), spent)
+}
 
 /// Makes a password of 130 random bits that can be read aloud.
 ///
@@ -168,9 +208,9 @@ mod tests {
         let read = PasswordHash::parse(&hashed.to_string()).unwrap();
         assert_eq!(read, hashed);
         assert!(hashed.to_string().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(verify(&secret("correct horse"), Some(&read)));
-        assert!(!verify(&secret("correct horse "), Some(&read)));
-        assert!(!verify(&secret(""), Some(&read)));
+        assert!(verify(&secret("correct horse"), Some(&read), read.effort()));
+        assert!(!verify(&secret("correct horse "), Some(&read), read.effort()));
+        assert!(!verify(&secret(""), Some(&read), read.effort()));
     }
 
     #[test]
@@ -178,15 +218,62 @@ mod tests {
         assert_ne!(hash(&secret("a")).unwrap(), hash(&secret("a")).unwrap());
     }
 
+    fn argon2id(memory: u32, passes: u32, lanes: u32) -> PasswordHash {
+        let params = Params::new(memory, passes, lanes, None).unwrap();
+        let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let hash = hash.hash_password(b"right").unwrap().to_string();
+        PasswordHash::parse(&hash).unwrap()
+    }
+
+    fn bcrypt(cost: u32) -> PasswordHash {
+        let hash = ::bcrypt::hash_with_salt("right", cost, [7; 16]).unwrap().to_string();
+        PasswordHash::parse_bcrypt(&hash).unwrap()
+    }
+
     #[test]
-    fn nobody_has_a_password_and_costs_the_same_parameters() {
-        assert!(!verify(&secret("anything"), None));
+    fn nobody_has_a_password_and_costs_as_much_as_somebody() {
+        let hashes =
+            [argon2id(64, 3, 1), argon2id(32, 1, 2), argon2id(100, 1, 1), bcrypt(4), bcrypt(7)];
+        for some in [&hashes[..], &hashes[..3], &hashes[3..], &hashes[..1], &hashes[4..], &[]] {
+            let most = Effort::of(some);
+            let everybody: Vec<_> = some.iter().map(Some).chain([None]).collect();
+            for password in ["right", "wrong", "", "\0", &"x".repeat(73), &"x".repeat(1024)] {
+                let spent: Vec<_> = everybody
+                    .iter()
+                    .map(|hash| {
+                        let (right, spent) = checked(&secret(password), *hash, most);
+                        assert_eq!(right, password == "right" && hash.is_some());
+                        (spent.blocks, spent.rounds)
+                    })
+                    .collect();
+                // Argon2 has no less than 8 blocks to spend.
+                let near = |blocks: u64| most.blocks - blocks < 8;
+                assert!(
+                    spent.iter().all(|&(blocks, rounds)| near(blocks) && rounds == most.rounds)
+                );
+            }
+        }
+        assert_eq!(Effort::of(&hashes), Effort { blocks: 192, memory: 100, rounds: 128 });
+    }
+
+    #[test]
+    fn where_nobody_is_a_check_costs_what_a_new_hash_would() {
         let ours = hash(&secret("a")).unwrap();
-        assert_eq!(STRANGER.0.params, ours.0.params);
-        assert_eq!(STRANGER.0.version, ours.0.version);
-        assert_eq!(STRANGER.0.algorithm, ours.0.algorithm);
-        let length = |hash: &PasswordHash| hash.0.hash.map(|hash| hash.len());
-        assert_eq!(length(&STRANGER), length(&ours));
+        assert_eq!(Effort::of(&[]), ours.effort());
+        assert_eq!(checked(&secret("a"), None, Effort::of(&[])).1.blocks, ours.effort().blocks);
+    }
+
+    #[test]
+    fn a_password_that_is_too_long_costs_nothing() {
+        let spent = checked(&secret(&"x".repeat(1025)), None, Effort::of(&[bcrypt(14)])).1;
+        assert_eq!(spent, Effort::NONE);
+    }
+
+    #[test]
+    fn no_hash_makes_an_empty_password_right() {
+        let empty = ::bcrypt::hash_with_salt("", 4, [7; 16]).unwrap().to_string();
+        let empty = PasswordHash::parse_bcrypt(&empty).unwrap();
+        assert!(!verify(&secret(""), Some(&empty), empty.effort()));
     }
 
     #[test]
@@ -194,8 +281,8 @@ mod tests {
         assert_eq!(hash(&secret("")), Err(HashError::Empty));
         assert_eq!(hash(&secret(&"x".repeat(1025))), Err(HashError::TooLong));
         let hashed = hash(&secret(&"x".repeat(1024))).unwrap();
-        assert!(verify(&secret(&"x".repeat(1024)), Some(&hashed)));
-        assert!(!verify(&secret(&"x".repeat(1025)), Some(&hashed)));
+        assert!(verify(&secret(&"x".repeat(1024)), Some(&hashed), hashed.effort()));
+        assert!(!verify(&secret(&"x".repeat(1025)), Some(&hashed), hashed.effort()));
     }
 
     #[test]

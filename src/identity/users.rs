@@ -1,4 +1,4 @@
-//! The users file: who may sign in with a password.
+//! Who may sign in with a password: the users file, and beside it or in its place an htpasswd file.
 //!
 //! ```yaml
 //! users:
@@ -7,6 +7,8 @@
 //! ```
 
 mod edit;
+mod files;
+mod htpasswd;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,9 +19,10 @@ use std::str::FromStr;
 use document::{Diagnostics, Entry, Kind, Mistake, Node, Problems, SourceFile, Value};
 
 pub use edit::{Change, EditError, edit};
+pub use files::{Files, Texts};
 
-use super::password::{InvalidHash, PasswordHash};
-use crate::files;
+use super::password::{self, Effort, InvalidHash, PasswordHash};
+use crate::secret::Secret;
 
 /// There is room for some fifty thousand users.
 const USERS_FILE: Kind = Kind {
@@ -32,21 +35,36 @@ const USERS_FILE: Kind = Kind {
 };
 const MAX_SIZE: u64 = (USERS_FILE.max_mib as u64) << 20;
 
-/// A user of the file.
+/// Which file names a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// `users.yaml`.
+    Users,
+    /// The htpasswd file. It knows neither groups nor who is disabled.
+    Htpasswd,
+}
+
+/// A user of one of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The hash of the password.
     pub password: PasswordHash,
-    /// The groups that this file asserts, without their prefix `group:`.
+    /// The groups that the users file asserts, without their prefix `group:`.
     pub groups: Vec<String>,
     /// A disabled user is known, and may do nothing.
     pub disabled: bool,
+    /// Which file says so.
+    pub source: Source,
 }
 
-/// All users of the file as it stood when it was read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// All users of the files as they stood when they were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Users {
     by_name: BTreeMap<String, User>,
+    /// What the check of any password costs.
+    effort: Effort,
+    /// Names that both files have: the users file counts.
+    in_both: Vec<String>,
 }
 
 /// The name of a user or of a group in the users file: 1 to 128 letters, digits and `._@+-`, all
@@ -62,18 +80,25 @@ pub struct InvalidName;
 /// Why there are no users.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file cannot be read.
-    #[error("cannot read the users file {}", path.display())]
+    /// A file cannot be read.
+    #[error("cannot read {file} {}", path.display())]
     Unreadable {
+        /// Which of the two.
+        file: Source,
         /// Which file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// The file is larger than 16 MiB.
-    #[error("the users file {} is larger than 16 MiB", .0.display())]
-    TooLarge(PathBuf),
-    /// The file has mistakes.
+    /// A file is larger than 16 MiB.
+    #[error("{file} {} is larger than 16 MiB", path.display())]
+    TooLarge {
+        /// Which of the two.
+        file: Source,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// The files have mistakes.
     #[error(transparent)]
     Invalid(#[from] Diagnostics),
 }
@@ -93,23 +118,35 @@ impl Users {
     /// All mistakes of the text.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Diagnostics> {
         let mut problems = Problems::default();
-        let users = document::parse(&USERS_FILE, 0, text, &mut problems)
-            .map(|root| Self::of(entries(&root, &mut problems), &mut problems));
-        match users {
-            Some(users) if problems.is_empty() => Ok(users),
-            _ => Err(problems.into_diagnostics(&[SourceFile::new(path, text)])),
+        let by_name = in_users_file(0, text, &mut problems);
+        if problems.is_empty() {
+            Ok(Self::of(by_name, BTreeMap::new()))
+        } else {
+            Err(problems.into_diagnostics(&[SourceFile::new(path, text)]))
         }
     }
 
-    fn of(entries: &[Entry], problems: &mut Problems) -> Self {
-        let mut by_name = BTreeMap::new();
-        for entry in entries {
-            if let Err(error) = Name::from_str(&entry.key) {
-                problems.at(entry.key_place, Mistake::new(error.to_string()));
-            }
-            by_name.extend(user(entry, problems).map(|user| (entry.key.clone(), user)));
-        }
-        Self { by_name }
+    /// All users, by what each file has. Where both know a name, the users file counts, also where
+    /// it says that the user is disabled.
+    fn of(users: BTreeMap<String, User>, htpasswd: BTreeMap<String, User>) -> Self {
+        let in_both = htpasswd.keys().filter(|name| users.contains_key(*name)).cloned().collect();
+        let mut by_name = htpasswd;
+        by_name.extend(users);
+        let effort = Effort::of(by_name.values().map(|user| &user.password));
+        Self { by_name, effort, in_both }
+    }
+
+    /// Whether the password is that of the user of this name. Takes as long for every name, known or
+    /// not, and blocks a core for that time.
+    #[must_use]
+    pub fn check(&self, name: &str, password: &Secret) -> bool {
+        password::verify(password, self.get(name).map(|user| &user.password), self.effort)
+    }
+
+    /// The names that both files have, in order. What the htpasswd file says of them is not used.
+    #[must_use]
+    pub fn in_both(&self) -> &[String] {
+        &self.in_both
     }
 
     /// The user of this name.
@@ -121,6 +158,23 @@ impl Users {
     /// All users by name, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &User)> {
         self.by_name.iter().map(|(name, user)| (name.as_str(), user))
+    }
+}
+
+impl Default for Users {
+    /// None.
+    fn default() -> Self {
+        Self::of(BTreeMap::new(), BTreeMap::new())
+    }
+}
+
+/// As it is called in messages.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Users => "the users file",
+            Self::Htpasswd => "the htpasswd file",
+        })
     }
 }
 
@@ -155,9 +209,20 @@ impl fmt::Display for Name {
 /// # Errors
 /// It cannot be read, or is larger than 16 MiB.
 pub fn read(path: &Path) -> Result<String, Error> {
-    let text = files::read_text(path, MAX_SIZE)
-        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    text.ok_or_else(|| Error::TooLarge(path.to_owned()))
+    files::text(Source::Users, path)
+}
+
+/// The users of a text that is the file of this index.
+fn in_users_file(file: usize, text: &str, problems: &mut Problems) -> BTreeMap<String, User> {
+    let mut by_name = BTreeMap::new();
+    let Some(root) = document::parse(&USERS_FILE, file, text, problems) else { return by_name };
+    for entry in entries(&root, problems) {
+        if let Err(error) = Name::from_str(&entry.key) {
+            problems.at(entry.key_place, Mistake::new(error.to_string()));
+        }
+        by_name.extend(user(entry, problems).map(|user| (entry.key.clone(), user)));
+    }
+    by_name
 }
 
 /// What stands below `users`. An empty file is refused, as it may be one that is being written; a
@@ -200,7 +265,7 @@ fn user(entry: &Entry, problems: &mut Problems) -> Option<User> {
     });
     section.finish(problems);
     let disabled = disabled.is_some_and(|disabled| disabled.value);
-    Some(User { password: password?.value, groups, disabled })
+    Some(User { password: password?.value, groups, disabled, source: Source::Users })
 }
 
 const REMEDY: &str = "remove the entry, and let `portcullis user add NAME` write it";

@@ -12,7 +12,6 @@ use tokio::task;
 use crate::secret::Secret;
 
 use super::failure::AuthError;
-use super::password;
 use super::recent::Recent;
 use super::users::Users;
 
@@ -119,8 +118,7 @@ impl Passwords {
         let (users, username, password) =
             (Arc::clone(users), username.to_owned(), password.clone());
         task::spawn_blocking(move || {
-            let right =
-                password::verify(&password, users.get(&username).map(|user| &user.password));
+            let right = users.check(&username, &password);
             drop(turn);
             right
         })

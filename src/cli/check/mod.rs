@@ -15,7 +15,7 @@ use super::output::OutputArgument;
 use super::policy;
 use crate::certificate;
 use crate::config::Config;
-use crate::identity::users::Users;
+use crate::identity::users::{Source, User};
 use crate::policy_folder;
 use crate::token::{KeyFolder, KeyState};
 
@@ -106,9 +106,28 @@ fn policies(config: &Config) -> Result<String, Failure> {
 }
 
 fn users(config: &Config) -> Result<String, Failure> {
-    let users = Users::load(&config.users)?;
-    let enabled = users.iter().filter(|(_, user)| !user.disabled).count();
-    Ok(format!("{}, {enabled} enabled", config.users.display()))
+    let files = config.user_files();
+    let texts = files.read()?;
+    let users = files.parse(&texts)?;
+    let in_file = |path: &Path, source| {
+        let enabled = |user: &User| user.source == source && !user.disabled;
+        let count = users.iter().filter(|(_, user)| enabled(user)).count();
+        format!("{}, {count} enabled", path.display())
+    };
+    let mut told = Vec::new();
+    if texts.users.is_some() {
+        told.push(in_file(&files.users, Source::Users));
+    }
+    if let Some(path) = &files.htpasswd {
+        told.push(in_file(path, Source::Htpasswd));
+    }
+    if !users.in_both().is_empty() {
+        told.push(format!(
+            "in both, so that the users file counts: {}",
+            users.in_both().join(", ")
+        ));
+    }
+    Ok(told.join("; "))
 }
 
 impl Finding {

@@ -71,6 +71,38 @@ fn a_gate_that_is_well_is_told_part_by_part() {
 }
 
 #[test]
+fn users_of_both_files_are_told() {
+    let (folder, address) = gate("200 OK", "htpasswd: htpasswd\n");
+    let htpasswd = folder.path().join("htpasswd");
+    let hash = "$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2";
+    fs::write(&htpasswd, format!("b:{hash}\nc:{hash}\n")).unwrap();
+    let (exit, text) = checked(&folder, &address);
+    assert_eq!(exit, Exit::Done);
+    let users = text.lines().find(|line| line.contains("users")).unwrap();
+    assert_snapshot!(users, @"ok     users          GATE/users.yaml, 1 enabled; GATE/htpasswd, 1 enabled; in both, so that the users file counts: b");
+}
+
+#[test]
+fn a_wrong_line_of_the_htpasswd_file_is_told_at_its_place() {
+    let folder = folder("upstream: {url: 'http://127.0.0.1:1'}\nhtpasswd: htpasswd\n");
+    fs::write(folder.path().join("htpasswd"), "# ours\nc:$apr1$salt$hash\n").unwrap();
+    fs::remove_file(folder.path().join("users.yaml")).unwrap();
+    let (exit, text) = checked(&folder, "nowhere");
+    assert_eq!(exit, Exit::Input);
+    let users: Vec<_> = text.lines().skip_while(|line| *line != "error  users").take(8).collect();
+    assert_snapshot!(users.join("\n"), @"
+    error  users
+           error: an MD5 hash, where only bcrypt is accepted
+            --> GATE/htpasswd:2:3
+             |
+           2 | c:***************
+             |   ^^^^^^^^^^^^^^^
+             |
+             = help: hash it again: `htpasswd -B FILE NAME`
+    ");
+}
+
+#[test]
 fn an_upstream_that_wants_credentials_is_there() {
     let (folder, address) = gate("401 Unauthorized", "");
     let (exit, text) = checked(&folder, &address);

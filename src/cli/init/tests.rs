@@ -35,8 +35,8 @@ fn what_is_made_can_be_served() {
     assert_eq!(made.config.file, gate.join("portcullis.yaml"));
     assert_eq!(made.config.public_url.as_str(), "https://localhost:5443");
     let users = Users::load(&made.config.users).unwrap();
-    let admin = users.get("admin").unwrap();
-    assert!(password::verify(&made.password, Some(&admin.password)));
+    assert_eq!(users.get("admin").unwrap().groups, Vec::<String>::new());
+    assert!(users.check("admin", &made.password));
     let compiled = policy_folder::load(&made.config.policies).unwrap();
     assert!(compiled.warnings.is_empty(), "{}", compiled.warnings);
     let keys = || {

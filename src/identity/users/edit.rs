@@ -3,6 +3,7 @@
 //! A change is made to the text where the tree says that the value stands; comments, order and
 //! spacing stay. The new text is read again and must say what was meant, else nothing is written.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use document::{Entry, Node, Problems, Value};
 
 use super::super::password::PasswordHash;
-use super::{Error, Name, USERS_FILE, User, Users, entries, read};
+use super::{Error, Name, Source, USERS_FILE, User, Users, entries, read};
 use crate::files;
 
 /// What is to change.
@@ -79,14 +80,15 @@ fn changed(mut users: Users, name: &Name, change: &Change) -> Result<Users, Edit
         (Change::Add(..), Some(_)) => return Err(EditError::Exists(name.clone())),
         (Change::Add(password, groups), None) => {
             let groups = groups.iter().map(ToString::to_string).collect();
-            let user = User { password: password.clone(), groups, disabled: false };
+            let password = password.clone();
+            let user = User { password, groups, disabled: false, source: Source::Users };
             users.by_name.insert(name.to_string(), user);
         }
         (_, None) => return Err(EditError::Unknown(name.clone())),
         (Change::Password(password), Some(user)) => user.password = password.clone(),
         (Change::Disabled(disabled), Some(user)) => user.disabled = *disabled,
     }
-    Ok(users)
+    Ok(Users::of(users.by_name, BTreeMap::new()))
 }
 
 fn rewrite(text: &str, name: &Name, change: &Change) -> Option<String> {

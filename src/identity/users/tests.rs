@@ -44,7 +44,12 @@ fn users_have_a_password_and_groups_and_may_be_disabled() {
     let users = Users::parse(Path::new("users.yaml"), &text.replace("HASH", HASH)).unwrap();
     assert_eq!(
         users.get("alice"),
-        Some(&User { password: hash(HASH), groups: vec!["a".into(), "b".into()], disabled: false })
+        Some(&User {
+            password: hash(HASH),
+            groups: vec!["a".into(), "b".into()],
+            disabled: false,
+            source: Source::Users
+        })
     );
     assert!(users.get("Bob@x.org").unwrap().disabled);
     assert_eq!(users.get("bob@x.org"), None);

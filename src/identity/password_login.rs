@@ -30,16 +30,18 @@ impl Authenticator {
             return Err(Rejection::PasswordTooLong.into());
         }
         let fingerprint = self.passwords.fingerprint(&[username, password.expose()]);
+        // Before what is remembered: it would tell a guesser which of any number of guesses is the
+        // password that somebody used a moment ago.
+        self.may_try(account, address, now)?;
         if self.passwords.was_right(&fingerprint, &users, now) {
             return self.signed_in(&users, username, now);
         }
-        self.may_try(account, address, now)?;
         let turn = self.passwords.turn().await?;
         // While this one waited, others with the same name may have failed, or succeeded.
+        self.may_try(account, address, now)?;
         if self.passwords.was_right(&fingerprint, &users, now) {
             return self.signed_in(&users, username, now);
         }
-        self.may_try(account, address, now)?;
         let attempt = self.throttle.attempt(account, address, now);
         if !Passwords::check(turn, &users, username, password).await? {
             let known = users.get(username).is_some();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use arc_swap::ArcSwap;
+use policy::Subject;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +19,8 @@ use crate::audit::{self, Audit, Record};
 use crate::authorize::Locks;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
+use crate::fetch::FetchError;
+use crate::identity::peers::{self, Peers};
 use crate::identity::users::{self, Users};
 use crate::identity::{Authenticator, NoRandom, Observer, TokenEvent};
 use crate::inventory::{self, Inventory};
@@ -29,13 +32,14 @@ use crate::proxy::seal::Seal;
 use crate::proxy::tls::{ServerTls, TlsError};
 use crate::proxy::{Bound, Gate, Held, ListenError, Listeners, RequestIds, Stop};
 use crate::reload::{PolicyFiles, UpstreamPassword, UserFiles};
+use crate::service::revocations::{Feed, Subjects};
 use crate::service::{
     self,
     management::{self, Readiness},
 };
 use crate::state::State;
 use crate::store::{self, StoreError};
-use crate::token::{KeyError, KeyFolder, Succession};
+use crate::token::{Grant, KeyError, KeyFolder, Succession};
 use crate::upstream::{self, Origin, PasswordError, Upstream};
 use crate::watch::{INTERVAL, Reloaded, Watch};
 
@@ -63,6 +67,9 @@ pub enum Error {
     /// The state cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The certificates by which a trusted gate is known.
+    #[error(transparent)]
+    Trust(#[from] FetchError),
     /// The upstream's password.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -109,7 +116,13 @@ pub fn run(config: &Config) -> Result<(), Error> {
         .build()?;
     let clock = Arc::new(Clock::start());
     let state = runtime.block_on(state(config, runtime.handle().clone(), Arc::clone(&clock)))?;
-    let gate = Arc::new(gate(config, Arc::clone(&users), Arc::clone(&state), clock)?);
+    let peers = Arc::new(Peers::new(config.trust.clone(), &config.public_url)?);
+    let now: peers::Now = {
+        let clock = Arc::clone(&clock);
+        Arc::new(move || clock.now())
+    };
+    let polling = peers.follow(runtime.handle(), &state, &now);
+    let gate = Arc::new(gate(config, Arc::clone(&users), Arc::clone(&state), peers, clock)?);
     let mut bound = Vec::new();
     for listen in &config.listen {
         bound.push(Bound::new(listen, workers)?);
@@ -148,7 +161,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
             Err(_) => tracing::error!("a worker had panicked"),
         }
     }
-    drop(watch);
+    drop((watch, polling));
     // Only now, as what the workers did last is to be written down too; as above.
     let _ = end.send(true);
     runtime.block_on(async {
@@ -172,6 +185,7 @@ fn gate(
     config: &Config,
     users: Arc<ArcSwap<Users>>,
     state: Arc<State>,
+    peers: Arc<Peers>,
     clock: Arc<Clock>,
 ) -> Result<Gate, Error> {
     let now = clock.now();
@@ -191,8 +205,10 @@ fn gate(
     })?);
     let observer = observer(Arc::clone(&metrics), Arc::clone(&audit));
     let public_url = config.public_url.clone();
-    let authenticator = Authenticator::new(public_url, keys, users, Arc::clone(&state), observer)?;
-    let authenticator = Arc::new(authenticator);
+    let authenticator =
+        Authenticator::new(public_url, keys, Arc::clone(&users), Arc::clone(&state), observer)?;
+    let authenticator = Arc::new(authenticator.trusting(peers));
+    let feed = feed(&authenticator, users, Arc::clone(&state), &policy, &clock);
     let issue = Issue {
         authenticator: Arc::clone(&authenticator),
         state,
@@ -207,7 +223,8 @@ fn gate(
             Box::new(move || clock.now())
         },
     };
-    let services = service::token::router(Arc::new(issue));
+    let services =
+        service::token::router(Arc::new(issue)).merge(service::revocations::router(Arc::new(feed)));
     let loaded = policy.current();
     metrics.policy_loaded(loaded.sha256);
     audit.queue(policy_loaded(&loaded.sha256));
@@ -232,6 +249,44 @@ fn gate(
         request_ids: RequestIds::new().map_err(|_| NoRandom)?,
         services,
     })
+}
+
+/// What gates that trust this one are told.
+fn feed(
+    authenticator: &Arc<Authenticator>,
+    users: Arc<ArcSwap<Users>>,
+    state: Arc<State>,
+    policy: &Arc<Reloaded<PolicyFiles>>,
+    clock: &Arc<Clock>,
+) -> Feed {
+    let disabled = {
+        let state = Arc::clone(&state);
+        move || {
+            let users = users.load();
+            let users = users.iter().filter(|(_, user)| user.disabled);
+            let users = users.map(|(name, _)| Subject::User(name.to_owned()));
+            let services = state.services().into_iter().filter(|service| service.disabled);
+            users.chain(services.map(|service| Subject::Service(service.name))).collect()
+        }
+    };
+    let stands = {
+        let (authenticator, policy) = (Arc::clone(authenticator), Arc::clone(policy));
+        let clock = Arc::clone(clock);
+        move |grant: &Grant| {
+            authenticator.stands(grant, &[], clock.now()).is_ok_and(|groups| {
+                let held = policy.current().policy.groups_of(&Authenticator::caller(grant, groups));
+                grant.groups.iter().flatten().all(|group| held.contains(group))
+            })
+        }
+    };
+    let keys = {
+        let authenticator = Arc::clone(authenticator);
+        move || Arc::clone(&authenticator.keys())
+    };
+    let clock = Arc::clone(clock);
+    let subjects = Subjects { disabled: Box::new(disabled), stands: Box::new(stands) };
+    let now = Box::new(move || clock.now());
+    Feed::new(state, authenticator.issuer().clone(), Box::new(keys), subjects, now)
 }
 
 fn policy_loaded(sha256: &impl std::fmt::Display) -> Record {

@@ -87,9 +87,10 @@ impl From<app::Error> for Failure {
             app::Error::Policies(error) => error.into(),
             app::Error::Users(error) => error.into(),
             app::Error::Tls(TlsError::Pair(error)) => error.into(),
-            app::Error::Password(_) | app::Error::Tls(_) | app::Error::Log(_) => {
-                Self::input(&Mistake::of(&error))
-            }
+            app::Error::Password(_)
+            | app::Error::Trust(_)
+            | app::Error::Tls(_)
+            | app::Error::Log(_) => Self::input(&Mistake::of(&error)),
             app::Error::Keys(error) => error.into(),
             app::Error::State(_)
             | app::Error::Store(_)

@@ -14,6 +14,7 @@ use super::credentials::Credentials;
 use super::failure::{AuthError, Rejection};
 use super::identity_token::Looked;
 use super::observe::{GrantType, Observer, TokenEvent};
+use super::peers::Peers;
 use super::principal::Principal;
 use super::recent::Recent;
 use super::throttle::Throttle;
@@ -37,6 +38,7 @@ pub struct Authenticator {
     pub(super) keys: Keys,
     pub(super) users: Arc<ArcSwap<Users>>,
     pub(super) state: Arc<State>,
+    pub(super) peers: Arc<Peers>,
     pub(super) tokens: Recent<[u8; 32], Arc<Checked>>,
     pub(super) families: Recent<TokenHash, Arc<Looked>>,
     pub(super) passwords: Passwords,
@@ -81,6 +83,7 @@ impl Authenticator {
             issuer,
             keys: keys.into(),
             users,
+            peers: Arc::new(Peers::nobody()),
             state,
             tokens: Recent::new(REMEMBERED),
             families: Recent::new(REMEMBERED),
@@ -88,6 +91,12 @@ impl Authenticator {
             throttle: Throttle::new(),
             observer,
         })
+    }
+
+    /// The same, with other gates whose tokens count.
+    #[must_use]
+    pub fn trusting(self, peers: Arc<Peers>) -> Self {
+        Self { peers, ..self }
     }
 
     /// The name under which tokens are taken.

@@ -9,6 +9,7 @@ use policy::{Caller, Subject};
 use super::authenticate::{Authenticated, Authenticator};
 use super::failure::{AuthError, Rejection};
 use super::observe::{CheckResult, GrantType, TokenEvent};
+use super::peers::{PeerError, PeerToken};
 use crate::secret::Secret;
 use crate::token::{
     Claims, Grant, InvalidToken, KeyRing, Kind, LastUse, MAX_TOKEN, TokenId, verify, verify_expired,
@@ -35,16 +36,16 @@ impl Authenticator {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
+        if self.peers.may_have_made(token.expose()) {
+            return self.peers_token(token, now);
+        }
         let found = self
             .checked(token.expose(), now)
             .await
-            .and_then(|(checked, cached)| Ok((self.holder(&checked)?, checked, cached)));
+            .and_then(|(checked, cached)| Ok((self.holder(&checked, now)?, checked, cached)));
         let result = match &found {
             Ok((.., true)) => CheckResult::Cached,
-            Ok((.., false)) => CheckResult::Verified,
-            Err(AuthError::Expired) => CheckResult::Expired,
-            Err(AuthError::Invalid { reason: Rejection::Revoked }) => CheckResult::Revoked,
-            Err(_) => CheckResult::Invalid,
+            found => checked(found),
         };
         self.observer.tell(TokenEvent::Checked { result });
         let (known, checked, _) = found?;
@@ -59,7 +60,26 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
         let claims = verify_expired(token.expose(), &self.keys(), &self.issuer, now)?;
-        self.holder(&Checked::new(claims)?)
+        self.holder(&Checked::new(claims)?, now)
+    }
+
+    /// Whose token of another gate it is.
+    fn peers_token(&self, token: &Secret, now: Timestamp) -> Result<Authenticated, AuthError> {
+        let held = self.peers.verify(token.expose(), now).map_err(Rejection::from);
+        let known =
+            held.map_err(AuthError::from).and_then(|PeerToken { claims, grant, .. }| {
+                // Once more with what was revoked here: a peer's subject may be, too.
+                let groups = self.stands(&grant, &[&claims.jti, &claims.family], now)?;
+                Ok(Authenticated {
+                    principal: claims.principal(&grant, groups),
+                    grant,
+                    family: Some(claims.family.clone()),
+                    by: GrantType::Token,
+                    expires: claims.expires(),
+                })
+            });
+        self.observer.tell(TokenEvent::Checked { result: checked(&known) });
+        known
     }
 
     /// The token, and whether it was remembered.
@@ -102,9 +122,9 @@ impl Authenticator {
     }
 
     /// The subject of a token as it stands now.
-    fn holder(&self, checked: &Checked) -> Result<Authenticated, AuthError> {
+    fn holder(&self, checked: &Checked, now: Timestamp) -> Result<Authenticated, AuthError> {
         let Checked { claims, grant } = checked;
-        let groups = self.stands(grant, &[&claims.jti, &claims.family])?;
+        let groups = self.stands(grant, &[&claims.jti, &claims.family], now)?;
         Ok(Authenticated {
             principal: claims.principal(grant, groups),
             grant: grant.clone(),
@@ -118,7 +138,12 @@ impl Authenticator {
     ///
     /// # Errors
     /// The subject is gone or disabled, or the credential, which goes by these names, is revoked.
-    pub(crate) fn stands(&self, grant: &Grant, ids: &[&TokenId]) -> Result<Vec<String>, AuthError> {
+    pub(crate) fn stands(
+        &self,
+        grant: &Grant,
+        ids: &[&TokenId],
+        now: Timestamp,
+    ) -> Result<Vec<String>, AuthError> {
         if !self.state.is_fresh() {
             return Err(AuthError::Unavailable);
         }
@@ -138,6 +163,9 @@ impl Authenticator {
             (Subject::Service(name), Kind::Service) if self.state.is_enabled(name) => {
                 Ok(grant.asserted.clone())
             }
+            (Subject::Peer { .. }, Kind::Peer) => {
+                self.peers.standing(grant, ids, now).map_err(|error| Rejection::from(error).into())
+            }
             _ => Err(Rejection::SubjectGone.into()),
         }
     }
@@ -150,5 +178,17 @@ impl Authenticator {
             granting: grant.groups.clone(),
             bounds: grant.bounds.clone(),
         }
+    }
+}
+
+/// What is counted of a token that was shown and was not remembered.
+fn checked<T>(found: &Result<T, AuthError>) -> CheckResult {
+    match found {
+        Ok(_) => CheckResult::Verified,
+        Err(AuthError::Expired) => CheckResult::Expired,
+        Err(AuthError::Invalid {
+            reason: Rejection::Revoked | Rejection::Peer(PeerError::Revoked),
+        }) => CheckResult::Revoked,
+        Err(_) => CheckResult::Invalid,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::peers::PeerError;
 use crate::token::{Ended, InvalidToken};
 
 /// Why a credential was not accepted. The texts may be shown to the client; the reason of
@@ -97,6 +98,9 @@ pub enum Rejection {
     /// The token does not hold.
     #[error(transparent)]
     Token(#[from] InvalidToken),
+    /// What another gate vouches for does not count here.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
 }
 
 impl Rejection {
@@ -117,6 +121,7 @@ impl Rejection {
             Self::Reused => "reused",
             Self::AnothersToken => "anothers_token",
             Self::Token(_) => "token",
+            Self::Peer(error) => error.label(),
         }
     }
 }
@@ -124,7 +129,8 @@ impl Rejection {
 impl From<Rejection> for AuthError {
     fn from(reason: Rejection) -> Self {
         match reason {
-            Rejection::Token(InvalidToken::Expired) => Self::Expired,
+            Rejection::Token(InvalidToken::Expired)
+            | Rejection::Peer(PeerError::Token(InvalidToken::Expired)) => Self::Expired,
             reason => Self::Invalid { reason },
         }
     }

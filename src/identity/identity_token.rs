@@ -97,7 +97,7 @@ impl Authenticator {
             Ended::Expired => AuthError::Expired,
             Ended::Revoked | Ended::Idle => Rejection::Ended(ended).into(),
         })?;
-        let groups = self.stands(&family.grant, &[&family.id])?;
+        let groups = self.stands(&family.grant, &[&family.id], now)?;
         Ok(Authenticated {
             principal: Principal {
                 caller: Self::caller(&family.grant, groups),

@@ -112,7 +112,10 @@ impl From<KeyError> for Failure {
             | KeyError::Sealing(_)
             | KeyError::NotNewest(_)
             | KeyError::Empty(_) => Self::input(&Mistake::of(&error)),
-            KeyError::Read(..) | KeyError::Write(..) | KeyError::Random => Self::impossible(&error),
+            KeyError::Read(..)
+            | KeyError::Write(..)
+            | KeyError::WriteSealing(..)
+            | KeyError::Random => Self::impossible(&error),
         }
     }
 }

@@ -65,6 +65,13 @@ pub enum KeyError {
         .0.display()
     )]
     Write(PathBuf, #[source] io::Error),
+    /// No sealing key can be made there.
+    #[error(
+        "cannot make `{}`; let its folder be written to, or put 32 random bytes in base64 there \
+         (`openssl rand -base64 32`)",
+        .0.display()
+    )]
+    WriteSealing(PathBuf, #[source] io::Error),
     /// A new key would not sign.
     #[error(
         "a new key would not sign, as the name of `{}` sorts after `signing-…`; rename that file",
@@ -236,7 +243,7 @@ fn make_sealing_key(path: &Path) -> Result<(), KeyError> {
 fn write(path: &Path, content: &[u8]) -> Result<(), KeyError> {
     match files::create(path, content, 0o600) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(KeyError::Write(path.parent().unwrap_or(path).to_owned(), error))
+            Err(KeyError::WriteSealing(path.to_owned(), error))
         }
         _ => Ok(()),
     }

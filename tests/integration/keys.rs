@@ -1,7 +1,7 @@
 //! The keys that sign tokens: made, exchanged, taken away, and kept closed.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -126,6 +126,17 @@ fn rotations_in_one_second_overwrite_nothing() {
     }
     signs(&scene, &keys[3]["kid"]);
     assert_eq!(pull(&scene, &old), 200);
+}
+
+#[test]
+fn a_new_key_belongs_to_the_owner_of_the_folder() {
+    let (_temporary, home) = made_folder();
+    let folder = home.join("state/keys");
+    chown(&folder, Some(12_345), Some(54_321)).unwrap();
+    let said = run(&home, &["keys", "rotate", "--output", "json"]).ok();
+    let made: Value = serde_json::from_str(&said.out).unwrap();
+    let made = fs::metadata(made["file"].as_str().unwrap()).unwrap();
+    assert_eq!((made.uid(), made.gid()), (12_345, 54_321), "the gate must be able to read it");
 }
 
 #[test]

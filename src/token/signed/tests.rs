@@ -205,6 +205,16 @@ fn a_token_has_three_parts_and_no_more_than_so_many_bytes() {
 }
 
 #[test]
+fn a_deep_header_hurts_nobody() {
+    let provider = Provider::new();
+    let deep = format!(r#"{{"alg":"EdDSA","kid":"ed","x":{}"#, "[".repeat(5000));
+    let token = format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(deep));
+    assert!(token.len() <= MAX_TOKEN);
+    assert_eq!(provider.id_token(&token), Err(InvalidToken::Form));
+    assert!(provider.typed(&token).is_err());
+}
+
+#[test]
 fn claims_are_read_only_after_the_signature() {
     let provider = Provider::new();
     let header = json!({"alg": "EdDSA", "kid": "ed"});

@@ -332,6 +332,28 @@ fn a_token_does_not_outlive_what_it_was_made_from() {
 }
 
 #[test]
+fn a_token_for_another_gate_holds_there_and_not_here() {
+    let (gate, stranger) = (Gate::new(), Gate::new());
+    let mut order = order(1);
+    order.audience = Some("there.example:5443".to_owned());
+    let (token, minted) = mint(order, &gate.ring, &issuer(), at(0)).unwrap();
+    assert_eq!(gate.check(token.expose()), Err(InvalidToken::Audience));
+    let published =
+        |gate: &Gate| VerifyingKeys::from_jwks(gate.ring.jwks().to_string().as_bytes()).unwrap();
+    let keys = published(&gate);
+    let there = |keys: &VerifyingKeys, issuer: &str, audience: &str, seconds: i64| {
+        verify_from(token.expose(), keys, issuer, audience, at(seconds))
+    };
+    let (from, to) = ("https://gate.example:5443", "there.example:5443");
+    assert_eq!(there(&keys, from, to, 0), Ok(minted));
+    assert_eq!(there(&published(&stranger), from, to, 0), Err(InvalidToken::Key));
+    assert_eq!(there(&keys, "https://other.example", to, 0), Err(InvalidToken::Issuer));
+    assert_eq!(there(&keys, from, "third.example", 0), Err(InvalidToken::Audience));
+    assert_eq!(there(&keys, from, to, 86_400), Err(InvalidToken::Expired));
+    assert_eq!(there(&keys, from, to, -86_400), Err(InvalidToken::Early));
+}
+
+#[test]
 fn an_older_key_checks_and_the_newest_signs() {
     let (old, new) = (Gate::new(), new_key());
     let (token, _) = mint(order(1), &old.ring, &issuer(), at(0)).unwrap();

@@ -191,7 +191,10 @@ fn gate(
     let now = clock.now();
     let policy = Arc::new(Reloaded::start(PolicyFiles(config.policies.clone()))?);
     let key_folder = KeyFolder::open(&config.signing_keys, now)?;
-    let keys = key_folder.keys(config.tokens.verify_for(), jiff::Timestamp::now)?;
+    let keys = {
+        let clock = Arc::clone(&clock);
+        key_folder.keys(config.tokens.verify_for(), move || clock.now())?
+    };
     let public = Origin {
         tls: config.public_url.is_https(),
         authority: config.public_url.authority().clone(),

@@ -149,8 +149,12 @@ impl KeyFolder {
     ///
     /// # Errors
     /// When one of them cannot be read, is open to others, or is no key that signs.
-    pub fn keys(&self, verify_for: Duration, clock: fn() -> Timestamp) -> Result<Keys, KeyError> {
-        Keys::follow(KeyFiles { folder: self.path.clone(), verify_for, clock })
+    pub fn keys(
+        &self,
+        verify_for: Duration,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Result<Keys, KeyError> {
+        Keys::follow(KeyFiles { folder: self.path.clone(), verify_for, clock: Box::new(clock) })
     }
 
     /// The key that seals upload locations.

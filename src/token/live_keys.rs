@@ -27,11 +27,10 @@ enum Origin {
 }
 
 /// The key folder, as the keys in it are at a time.
-#[derive(Debug)]
 pub(super) struct KeyFiles {
     pub(super) folder: PathBuf,
     pub(super) verify_for: Duration,
-    pub(super) clock: fn() -> Timestamp,
+    pub(super) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 impl Source for KeyFiles {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use policy::Subject;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -20,6 +21,7 @@ use crate::authorize::Locks;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
 use crate::fetch::FetchError;
+use crate::identity::federation::Federation;
 use crate::identity::peers::{self, Peers};
 use crate::identity::users::{self, Users};
 use crate::identity::{Authenticator, NoRandom, Observer, TokenEvent};
@@ -35,7 +37,9 @@ use crate::reload::{PolicyFiles, UpstreamPassword, UserFiles};
 use crate::service::revocations::{Feed, Subjects};
 use crate::service::{
     self,
+    api::Api,
     management::{self, Readiness},
+    socket::{AdminSocket, SocketError},
 };
 use crate::state::State;
 use crate::store::{self, StoreError};
@@ -67,9 +71,12 @@ pub enum Error {
     /// The state cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The certificates by which a trusted gate is known.
+    /// The certificates by which a provider or a trusted gate is known.
     #[error(transparent)]
     Trust(#[from] FetchError),
+    /// The admin socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The upstream's password.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -122,7 +129,9 @@ pub fn run(config: &Config) -> Result<(), Error> {
         Arc::new(move || clock.now())
     };
     let polling = peers.follow(runtime.handle(), &state, &now);
-    let gate = Arc::new(gate(config, Arc::clone(&users), Arc::clone(&state), peers, clock)?);
+    let (gate, api) = gate(config, Arc::clone(&users), Arc::clone(&state), peers, clock)?;
+    let gate = Arc::new(gate);
+    let socket = AdminSocket::bind(&config.admin_socket())?;
     let mut bound = Vec::new();
     for listen in &config.listen {
         bound.push(Bound::new(listen, workers)?);
@@ -151,7 +160,13 @@ pub fn run(config: &Config) -> Result<(), Error> {
     tracing::info!(address = %config.management, "management is listening");
 
     let (end, ended) = watch::channel(false);
+    let mut stopping = ended.clone();
     let following = runtime.spawn(Arc::clone(&state).follow(ended));
+    let administering = runtime.spawn(async move {
+        // Over as well when there is nobody left to say so.
+        let stopping = async move { drop(stopping.wait_for(|end| *end).await) };
+        socket.serve(api, stopping).await
+    });
     runtime.block_on(manage(Arc::clone(&gate), management, &watch))?;
     // No worker listens any more only when all receivers are gone, and then there is none to tell.
     let _ = stop.send(true);
@@ -168,6 +183,11 @@ pub fn run(config: &Config) -> Result<(), Error> {
         if following.await.is_err() {
             tracing::error!("following the state had panicked");
         }
+        match administering.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the admin socket ended"),
+            Err(_) => tracing::error!("the admin socket had panicked"),
+        }
         gate.audit.queue(Record::new("gate.stopped"));
         gate.audit.close().await;
     });
@@ -181,13 +201,14 @@ async fn state(config: &Config, runtime: Handle, clock: Arc<Clock>) -> Result<Ar
     Ok(State::start(store, runtime, clock, config.state.max_staleness).await?)
 }
 
+/// The gate, and the API of its admin socket.
 fn gate(
     config: &Config,
     users: Arc<ArcSwap<Users>>,
     state: Arc<State>,
     peers: Arc<Peers>,
     clock: Arc<Clock>,
-) -> Result<Gate, Error> {
+) -> Result<(Gate, Router), Error> {
     let now = clock.now();
     let policy = Arc::new(Reloaded::start(PolicyFiles(config.policies.clone()))?);
     let key_folder = KeyFolder::open(&config.signing_keys, now)?;
@@ -210,8 +231,9 @@ fn gate(
     let public_url = config.public_url.clone();
     let authenticator =
         Authenticator::new(public_url, keys, Arc::clone(&users), Arc::clone(&state), observer)?;
-    let authenticator = Arc::new(authenticator.trusting(peers));
-    let feed = feed(&authenticator, users, Arc::clone(&state), &policy, &clock);
+    let federation = Federation::new(config.federation.clone())?;
+    let authenticator = Arc::new(authenticator.federated(federation).trusting(peers));
+    let feed = feed(&authenticator, Arc::clone(&users), Arc::clone(&state), &policy, &clock);
     let issue = Issue {
         authenticator: Arc::clone(&authenticator),
         state,
@@ -226,13 +248,21 @@ fn gate(
             Box::new(move || clock.now())
         },
     };
-    let services =
-        service::token::router(Arc::new(issue)).merge(service::revocations::router(Arc::new(feed)));
+    let issue = Arc::new(issue);
+    let api = service::api::router(Arc::new(Api {
+        issue: Arc::clone(&issue),
+        users,
+        audit: Arc::clone(&audit),
+        metrics: Arc::clone(&metrics),
+    }));
+    let services = service::token::router(issue)
+        .merge(service::revocations::router(Arc::new(feed)))
+        .merge(api.clone());
     let loaded = policy.current();
     metrics.policy_loaded(loaded.sha256);
     audit.queue(policy_loaded(&loaded.sha256));
     drop(loaded);
-    Ok(Gate {
+    let gate = Gate {
         authenticator,
         clock,
         policy,
@@ -251,7 +281,8 @@ fn gate(
         trusted_proxies: config.trusted_proxies.clone(),
         request_ids: RequestIds::new().map_err(|_| NoRandom)?,
         services,
-    })
+    };
+    Ok((gate, api))
 }
 
 /// What gates that trust this one are told.

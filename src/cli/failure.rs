@@ -94,6 +94,7 @@ impl From<app::Error> for Failure {
             app::Error::Keys(error) => error.into(),
             app::Error::State(_)
             | app::Error::Store(_)
+            | app::Error::Socket(_)
             | app::Error::Upstream(_)
             | app::Error::Audit(_)
             | app::Error::Random(_)

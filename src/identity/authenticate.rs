@@ -12,6 +12,7 @@ use super::address::ClientAddress;
 use super::bearer::Checked;
 use super::credentials::Credentials;
 use super::failure::{AuthError, Rejection};
+use super::federation::Federation;
 use super::identity_token::Looked;
 use super::observe::{GrantType, Observer, TokenEvent};
 use super::peers::Peers;
@@ -38,6 +39,7 @@ pub struct Authenticator {
     pub(super) keys: Keys,
     pub(super) users: Arc<ArcSwap<Users>>,
     pub(super) state: Arc<State>,
+    pub(super) federation: Federation,
     pub(super) peers: Arc<Peers>,
     pub(super) tokens: Recent<[u8; 32], Arc<Checked>>,
     pub(super) families: Recent<TokenHash, Arc<Looked>>,
@@ -83,6 +85,7 @@ impl Authenticator {
             issuer,
             keys: keys.into(),
             users,
+            federation: Federation::default(),
             peers: Arc::new(Peers::nobody()),
             state,
             tokens: Recent::new(REMEMBERED),
@@ -91,6 +94,12 @@ impl Authenticator {
             throttle: Throttle::new(),
             observer,
         })
+    }
+
+    /// The same, with identity providers whose ID tokens count.
+    #[must_use]
+    pub fn federated(self, federation: Federation) -> Self {
+        Self { federation, ..self }
     }
 
     /// The same, with other gates whose tokens count.
@@ -195,7 +204,9 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
         let text = password.expose();
-        if let Some(token) = RefreshToken::parse(text) {
+        if let Some(presented) = self.presented(username, password) {
+            self.id_token(&presented, address, now).await
+        } else if let Some(token) = RefreshToken::parse(text) {
             self.identity_token(username, &token, address, now).await
         } else if crate::token::looks_like_one(text) {
             let known = self.bearer(password, address, now).await?;

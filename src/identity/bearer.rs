@@ -163,6 +163,9 @@ impl Authenticator {
             (Subject::Service(name), Kind::Service) if self.state.is_enabled(name) => {
                 Ok(grant.asserted.clone())
             }
+            (Subject::User(_) | Subject::Service(_), Kind::Federated) => {
+                self.vouched_for(grant, now)
+            }
             (Subject::Peer { .. }, Kind::Peer) => {
                 self.peers.standing(grant, ids, now).map_err(|error| Rejection::from(error).into())
             }

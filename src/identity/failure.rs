@@ -98,6 +98,13 @@ pub enum Rejection {
     /// The token does not hold.
     #[error(transparent)]
     Token(#[from] InvalidToken),
+    /// What an identity provider vouches for does not count here, for a reason that is a word of a
+    /// fixed set.
+    #[error("the identity provider's token is not accepted: {0}")]
+    Federation(&'static str),
+    /// A provider vouches for a user whose name is that of another one, whom the gate knows itself.
+    #[error("a user of this name is known here already, and not by way of an identity provider")]
+    NameTaken,
     /// What another gate vouches for does not count here.
     #[error(transparent)]
     Peer(#[from] PeerError),
@@ -121,6 +128,8 @@ impl Rejection {
             Self::Reused => "reused",
             Self::AnothersToken => "anothers_token",
             Self::Token(_) => "token",
+            Self::Federation(label) => label,
+            Self::NameTaken => "name_taken",
             Self::Peer(error) => error.label(),
         }
     }

@@ -6,6 +6,7 @@ mod bearer;
 mod challenge;
 mod credentials;
 mod failure;
+mod federated;
 pub mod federation;
 mod identity_token;
 mod observe;

@@ -56,6 +56,8 @@ pub enum GrantType {
     Token,
     /// With a refresh token.
     Refresh,
+    /// With an ID token of an identity provider.
+    Federation,
     /// With nothing.
     Anonymous,
 }
@@ -83,6 +85,7 @@ impl GrantType {
             Self::Password => "password",
             Self::Token => "token",
             Self::Refresh => "refresh_token",
+            Self::Federation => "federation",
             Self::Anonymous => "anonymous",
         }
     }

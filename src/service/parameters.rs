@@ -75,6 +75,8 @@ pub(super) enum GrantRequest {
     /// Another token, perhaps for another gate.
     Exchange {
         token: Secret,
+        /// Whether it is an ID token of an identity provider.
+        is_id_token: bool,
         /// The service of the gate that the new one is for.
         audience: Option<String>,
     },
@@ -85,8 +87,9 @@ const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const EXCHANGED: [&str; 3] = [
     "urn:ietf:params:oauth:token-type:access_token",
     "urn:ietf:params:oauth:token-type:jwt",
-    "urn:ietf:params:oauth:token-type:id_token",
+    ID_TOKEN,
 ];
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// Reads the query of a GET.
 pub(super) fn from_query(uri: &Uri, issuer: &PublicUrl) -> Result<TokenQuery, OauthError> {
@@ -149,7 +152,8 @@ fn exchange(pairs: &Pairs) -> Result<GrantRequest, OauthError> {
         one(pairs, name)?.ok_or_else(|| OauthError::invalid_request(format!("`{name}` is missing")))
     };
     let token = Secret::new(wanted("subject_token")?.to_owned());
-    if !EXCHANGED.contains(&wanted("subject_token_type")?) {
+    let kind = wanted("subject_token_type")?;
+    if !EXCHANGED.contains(&kind) {
         return Err(OauthError::invalid_request(format!(
             "`subject_token_type` is none of {}",
             EXCHANGED.join(", ")
@@ -170,7 +174,11 @@ fn exchange(pairs: &Pairs) -> Result<GrantRequest, OauthError> {
             "`audience` is no gate: write its host and port as in its public URL",
         ));
     }
-    Ok(GrantRequest::Exchange { token, audience: audience.map(str::to_ascii_lowercase) })
+    Ok(GrantRequest::Exchange {
+        token,
+        is_id_token: kind == ID_TOKEN,
+        audience: audience.map(str::to_ascii_lowercase),
+    })
 }
 
 /// Whether an identity token is asked for, in either of its spellings.

@@ -86,8 +86,14 @@ async fn by_form(
             Ok(answer(&issued, Some(&refreshed.next)))
         }
         // RFC 8693, section 2.
-        GrantRequest::Exchange { token, audience } => {
-            let known = known(issue, &Credentials::Bearer(token), occasion).await?;
+        GrantRequest::Exchange { token, is_id_token, audience } => {
+            let known = if is_id_token {
+                let (address, now) = (occasion.address, occasion.now);
+                let known = issue.authenticator.any_id_token(&token, address, now).await;
+                known.map_err(|error| OauthError::credential(&error, issuer))?
+            } else {
+                known(issue, &Credentials::Bearer(token), occasion).await?
+            };
             let audience = audience.as_deref().filter(|&audience| audience != issuer.service());
             let issued = access(issue, &known, &scopes, audience, occasion)?;
             let mut answer = answer(&issued, None);

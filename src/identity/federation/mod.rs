@@ -72,6 +72,12 @@ impl Federation {
         Ok(Self { providers })
     }
 
+    /// Whether no provider is trusted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.providers.is_empty()
+    }
+
     /// Whom an ID token stands for, which was shown as one of the provider of that name.
     ///
     /// # Errors

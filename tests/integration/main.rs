@@ -13,6 +13,7 @@ mod clients;
 mod credential_helper;
 mod denials;
 mod faults;
+mod federation;
 mod framing;
 mod http2;
 mod keys;

@@ -64,9 +64,13 @@ impl Docker {
     }
 
     pub(crate) fn login(&self, user: &str) -> Said {
+        self.login_with(user, &password_of(user))
+    }
+
+    pub(crate) fn login_with(&self, user: &str, password: &str) -> Said {
         let mut command = self.command();
         command.args(["login", "--username", user, "--password-stdin", &self.name]);
-        Said::with_input(&mut command, &password_of(user))
+        Said::with_input(&mut command, password)
     }
 
     pub(crate) fn logout(&self) -> Said {

@@ -5,6 +5,8 @@ pub(crate) mod fake_gate;
 pub(crate) mod gate;
 pub(crate) mod images;
 pub(crate) mod process;
+#[allow(dead_code, reason = "the unit tests of the gate use it too, and more of it")]
+pub(crate) mod provider;
 pub(crate) mod push;
 pub(crate) mod recorder;
 pub(crate) mod registry;

@@ -4,6 +4,7 @@ mod answer;
 mod arguments;
 mod fresh;
 mod https;
+mod in_process;
 mod kept;
 mod local;
 mod logins;
@@ -24,6 +25,7 @@ use serde_json::Value;
 pub(super) use arguments::GateArguments;
 pub(super) use fresh::{fresh_token, refresh_now};
 pub(super) use https::{Credential, Https};
+pub(super) use in_process::InProcess;
 pub(super) use kept::Kept;
 pub(super) use logins::{Login, LoginsFile};
 pub(super) use rotating::Refreshed;
@@ -41,6 +43,8 @@ pub(super) enum Gate {
     Https(Https),
     /// On this machine, while it serves.
     Socket(Socket),
+    /// On this machine, while it does not serve: its state alone.
+    InProcess(InProcess),
 }
 
 impl Gate {
@@ -65,6 +69,10 @@ impl Gate {
                 let answer = while_waiting(&name, gate.send(method, &path, body)).await?;
                 answer.result(&name, "")
             }
+            Self::InProcess(gate) => {
+                let answer = gate.send(method, &path, body).await?;
+                answer.result("the gate", "")
+            }
         }
     }
 
@@ -85,7 +93,7 @@ impl Gate {
     /// Whether whoever asks is an administrator because they are on the gate's own machine, and is
     /// no subject of it.
     pub(super) fn is_local(&self) -> bool {
-        matches!(self, Self::Socket(_))
+        matches!(self, Self::Socket(_) | Self::InProcess(_))
     }
 }
 

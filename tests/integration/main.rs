@@ -19,6 +19,7 @@ mod http2;
 mod keys;
 mod kill;
 mod lists;
+mod login;
 mod reload;
 mod start;
 mod support;

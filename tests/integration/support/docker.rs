@@ -1,5 +1,6 @@
 //! A docker daemon and its command line, apart from any other on this machine.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +17,8 @@ pub(crate) struct Docker {
     folder: TempDir,
     name: String,
     trust: PathBuf,
+    /// Where the command line finds more than on this machine.
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl Docker {
@@ -42,15 +45,28 @@ impl Docker {
             Said::of(command.env("DOCKER_CONFIG", at("config")).args(arguments))
         };
         daemon.ready("answer", || docker(&["version"]).code == Some(0));
-        Self { _daemon: daemon, cli, folder, name: gate.name(), trust }
+        Self { _daemon: daemon, cli, folder, name: gate.name(), trust, variables: Vec::new() }
     }
 
     fn command(&self) -> Command {
         let socket = self.folder.path().join("socket");
         let mut command = Command::new(&self.cli);
         command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
-        command.env("DOCKER_CONFIG", self.folder.path().join("config"));
+        command.env("DOCKER_CONFIG", self.config());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// The folder of its command line's `config.json`.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("config")
+    }
+
+    /// From now on it is run by somebody with this home, who has programs there as well.
+    pub(crate) fn run_by(&mut self, home: &Path) {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{path}", home.display());
+        self.variables = vec![("HOME", home.into()), ("PATH", path.into())];
     }
 
     /// `docker …`

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Api;
 use super::problem::Problem;
 use super::requester::Requester;
+use crate::identity::users::Source;
 
 /// A user as it is shown.
 #[derive(Serialize)]
@@ -43,7 +44,10 @@ pub(super) async fn list(
             name: name.to_owned(),
             groups: policy.groups_of(&caller).into_iter().collect(),
             disabled: user.disabled,
-            source: "users",
+            source: match user.source {
+                Source::Users => "users",
+                Source::Htpasswd => "htpasswd",
+            },
         }
     });
     Ok(Json(Users { users: users.collect() }))

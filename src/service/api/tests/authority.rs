@@ -174,3 +174,18 @@ async fn whoami_tells_what_the_credential_is() {
     let token = scene.create(As::User("alice"), r#"{"expires":"1h","groups":["staff"]}"#).await;
     insta::assert_snapshot!(who(access(&token)).await, @r#"{"subject":"user:alice","kind":"user","groups":["staff"],"administrator":false,"expires_at":"2027-01-15T09:00:00Z"}"#);
 }
+
+#[tokio::test]
+async fn users_are_shown_with_what_policy_adds_to_them() {
+    let scene = Scene::new().await;
+    let users = scene.get(As::Local, "/users").await.json();
+    let lines: Vec<_> = users["users"].as_array().unwrap().iter().map(Value::to_string).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    {"disabled":false,"groups":["ops","staff"],"name":"alice","source":"users"}
+    {"disabled":false,"groups":["staff"],"name":"bob","source":"users"}
+    {"disabled":false,"groups":["admins"],"name":"chief","source":"users"}
+    {"disabled":true,"groups":[],"name":"gone","source":"users"}
+    {"disabled":false,"groups":[],"name":"old","source":"htpasswd"}
+    {"disabled":false,"groups":[],"name":"root","source":"users"}
+    "#);
+}

@@ -1,7 +1,6 @@
 //! An API on a state of its own, and short ways to ask it.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -27,7 +26,7 @@ use tower::ServiceExt as _;
 use super::super::*;
 use crate::audit;
 use crate::clock::Clock;
-use crate::identity::users::Users;
+use crate::identity::users::{Files, Texts, Users};
 use crate::identity::{Access, Authenticator, ClientAddress, Observer};
 use crate::public_url::PublicUrl;
 use crate::state;
@@ -43,6 +42,9 @@ groups:
 rules:
   - {name: reads, subjects: ["group:staff", "group:admins", "group:ci"], images: ["**"], allow: [pull]}
 "#;
+
+/// Of somebody who does not come here.
+const BCRYPT: &str = "$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2";
 
 pub(super) const PASSWORD: &str = "s3cret";
 
@@ -83,7 +85,16 @@ fn users(disabled: &str) -> Users {
         let off = name == "gone" || name == disabled;
         format!("  {name}: {{password: '{hash}', groups: [{groups}], disabled: {off}}}\n")
     });
-    Users::parse(Path::new("users.yaml"), &format!("users:\n{}", entries.concat())).unwrap()
+    let files = Files {
+        users: "users.yaml".into(),
+        users_may_be_absent: false,
+        htpasswd: Some("htpasswd".into()),
+    };
+    let texts = Texts {
+        users: Some(format!("users:\n{}", entries.concat())),
+        htpasswd: Some(format!("old:{BCRYPT}\n")),
+    };
+    files.parse(&texts).unwrap()
 }
 
 impl Scene {

@@ -100,19 +100,6 @@ impl Config {
     }
 }
 
-impl Config {
-    /// Where those who administer the gate on its own machine reach it while it serves: in the folder
-    /// of the state, or in `state` beside the configuration if the state is elsewhere.
-    #[must_use]
-    pub fn admin_socket(&self) -> PathBuf {
-        let folder = match &self.state.url {
-            store::StoreUrl::Sqlite(file) => file.parent().map(Path::to_owned),
-            store::StoreUrl::Postgres(_) => self.file.parent().map(|folder| folder.join("state")),
-        };
-        folder.unwrap_or_default().join("admin.sock")
-    }
-}
-
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {

@@ -77,6 +77,14 @@ fn an_htpasswd_file_alone_may_take_the_place_of_the_users_file() {
     assert!(!named.user_files().users_may_be_absent);
 }
 
+#[test]
+fn the_configuration_of_the_migration_lacks_nothing_but_its_certificate() {
+    let text = include_str!("../../examples/migration/after/portcullis.yaml");
+    let mistakes = Config::parse(Path::new("portcullis.yaml"), text, |_| None).unwrap_err();
+    assert_eq!(mistakes.len(), 2, "{mistakes}");
+    assert!(mistakes.iter().all(|mistake| mistake.message.contains("/etc/registry/server.")));
+}
+
 const EVERY_KEY: &str = r"
 listen:
   - {address: '0.0.0.0:443'}

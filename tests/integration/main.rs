@@ -20,6 +20,7 @@ mod keys;
 mod kill;
 mod lists;
 mod login;
+mod passwords;
 mod reload;
 mod start;
 mod support;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use policy::{Policy, SourceFile, Tags};
 
-use crate::support::{allows, caller, image};
+use crate::support::{allows, caller, image, policy};
 
 fn read(folder: &Path, files: &mut Vec<SourceFile>) {
     let mut paths: Vec<_> =
@@ -28,6 +28,23 @@ fn sample() -> Policy {
     let compiled = Policy::compile(&files).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(compiled.warnings.is_empty(), "{}", compiled.warnings);
     compiled.policy
+}
+
+#[test]
+fn the_policies_of_the_migration_change_nothing_at_first_and_then_tell_teams_apart() {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/migration/after/policies");
+    let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let before = policy(&text("as-before.yaml"));
+    let next = policy(&text("teams.yaml.next"));
+    for action in ["pull", "create", "overwrite", "attach", "delete"] {
+        assert!(allows(&before, "user:alice", action, "team/frontend/web:v1"), "{action}");
+    }
+    assert!(!allows(&before, "anyone", "pull", "team/frontend/web:v1"));
+    assert!(allows(&next, "user:alice", "create", "team/backend/api:v1"));
+    assert!(!allows(&next, "user:alice", "create", "team/frontend/web:v1"));
+    assert!(!allows(&next, "user:alice", "overwrite", "team/backend/api:v1"));
+    assert!(allows(&next, "user:alice", "pull", "team/frontend/web:v1"));
 }
 
 #[test]

@@ -27,4 +27,5 @@ mod support;
 mod tag_limited;
 mod targets;
 mod tokens;
+mod trust;
 mod uploads;

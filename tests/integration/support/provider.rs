@@ -2,6 +2,7 @@
 //! CA of its own. It counts what it is asked, and misbehaves as it is told. The unit tests of the
 //! gate use it too.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -126,6 +127,8 @@ struct State {
     issuer: String,
     keys: Vec<Key>,
     mood: Mood,
+    /// Other documents, by path.
+    documents: BTreeMap<String, String>,
     asked: Vec<String>,
     closed: bool,
 }
@@ -142,6 +145,7 @@ impl Provider {
             issuer: format!("https://localhost:{}", address.port()),
             keys: keys.to_vec(),
             mood: Mood::Well,
+            documents: BTreeMap::new(),
             asked: Vec::new(),
             closed: false,
         }));
@@ -188,6 +192,12 @@ impl Provider {
 
     pub(crate) fn be(&self, mood: Mood) {
         self.state().mood = mood;
+    }
+
+    /// From now on this text stands at a path.
+    #[allow(dead_code, reason = "not every test that uses this file needs it")]
+    pub(crate) fn put(&self, path: &str, text: &str) {
+        self.state().documents.insert(path.to_owned(), text.to_owned());
     }
 
     /// The paths it was asked for so far.
@@ -260,7 +270,7 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, state: &Mutex<State>) -> std
         Mood::Html => answer(&mut stream, "200 OK", "<!doctype html><title>Sign in</title>")?,
         Mood::Down => answer(&mut stream, "503 Service Unavailable", "later")?,
         _ => match body {
-            Some(body) => answer(&mut stream, "200 OK", &body.to_string())?,
+            Some(body) => answer(&mut stream, "200 OK", &body)?,
             None => answer(&mut stream, "404 Not Found", "")?,
         },
     }
@@ -269,7 +279,14 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, state: &Mutex<State>) -> std
 }
 
 impl State {
-    fn body(&self, path: &str) -> Option<Value> {
+    fn body(&self, path: &str) -> Option<String> {
+        if let Some(text) = self.documents.get(path) {
+            return Some(text.clone());
+        }
+        self.json(path).map(|document| document.to_string())
+    }
+
+    fn json(&self, path: &str) -> Option<Value> {
         match path.strip_prefix("/moved").unwrap_or(path) {
             "/.well-known/openid-configuration" => {
                 let issuer = match &self.mood {

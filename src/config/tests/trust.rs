@@ -304,3 +304,19 @@ fn trust_is_a_list() {
       |        ^^^^^^^^^^^^^^^^^^^^^^^^^^ this is a map
     "#);
 }
+
+#[test]
+fn the_gates_of_the_example_trust_each_other() {
+    let example = |name: &str| {
+        let path = format!("{}/examples/trust/{name}", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(format!("{path}/portcullis.yaml")).unwrap();
+        let sources = crate::policy_folder::read(format!("{path}/policies").as_ref()).unwrap();
+        let compiled = policy::Policy::compile(&sources.files).unwrap();
+        assert!(compiled.warnings.is_empty(), "{}", compiled.warnings);
+        parse(&folder(), &text).unwrap()
+    };
+    let (eu, us) = (example("eu"), example("us"));
+    assert_eq!(eu.trust[0].issuer, us.public_url);
+    assert_eq!(us.trust[0].issuer, eu.public_url);
+    assert_eq!(us.trust[0].groups.ours(&["release".to_owned()]), ["eu-builders", "releasers"]);
+}

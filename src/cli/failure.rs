@@ -99,7 +99,6 @@ impl From<app::Error> for Failure {
             | app::Error::Audit(_)
             | app::Error::Random(_)
             | app::Error::Listen(_)
-            | app::Error::Socket(_)
             | app::Error::System(_) => Self::impossible(&error),
         }
     }

@@ -36,12 +36,20 @@ impl Authenticator {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
-        if self.peers.may_have_made(token.expose()) {
-            return self.peers_token(token, now);
-        }
-        let found = self
-            .checked(token.expose(), now)
-            .await
+        let keys = Arc::clone(&self.keys());
+        let found = match self.checked_by(&keys, token.expose(), now) {
+            Err(InvalidToken::Key) if self.peers.may_have_made(token.expose()) => {
+                return self.peers_token(token, now);
+            }
+            // Its key may have been made a moment ago.
+            Err(InvalidToken::Key) => match self.keys.other_than(&keys).await {
+                Some(others) => self.checked_by(&others, token.expose(), now),
+                None => Err(InvalidToken::Key),
+            },
+            checked => checked,
+        };
+        let found = found
+            .map_err(AuthError::from)
             .and_then(|(checked, cached)| Ok((self.holder(&checked, now)?, checked, cached)));
         let result = match &found {
             Ok((.., true)) => CheckResult::Cached,
@@ -82,25 +90,8 @@ impl Authenticator {
         known
     }
 
-    /// The token, and whether it was remembered.
-    async fn checked(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<(Arc<Checked>, bool), AuthError> {
-        let keys = Arc::clone(&self.keys());
-        match self.checked_by(&keys, token, now) {
-            // Its key may have been made a moment ago.
-            Err(InvalidToken::Key) => match self.keys.other_than(&keys).await {
-                Some(others) => Ok(self.checked_by(&others, token, now)?),
-                None => Err(InvalidToken::Key.into()),
-            },
-            checked => Ok(checked?),
-        }
-    }
-
-    /// The same by one set of keys. What was remembered under another set does not count: a key
-    /// that is taken away ends what it signed.
+    /// The token by one set of keys, and whether it was remembered. What was remembered under
+    /// another set does not count: a key that is taken away ends what it signed.
     fn checked_by(
         &self,
         keys: &KeyRing,

@@ -3,6 +3,7 @@
 
 mod access;
 mod create;
+mod elsewhere;
 mod list;
 mod login;
 mod maker;
@@ -21,6 +22,7 @@ use policy::Policy;
 
 pub use access::{Issued, Wanted};
 pub use create::Made;
+pub use elsewhere::ElsewhereError;
 pub use list::{Cursor, InvalidCursor, Listing, Page, Whose};
 pub use login::LoginError;
 pub use maker::Maker;

@@ -45,7 +45,7 @@ impl Issue {
         Ok(Ending { count, id: Some(id.clone()), subject })
     }
 
-    /// Revokes the token that is shown, which whoever has it may do. None: it is no token that this
+    /// Revokes the token that is shown with all of its family, which whoever has it may do. None: it is no token that this
     /// gate made, or one whose time is over.
     ///
     /// # Errors
@@ -71,12 +71,16 @@ impl Issue {
         let claims = made_here(value.expose(), &self.authenticator.keys(), issuer);
         let Ok(claims) = claims else { return Ok(None) };
         let end = claims.expires().map(|end| end.saturating_add(leeway()).unwrap_or(end));
-        let Some(until) = end.filter(|end| *end > now) else { return Ok(None) };
-        let (id, wanted) = (claims.jti.clone(), claims.jti.clone());
+        if end.is_none_or(|end| end <= now) {
+            return Ok(None);
+        }
+        // Whoever had it may have made others from it, which belong to its family.
+        let (id, wanted) = (claims.family.clone(), claims.family.clone());
         let kept = self.state.ask(|store| async move { store.family(&wanted).await }).await?;
+        let until = kept.as_ref().map_or_else(|| self.last_end(now), |family| family.ends_at);
         let count = self.state.revoke(Revocation::Id { id: id.clone(), until }, now).await?;
         // A token without a family of its name is not among those that the state counts.
-        let count = if kept.is_some() { count } else { 1 };
+        let count = if kept.is_some() { count } else { count.saturating_add(1) };
         let subject = claims.grant().map(|grant| grant.subject);
         Ok(Some(Ending { count, id: Some(id), subject }))
     }

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::identity::AuthError;
+use crate::issue::ElsewhereError;
 use crate::public_url::PublicUrl;
 use crate::token::MintError;
 
@@ -124,6 +125,18 @@ impl From<MintError> for OauthError {
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "no token was made");
                 Self::internal()
+            }
+        }
+    }
+}
+
+impl From<ElsewhereError> for OauthError {
+    fn from(error: ElsewhereError) -> Self {
+        match error {
+            ElsewhereError::Mint(error) => error.into(),
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "no token was made");
+                Self::unavailable()
             }
         }
     }

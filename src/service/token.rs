@@ -95,7 +95,10 @@ async fn by_form(
                 known(issue, &Credentials::Bearer(token), occasion).await?
             };
             let audience = audience.as_deref().filter(|&audience| audience != issuer.service());
-            let issued = access(issue, &known, &scopes, audience, occasion)?;
+            let issued = match audience {
+                Some(audience) => issue.elsewhere(&known, &scopes, audience, occasion).await?,
+                None => access(issue, &known, &scopes, None, occasion)?,
+            };
             let mut answer = answer(&issued, None);
             if let Value::Object(members) = &mut answer {
                 members.insert("issued_token_type".to_owned(), json!(ACCESS_TOKEN));

@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::identity::users::Users;
 use crate::identity::{Access, Authenticator, Observer, TokenEvent};
 use crate::public_url::PublicUrl;
+use crate::secret::Secret;
 use crate::state::sample;
 use crate::token::{Claims, KeyRing, Order, Settings, Succession, mint, verify};
 
@@ -35,6 +36,7 @@ struct Gate {
     router: Router,
     keys: Arc<KeyRing>,
     events: Arc<Mutex<Vec<String>>>,
+    state: Arc<crate::state::State>,
     _folder: TempDir,
 }
 
@@ -78,21 +80,21 @@ impl Gate {
             PublicUrl::new("https://svc.example").unwrap(),
             Arc::clone(&keys),
             Arc::new(ArcSwap::from_pointee(users)),
-            state,
+            Arc::clone(&state),
             observer,
         )
         .unwrap();
         let source = SourceFile::new(Path::new("policy.yaml"), POLICY);
         let policy = Arc::new(Policy::compile(&[source]).unwrap().policy);
         let issue = Issue {
-            state: Arc::clone(authenticator.state()),
+            state: Arc::clone(&state),
             authenticator: Arc::new(authenticator),
             succession: Succession::new(&[0; 32]),
             settings: Settings::default(),
             policy: Box::new(move || Arc::clone(&policy)),
             now: Box::new(now),
         };
-        Self { router: router(Arc::new(issue)), keys, events, _folder: folder }
+        Self { router: router(Arc::new(issue)), keys, events, state, _folder: folder }
     }
 
     async fn send(&self, request: http::request::Builder, body: &str) -> Answer {
@@ -129,8 +131,12 @@ impl Gate {
         let json = answer.json();
         assert_eq!(answer.status, StatusCode::OK, "{json}");
         assert_eq!(json["token"], json["access_token"]);
+        self.claims_of(&json["token"])
+    }
+
+    fn claims_of(&self, token: &Value) -> Claims {
         let issuer = PublicUrl::new("https://svc.example").unwrap();
-        verify(json["token"].as_str().unwrap(), &self.keys, &issuer, now()).unwrap()
+        verify(token.as_str().unwrap(), &self.keys, &issuer, now()).unwrap()
     }
 }
 
@@ -494,4 +500,33 @@ async fn no_secret_comes_back_in_an_error_or_an_event() {
     texts.push(gate.get("", Some(("alice", CANARY))).await.text);
     texts.extend(gate.events.lock().unwrap().clone());
     assert!(texts.iter().all(|text| !text.contains(CANARY)), "{texts:?}");
+}
+
+#[tokio::test]
+async fn a_token_for_another_gate_is_kept_so_that_its_end_can_be_told_there() {
+    let gate = Gate::new();
+    let credential = gate.alice("service=svc.example").await.json();
+    let form = format!(
+        "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&audience=other.example\
+         &subject_token_type=urn:ietf:params:oauth:token-type:access_token&subject_token={}\
+         &scope=repository:team/app:pull",
+        credential["token"].as_str().unwrap()
+    );
+    let answer = gate.post(&form).await;
+    assert_eq!(answer.json()["issued_token_type"], ACCESS_TOKEN);
+    let token = Secret::new(answer.json()["access_token"].as_str().unwrap().to_owned());
+    let issuer = PublicUrl::new("https://svc.example").unwrap();
+    assert!(verify(token.expose(), &gate.keys, &issuer, now()).is_err(), "it is not for this gate");
+    let claims = crate::token::made_here(token.expose(), &gate.keys, &issuer).unwrap();
+    assert_eq!(
+        (claims.aud.as_str(), claims.groups),
+        ("other.example", Some(vec!["ops".to_owned()]))
+    );
+    let id = claims.family;
+    let kept = gate.state.ask(|store| async move { store.family(&id).await }).await.unwrap();
+    let kept = kept.unwrap();
+    assert_eq!(kept.audience.as_deref(), Some("other.example"));
+    assert_eq!(kept.parent, Some(gate.claims_of(&credential["token"]).family));
+    let again = form.replace(credential["token"].as_str().unwrap(), token.expose());
+    assert_eq!(gate.post(&again).await.status, StatusCode::UNAUTHORIZED);
 }

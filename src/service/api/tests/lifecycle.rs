@@ -219,9 +219,11 @@ async fn whoever_has_a_value_revokes_it_whatever_it_is() {
     };
     let refreshable = r#"{"expires": "1h", "refreshable": true}"#;
     let token = scene.create(As::User("alice"), refreshable).await;
-    // Of a family that goes on, the access token alone.
+    // Whoever had the access token may have made others from it: all of its family ends.
     assert_eq!(revoke(&token["access_token"]).await.json(), json!({"revoked": 1}));
     assert!(!scene.holds(&token["access_token"]).await);
+    assert_eq!(refresh(&scene, &token).await.status, 401);
+    let token = scene.create(As::User("alice"), refreshable).await;
     let next = refresh(&scene, &token).await.json();
     assert!(scene.holds(&next["access_token"]).await);
     assert_eq!(revoke(&next["refresh_token"]).await.json(), json!({"revoked": 1}));

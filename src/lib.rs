@@ -2,7 +2,7 @@
 //!
 //! A map for the reader. `proxy/request.rs` is the life of a request; start there. It parses
 //! (`oci`), authenticates (`identity`, `token`), decides (`authorize`, `policy`, `inventory`) and
-//! forwards (`proxy`, `upstream`). `app.rs` builds all of it once.
+//! forwards (`proxy`, `upstream`). `app` builds all of it once, starts it and stops it.
 
 pub mod app;
 pub mod audit;

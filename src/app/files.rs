@@ -1,0 +1,80 @@
+//! The files that take effect while the gate runs.
+
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::audit::Record;
+use crate::identity::users::Users;
+use crate::log::Causes;
+use crate::proxy::Gate;
+use crate::proxy::tls::ServerTls;
+use crate::reload::{UpstreamPassword, UserFiles};
+use crate::watch::{INTERVAL, Reloaded, Watch};
+
+/// Looks each second whether files changed.
+pub(super) fn watch_files(
+    gate: Arc<Gate>,
+    user_files: Reloaded<UserFiles>,
+    users: Arc<ArcSwap<Users>>,
+    tls: Option<Arc<ServerTls>>,
+    password: Option<Reloaded<UpstreamPassword>>,
+) -> io::Result<Watch> {
+    if let Some(tls) = &tls {
+        gate.metrics.certificate(tls.expires_at());
+    }
+    let mut keys = Arc::clone(&gate.authenticator.keys());
+    Watch::every(INTERVAL, move || {
+        match gate.policy.poll() {
+            Ok(false) => {}
+            Ok(true) => {
+                let sha256 = gate.policy.current().sha256;
+                gate.metrics.policy_loaded(sha256);
+                gate.audit.queue(policy_loaded(&sha256));
+                tracing::info!(%sha256, "policies loaded");
+            }
+            Err(error) => {
+                gate.metrics.policy_refused();
+                let reason = Some(Causes(&error).to_string());
+                gate.audit.queue(Record { reason, ..Record::new("policy.refused") });
+            }
+        }
+        // Told in the log by `poll` itself; the last good ones stay in force.
+        if let Ok(true) = user_files.poll() {
+            users.store(Arc::clone(&user_files.current()));
+            gate.audit.queue(Record::new("users.loaded"));
+            tracing::info!("users loaded");
+        }
+        if let Some(password) = &password
+            && let Ok(true) = password.poll()
+            && let Err(error) = gate.upstream.set_password(&password.current())
+        {
+            tracing::error!(error = %Causes(&error), "the old password stays in use");
+        }
+        // A request may have had the folder read before.
+        gate.authenticator.poll_keys();
+        let keys_now = Arc::clone(&gate.authenticator.keys());
+        if !Arc::ptr_eq(&keys, &keys_now) {
+            gate.audit.queue(keys_loaded(keys_now.kid()));
+            tracing::info!(signing = keys_now.kid(), "keys loaded");
+            keys = keys_now;
+        }
+        if let Some(tls) = &tls
+            && let Ok(true) = tls.reload()
+        {
+            gate.metrics.certificate(tls.expires_at());
+            tracing::info!(expires_at = %tls.expires_at(), "certificate loaded");
+        }
+    })
+}
+
+/// Names the policies that are in force.
+pub(super) fn policy_loaded(sha256: &impl std::fmt::Display) -> Record {
+    Record { reason: Some(format!("sha256:{sha256}")), ..Record::new("policy.loaded") }
+}
+
+/// Names the key that signs.
+fn keys_loaded(kid: &str) -> Record {
+    Record { reason: Some(kid.to_owned()), ..Record::new("keys.loaded") }
+}

@@ -1,0 +1,130 @@
+//! Starts a gate, and stops it.
+//!
+//! Everything is read and understood before a port is bound: a first start with a bad configuration
+//! opens none.
+
+mod assemble;
+mod error;
+mod files;
+mod manage;
+mod observe;
+
+use std::sync::Arc;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+pub use error::Error;
+
+use crate::audit::Record;
+use crate::clock::Clock;
+use crate::config::{Config, LogFormat};
+use crate::identity::peers::{self, Peers};
+use crate::log;
+use crate::proxy::tls::ServerTls;
+use crate::proxy::{Bound, ListenError, Listeners, Stop};
+use crate::reload::{UpstreamPassword, UserFiles};
+use crate::service::socket::AdminSocket;
+use crate::watch::Reloaded;
+use assemble::{gate, state};
+use files::watch_files;
+use manage::manage;
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// The gate cannot start.
+pub fn run(config: &Config) -> Result<(), Error> {
+    log::init(&log::Settings {
+        format: match config.log_format {
+            LogFormat::Text => log::Format::Text,
+            LogFormat::Json => log::Format::Json,
+        },
+        level: config.log_level.clone(),
+    })?;
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let tls = config.tls.as_ref().map(ServerTls::load).transpose()?.map(Arc::new);
+    let password = config.upstream.credentials.as_ref();
+    let password = password.and_then(|credentials| credentials.password_file.clone());
+    let password = password.map(|file| Reloaded::start(UpstreamPassword(file))).transpose()?;
+    let user_files = Reloaded::start(UserFiles::new(config.user_files()))?;
+    let users = Arc::new(ArcSwap::new(Arc::clone(&user_files.current())));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("management")
+        .enable_all()
+        .build()?;
+    let clock = Arc::new(Clock::start());
+    let state = runtime.block_on(state(config, runtime.handle().clone(), Arc::clone(&clock)))?;
+    let peers = Arc::new(Peers::new(config.trust.clone(), &config.public_url)?);
+    let now: peers::Now = {
+        let clock = Arc::clone(&clock);
+        Arc::new(move || clock.now())
+    };
+    let polling = peers.follow(runtime.handle(), &state, &now);
+    let (gate, api) = gate(config, Arc::clone(&users), Arc::clone(&state), peers, clock)?;
+    let gate = Arc::new(gate);
+    let socket = AdminSocket::bind(&config.admin_socket())?;
+    let mut bound = Vec::new();
+    for listen in &config.listen {
+        bound.push(Bound::new(listen, workers)?);
+    }
+    let management = std::net::TcpListener::bind(config.management)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|source| ListenError::new(config.management, "management.listen", source))?;
+
+    let listeners = Listeners::new(Arc::clone(&gate), tls.as_ref().map(|tls| tls.config()));
+    let (stop, stopped) = Stop::new();
+    let mut threads = Vec::new();
+    for worker in 0..workers {
+        let sockets = Listeners::share(&mut bound);
+        let (listeners, stopped) = (Arc::clone(&listeners), stopped.clone());
+        let thread = thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
+            listeners.work(sockets, &stopped).inspect_err(|error| {
+                tracing::error!(%error, "a worker ended");
+            })
+        })?;
+        threads.push(thread);
+    }
+    let watch = watch_files(Arc::clone(&gate), user_files, users, tls, password)?;
+    for bound in &bound {
+        tracing::info!(address = %bound.address, "listening");
+    }
+    tracing::info!(address = %config.management, "management is listening");
+
+    let (end, ended) = watch::channel(false);
+    let mut stopping = ended.clone();
+    let following = runtime.spawn(Arc::clone(&state).follow(ended));
+    let administering = runtime.spawn(async move {
+        // Over as well when there is nobody left to say so.
+        let stopping = async move { drop(stopping.wait_for(|end| *end).await) };
+        socket.serve(api, stopping).await
+    });
+    runtime.block_on(manage(Arc::clone(&gate), management, &watch))?;
+    // No worker listens any more only when all receivers are gone, and then there is none to tell.
+    let _ = stop.send(true);
+    for thread in threads {
+        match thread.join() {
+            Ok(ended) => ended?,
+            Err(_) => tracing::error!("a worker had panicked"),
+        }
+    }
+    drop((watch, polling));
+    // Only now, as what the workers did last is to be written down too; as above.
+    let _ = end.send(true);
+    runtime.block_on(async {
+        if following.await.is_err() {
+            tracing::error!("following the state had panicked");
+        }
+        match administering.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the admin socket ended"),
+            Err(_) => tracing::error!("the admin socket had panicked"),
+        }
+        gate.audit.queue(Record::new("gate.stopped"));
+        gate.audit.close().await;
+    });
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -8,26 +8,26 @@ mod error;
 mod files;
 mod manage;
 mod observe;
+mod tokens;
 
 use std::sync::Arc;
 use std::thread;
 
-use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 pub use error::Error;
+pub(crate) use tokens::Tokens;
 
 use crate::audit::Record;
-use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
-use crate::identity::peers::{self, Peers};
+use crate::identity::peers;
 use crate::log;
 use crate::proxy::tls::ServerTls;
 use crate::proxy::{Bound, ListenError, Listeners, Stop};
-use crate::reload::{UpstreamPassword, UserFiles};
+use crate::reload::UpstreamPassword;
 use crate::service::socket::AdminSocket;
 use crate::watch::Reloaded;
-use assemble::{gate, state};
+use assemble::gate;
 use files::watch_files;
 use manage::manage;
 
@@ -48,23 +48,17 @@ pub fn run(config: &Config) -> Result<(), Error> {
     let password = config.upstream.credentials.as_ref();
     let password = password.and_then(|credentials| credentials.password_file.clone());
     let password = password.map(|file| Reloaded::start(UpstreamPassword(file))).transpose()?;
-    let user_files = Reloaded::start(UserFiles::new(config.user_files()))?;
-    let users = Arc::new(ArcSwap::new(Arc::clone(&user_files.current())));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("management")
         .enable_all()
         .build()?;
-    let clock = Arc::new(Clock::start());
-    let state = runtime.block_on(state(config, runtime.handle().clone(), Arc::clone(&clock)))?;
-    let peers = Arc::new(Peers::new(config.trust.clone(), &config.public_url)?);
-    let now: peers::Now = {
-        let clock = Arc::clone(&clock);
-        Arc::new(move || clock.now())
-    };
+    let tokens = runtime.block_on(Tokens::open(config))?;
+    let gate = Arc::new(gate(config, &tokens)?);
+    let api = tokens.api();
+    let Tokens { state, user_files, users, peers, clock, .. } = tokens;
+    let now: peers::Now = Arc::new(move || clock.now());
     let polling = peers.follow(runtime.handle(), &state, &now);
-    let (gate, api) = gate(config, Arc::clone(&users), Arc::clone(&state), peers, clock)?;
-    let gate = Arc::new(gate);
     let socket = AdminSocket::bind(&config.admin_socket())?;
     let mut bound = Vec::new();
     for listen in &config.listen {
@@ -95,7 +89,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
 
     let (end, ended) = watch::channel(false);
     let mut stopping = ended.clone();
-    let following = runtime.spawn(Arc::clone(&state).follow(ended));
+    let following = runtime.spawn(state.follow(ended));
     let administering = runtime.spawn(async move {
         // Over as well when there is nobody left to say so.
         let stopping = async move { drop(stopping.wait_for(|end| *end).await) };

@@ -4,9 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use document::Mistake;
@@ -14,23 +12,14 @@ use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Limited};
 use rustix::process::geteuid;
 use serde_json::Value;
-use tokio::runtime::Handle;
 use tower::ServiceExt as _;
 
 use super::super::failure::{Exit, Failure};
 use super::answer::{self, Answer};
 use crate::app;
-use crate::audit::{self, Audit};
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::identity::{Authenticator, Observer};
-use crate::issue::Issue;
-use crate::metrics::Metrics;
-use crate::policy_folder;
-use crate::service::api::{self, Api, LocalAdministrator};
-use crate::state::State;
-use crate::store::{self, StoreUrl};
-use crate::token::{KeyFolder, Succession};
+use crate::service::api::LocalAdministrator;
+use crate::store::StoreUrl;
 
 /// The API of a gate that is not running, in this process.
 #[derive(Debug)]
@@ -44,44 +33,9 @@ impl InProcess {
     pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
         let opened = match owner(config).map_err(app::Error::from)? {
             Some(owner) if owner != geteuid().as_raw() => return Err(another_user(owner)),
-            _ => Self::parts(config).await?,
+            _ => Self(app::Tokens::open(config).await?.api()),
         };
         Ok(opened)
-    }
-
-    async fn parts(config: &Config) -> Result<Self, app::Error> {
-        let clock = Arc::new(Clock::start());
-        let store = store::open(&config.state).await?;
-        let staleness = config.state.max_staleness;
-        let state = State::start(store, Handle::current(), Arc::clone(&clock), staleness).await?;
-        let folder = KeyFolder::open(&config.signing_keys, clock.now())?;
-        let keys = folder.keys(config.tokens.verify_for(), jiff::Timestamp::now)?;
-        let users = Arc::new(ArcSwap::from_pointee(config.user_files().load()?));
-        let policy = policy_folder::load(&config.policies)?.policy;
-        let policy = Arc::new(policy);
-        let audit = Arc::new(Audit::open(&audit::Settings {
-            file: config.audit_file.clone(),
-            rotate: config.audit_rotate,
-            keep: config.audit_keep,
-        })?);
-        // Nobody shows a credential here, so there is nothing to observe.
-        let authenticator = Authenticator::new(
-            config.public_url.clone(),
-            keys,
-            Arc::clone(&users),
-            Arc::clone(&state),
-            Observer::new(|_| {}),
-        )?;
-        let issue = Issue {
-            authenticator: Arc::new(authenticator),
-            state,
-            succession: Succession::new(&folder.sealing_key()),
-            settings: config.tokens,
-            policy: Box::new(move || Arc::clone(&policy)),
-            now: Box::new(move || clock.now()),
-        };
-        let api = Api { issue: Arc::new(issue), users, audit, metrics: Arc::new(Metrics::new()) };
-        Ok(Self(api::router(Arc::new(api))))
     }
 
     pub(super) async fn send(

@@ -106,7 +106,7 @@ users: other.yaml
 htpasswd: passwords
 signing_keys: keys
 state: {url: 'sqlite:/var/lib/gate.db', max_staleness: 8m}
-tokens: {access_ttl: 60s}
+tokens: {access_ttl: 60s, max_ttl: 20d, login_idle: 2d, login_max: 9d}
 federation:
   - name: corporate
     issuer: https://idp.example/all
@@ -118,6 +118,15 @@ federation:
     subject: '{preferred_username}'
     groups: {staff: {claim: level, value: 3}, release: [{claim: a.b, value: [x, y]}]}
     session: 2h
+trust:
+  - name: eu
+    issuer: https://gate-eu.example
+    jwks: https://keys.example/eu
+    ca: certs/ca.crt
+    groups: {ci: builders, release: [releasers, readers]}
+    max_ttl: 30m
+    revocations: https://lists.example/eu
+    poll: 7s
 inventory: {linger: 2d}
 audit: {file: log/audit, rotate: 1MB, keep: 0}
 limits:
@@ -164,7 +173,9 @@ fn every_key_is_heard() {
     assert_eq!(config.htpasswd, Some(folder.path().join("passwords")));
     assert!(config.names_users);
     assert_eq!(config.signing_keys, folder.path().join("keys"));
-    assert_eq!(config.tokens.access_ttl.as_secs(), 60);
+    let tokens = config.tokens;
+    let lives = [tokens.access_ttl, tokens.max_ttl, tokens.login_idle, tokens.login_max];
+    assert_eq!(lives.map(|life| life.as_secs()), [60, 20 * 86_400, 2 * 86_400, 9 * 86_400]);
     let provider = &config.federation[0];
     assert_eq!((provider.name.as_str(), provider.session.as_secs()), ("corporate", 7200));
     assert_eq!(provider.issuer.as_str(), "https://idp.example/all");
@@ -177,6 +188,14 @@ fn every_key_is_heard() {
     assert_eq!(required, [("department", "build test".to_owned()), ("level", "3".to_owned())]);
     let groups: Vec<_> = provider.groups.iter().map(|(name, c)| (name.as_str(), c.len())).collect();
     assert_eq!(groups, [("staff", 1), ("release", 1)]);
+    let peer = &config.trust[0];
+    assert_eq!((peer.name.as_str(), peer.issuer.as_str()), ("eu", "https://gate-eu.example"));
+    assert!(matches!(&peer.jwks, JwksLocation::Url(url) if url.host() == "keys.example"));
+    assert_eq!(peer.ca, Some(folder.path().join("certs/ca.crt")));
+    let theirs = ["ci", "release"].map(str::to_owned);
+    assert_eq!(peer.groups.ours(&theirs), ["builders", "readers", "releasers"]);
+    assert_eq!((peer.max_ttl.as_secs(), peer.poll.as_secs()), (1800, 7));
+    assert_eq!(peer.revocations.as_ref().unwrap().host(), "lists.example");
     assert_eq!(config.inventory_linger.as_secs(), 2 * 86_400);
     assert_eq!(config.audit_file, folder.path().join("log/audit"));
     assert_eq!((config.audit_rotate, config.audit_keep), (1_000_000, 0));
@@ -323,10 +342,19 @@ fn a_file_that_is_too_large_is_not_read() {
     assert!(matches!(Config::load(&path), Err(Error::TooLarge(_))));
 }
 
-/// The names of the keys below a node, with dots between them.
+/// Whose keys are names that the writer chooses.
+const MAPPINGS: [&str; 4] =
+    ["mirrors", "federation[].require", "federation[].groups", "trust[].groups"];
+
+/// The names of the keys below a node, with dots between them, and `[]` for each entry of a list.
 fn keys(node: &Node, name: &str, names: &mut Vec<String>) {
     match &node.value {
-        Value::Map { entries, .. } if name != "mirrors" => {
+        Value::List(nodes) if ["federation", "trust"].contains(&name) => {
+            for node in nodes {
+                keys(node, &format!("{name}[]"), names);
+            }
+        }
+        Value::Map { entries, .. } if !MAPPINGS.contains(&name) => {
             for entry in entries {
                 let dot = if name.is_empty() { "" } else { "." };
                 keys(&entry.value, &format!("{name}{dot}{}", entry.key), names);

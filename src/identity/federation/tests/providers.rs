@@ -19,6 +19,41 @@ fn example(name: &str) -> Scene {
     scene
 }
 
+#[test]
+fn the_jobs_of_the_examples_ask_for_tokens_of_the_documented_providers() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = crate::sample_provider::jwks(&[Key::es256("any")]);
+    fs::write(folder.path().join("cluster-keys.json"), keys.to_string()).unwrap();
+    let providers = configured(folder.path(), EXAMPLE);
+    for (name, job) in [
+        ("github", include_str!("../../../../examples/ci/github-actions.yml")),
+        ("gitlab", include_str!("../../../../examples/ci/gitlab-ci.yml")),
+        ("cluster", include_str!("../../../../examples/ci/kubernetes.yaml")),
+    ] {
+        let mut problems = document::Problems::default();
+        let parsed = document::parse(&JOB, 0, job, &mut problems);
+        assert!(parsed.is_some() && problems.is_empty(), "{name} is no YAML");
+        let provider = providers.iter().find(|provider| provider.name == name).unwrap();
+        assert!(job.contains(&format!("--username oidc:{name} --password-stdin")), "{name}");
+        let audience = &provider.audience;
+        let asked = [
+            format!("aud: {audience}"),
+            format!("audience: {audience}"),
+            format!("GATE: {audience}"),
+        ];
+        assert!(asked.iter().any(|asked| job.contains(asked)), "{name}");
+    }
+}
+
+const JOB: document::Kind = document::Kind {
+    name: "the job",
+    max_mib: 1,
+    too_large: "",
+    second_document: "",
+    instead_of_anchors: "",
+    secret_keys: &[],
+};
+
 /// A job of a workflow.
 fn github() -> Value {
     json!({

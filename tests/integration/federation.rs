@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Ask, Client, Credentials};
 use crate::support::docker::Docker;
+use crate::support::gate::Setup;
 use crate::support::images::Image;
 use crate::support::process::wait_for;
 use crate::support::provider::{Key, Mood, Provider, jwks};
@@ -29,10 +30,10 @@ rules:
 "#;
 
 /// A provider whose jobs may come in if they are of the project 20.
-struct Jobs {
+pub(crate) struct Jobs {
     provider: Provider,
     key: Key,
-    scene: Scene,
+    pub(crate) scene: Scene,
 }
 
 impl Jobs {
@@ -42,6 +43,15 @@ impl Jobs {
 
     /// With more settings of the provider.
     fn with(more: &str) -> Self {
+        Self::at(more, &[], |setup| setup)
+    }
+
+    /// With users beside them, and more settings of the gate.
+    pub(crate) fn at(
+        more: &str,
+        users: &[(&str, &[&str])],
+        set: impl FnOnce(Setup) -> Setup,
+    ) -> Self {
         let key = Key::rs256("key-1");
         let provider = Provider::start(std::slice::from_ref(&key));
         let federation = format!(
@@ -51,7 +61,8 @@ impl Jobs {
             provider.issuer(),
             provider.ca().display(),
         );
-        let scene = Scene::with(POLICY, &[], |setup| setup.setting("federation", &federation));
+        let scene =
+            Scene::with(POLICY, users, |setup| set(setup.setting("federation", &federation)));
         Self { provider, key, scene }
     }
 
@@ -67,12 +78,12 @@ impl Jobs {
         claims
     }
 
-    fn token(&self, changes: Value) -> String {
+    pub(crate) fn token(&self, changes: Value) -> String {
         self.key.sign(&self.claims(changes))
     }
 
     /// Who shows this token as docker does.
-    fn client(&self, token: &str) -> Client {
+    pub(crate) fn client(&self, token: &str) -> Client {
         let credentials = Credentials::Tokens("oidc:ci".to_owned(), token.to_owned());
         self.scene.gate.anonymous().with(credentials)
     }

@@ -10,18 +10,24 @@
 
 mod audit;
 mod clients;
+mod clocks;
 mod credential_helper;
 mod denials;
 mod faults;
 mod federation;
 mod framing;
 mod http2;
+mod identity_tokens;
 mod keys;
 mod kill;
+mod killed_gate;
 mod lists;
 mod login;
 mod passwords;
 mod reload;
+mod replicas;
+mod revocation;
+mod services;
 mod start;
 mod support;
 mod tag_limited;

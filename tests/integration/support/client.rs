@@ -171,15 +171,19 @@ impl Client {
 
     /// The TCP connection, with TLS where there is to be any.
     pub(crate) async fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        match (&self.tls, &self.host) {
+        self.try_connect().await.expect("a connection, with a TLS handshake")
+    }
+
+    async fn try_connect(&self) -> std::io::Result<Connection> {
+        let stream = TcpStream::connect(self.address).await?;
+        Ok(match (&self.tls, &self.host) {
             (Some(config), Some(host)) => {
                 let name = ServerName::try_from(host.clone()).unwrap();
-                let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
-                Connection::Tls(Box::new(stream.expect("a TLS handshake")))
+                let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await?;
+                Connection::Tls(Box::new(stream))
             }
             _ => Connection::Plain(stream),
-        }
+        })
     }
 
     /// Sends it just as it is, without credentials, and gives the body as it comes.
@@ -190,6 +194,17 @@ impl Client {
         match self.connect().await {
             Connection::Plain(io) => exchange(io, request, self.http2).await,
             Connection::Tls(io) => exchange(*io, request, self.http2).await,
+        }
+    }
+
+    /// The same with a server that may be gone, at whatever moment.
+    pub(crate) async fn try_stream(
+        &self,
+        request: Request<Payload>,
+    ) -> Option<http::Response<hyper::body::Incoming>> {
+        match self.try_connect().await.ok()? {
+            Connection::Plain(io) => exchange(io, request, self.http2).await.ok(),
+            Connection::Tls(io) => exchange(*io, request, self.http2).await.ok(),
         }
     }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::{Client, Credentials};
+use super::clock::Clock;
 use super::process::{Daemon, Said, free_port, wait_for};
 
 /// The name in the gate's certificate. Clients in other processes find it in /etc/hosts.
@@ -25,11 +26,13 @@ pub(crate) struct Setup {
     policy: String,
     users: Vec<(String, Vec<String>)>,
     settings: Vec<(String, String)>,
+    clock: Option<i64>,
 }
 
 /// A running gate and its folder.
 pub(crate) struct Gate {
     daemon: Daemon,
+    clock: Option<Clock>,
     folder: TempDir,
     address: SocketAddr,
     management: SocketAddr,
@@ -55,7 +58,19 @@ impl Setup {
             policy: policy.to_owned(),
             users: Vec::new(),
             settings: Vec::new(),
+            clock: None,
         }
+    }
+
+    /// Gives it a clock of its own, which [`Gate::clock`] moves.
+    pub(crate) fn own_clock(self) -> Self {
+        self.clock_off_by(0)
+    }
+
+    /// The same, wrong from the first start on by so many seconds.
+    pub(crate) fn clock_off_by(mut self, seconds: i64) -> Self {
+        self.clock = Some(seconds);
+        self
     }
 
     /// Adds a user, with the password that [`password_of`] gives.
@@ -103,8 +118,9 @@ impl Setup {
         }
         let log = folder.path().join("log");
         let admin_password = made["admin"]["password"].as_str().unwrap().to_owned();
-        let mut gate =
-            Gate { daemon: serve(&config, log), folder, address, management, admin_password };
+        let clock = self.clock.map(|seconds| Clock::new(folder.path(), seconds));
+        let daemon = serve(&config, log, clock.as_ref());
+        let mut gate = Gate { daemon, clock, folder, address, management, admin_password };
         gate.wait_until_ready();
         gate
     }
@@ -245,6 +261,17 @@ impl Gate {
         fs::rename(new, path).unwrap();
     }
 
+    /// The clock that it goes by, where it has one of its own.
+    pub(crate) fn clock(&self) -> &Clock {
+        self.clock.as_ref().expect("its own clock")
+    }
+
+    /// What a command of the gate prints as JSON, with its configuration: on its admin socket.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let said = self.run(&[arguments, &["--output", "json"]].concat()).ok();
+        serde_json::from_str(&said.out).expect(&said.out)
+    }
+
     /// Runs a command of the gate with its configuration.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         Said::of(portcullis().args(arguments).arg("--config").arg(self.config()))
@@ -259,19 +286,28 @@ impl Gate {
         self.daemon.stop().code()
     }
 
+    /// Ends it in the middle of whatever it does, and starts it again.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.daemon.signal("KILL");
+        self.restart();
+    }
+
     /// Starts it again on the same folder.
     pub(crate) fn restart(&mut self) {
         self.daemon.stop();
         let log = self.folder.path().join("log-after-restart");
-        self.daemon = serve(&self.config(), log);
+        self.daemon = serve(&self.config(), log, self.clock.as_ref());
         self.wait_until_ready();
     }
 }
 
-fn serve(config: &Path, log: PathBuf) -> Daemon {
+fn serve(config: &Path, log: PathBuf, clock: Option<&Clock>) -> Daemon {
     let binary = Path::new(env!("CARGO_BIN_EXE_portcullis"));
     Daemon::start(binary, log, |command| {
         command.arg("serve").arg("--config").arg(config);
+        if let Some(clock) = clock {
+            clock.show_to(command);
+        }
     })
 }
 

@@ -1,6 +1,8 @@
 //! What the tests stand on: servers, clients and images.
 
+pub(crate) mod api;
 pub(crate) mod client;
+pub(crate) mod clock;
 pub(crate) mod fake_gate;
 pub(crate) mod gate;
 pub(crate) mod images;

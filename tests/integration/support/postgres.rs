@@ -20,14 +20,14 @@ pub(crate) struct Postgres {
 
 /// Its data are in a folder of their own, and what is committed is on the disk.
 struct Server {
+    folder: TempDir,
     port: u16,
-    end: Option<(Sender<()>, JoinHandle<()>)>,
+    running: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
 }
 
 impl Postgres {
     pub(crate) fn start() -> Self {
         static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let server = {
             let mut shared = SERVER.lock().unwrap();
             shared.upgrade().unwrap_or_else(|| {
@@ -36,6 +36,17 @@ impl Postgres {
                 server
             })
         };
+        Self::on(server)
+    }
+
+    /// On a server of its own, which may be stopped.
+    #[allow(dead_code, reason = "not all of those who share this file need it")]
+    pub(crate) fn alone() -> Self {
+        Self::on(Arc::new(Server::start()))
+    }
+
+    fn on(server: Arc<Server>) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("gate{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         server.psql("postgres", &format!("CREATE DATABASE {name}"));
         Self { name, server }
@@ -43,6 +54,19 @@ impl Postgres {
 
     pub(crate) fn url(&self) -> String {
         format!("postgres://gate@127.0.0.1:{}/{}", self.server.port, self.name)
+    }
+
+    /// Stops the server, whoever is connected. It must be one of its own.
+    #[allow(dead_code, reason = "not all of those who share this file need it")]
+    pub(crate) fn stop(&self) {
+        assert_eq!(Arc::strong_count(&self.server), 1, "others use this server");
+        self.server.stop();
+    }
+
+    /// Starts it again on what it had.
+    #[allow(dead_code, reason = "not all of those who share this file need it")]
+    pub(crate) fn start_again(&self) {
+        self.server.run();
     }
 
     /// Runs statements as somebody else would.
@@ -63,10 +87,16 @@ impl Server {
             .args(["--username=gate", "--auth=trust", "--encoding=UTF8", "--no-sync"])
             .args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en", "-D"])
             .arg(folder.path().join("data")));
-        let port = free_port();
+        let server = Self { folder, port: free_port(), running: Mutex::default() };
+        server.run();
+        server
+    }
+
+    fn run(&self) {
         // It ends with the thread that starts it, and must outlive the test that did.
         let (ready, started) = channel();
         let (end, ended) = channel();
+        let (folder, port) = (self.folder.path().to_owned(), self.port);
         let thread = thread::spawn(move || {
             let mut server = serve(&folder, port);
             server.ready("an answer", || answers(port));
@@ -77,7 +107,14 @@ impl Server {
             drop(server);
         });
         started.recv().unwrap();
-        Self { port, end: Some((end, thread)) }
+        *self.running.lock().unwrap() = Some((end, thread));
+    }
+
+    fn stop(&self) {
+        if let Some((end, thread)) = self.running.lock().unwrap().take() {
+            let _ = end.send(());
+            let _ = thread.join();
+        }
     }
 
     fn psql(&self, database: &str, sql: &str) {
@@ -90,17 +127,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some((end, thread)) = self.end.take() {
-            let _ = end.send(());
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 
-fn serve(folder: &TempDir, port: u16) -> Daemon {
+fn serve(folder: &Path, port: u16) -> Daemon {
     let command = as_owner(&binary("postgres"));
-    let data = folder.path().join("data");
-    Daemon::start(Path::new(command.get_program()), folder.path().join("log"), |daemon| {
+    let data = folder.join("data");
+    Daemon::start(Path::new(command.get_program()), folder.join("log"), |daemon| {
         daemon.args(command.get_args()).arg("-D").arg(data).args(["-p", &port.to_string()]);
         daemon.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
         daemon.args(["-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "max_connections=200"]);

@@ -1,7 +1,7 @@
 //! The identity token that `docker login` keeps.
 
 use super::{Issue, Occasion};
-use crate::identity::Authenticated;
+use crate::identity::{Authenticated, Ceiling};
 use crate::store::StoreError;
 use crate::token::{Family, FamilyKind, Kind, NoRandomBytes, RefreshToken, TokenId};
 
@@ -19,7 +19,9 @@ pub enum LoginError {
 impl Issue {
     /// Makes an identity token for whoever signed in. docker keeps it and cannot keep a successor,
     /// so it does not change; it ends when it is not used, after a longest time in any case, and
-    /// together with the credential that it was made with. Nobody in particular gets none.
+    /// together with the credential that it was made with. Nobody in particular gets none, and neither
+    /// does who shows a token for some repositories: what it is good for is not kept in a family, so
+    /// the identity token would be good for everything that its holder may do.
     ///
     /// # Errors
     /// The state does not answer: then there is none, and nothing of it is kept.
@@ -29,7 +31,8 @@ impl Issue {
         client: &str,
         occasion: Occasion,
     ) -> Result<Option<RefreshToken>, LoginError> {
-        if known.grant.kind == Kind::Anonymous {
+        let limited = known.principal.ceiling != Ceiling::Unlimited;
+        if limited || known.grant.kind == Kind::Anonymous {
             return Ok(None);
         }
         let now = occasion.now;

@@ -321,6 +321,24 @@ async fn a_token_shown_as_the_password_gives_no_more_than_it_has() {
     assert_eq!(gate.events.lock().unwrap().last().unwrap(), "issued Token user:alice");
 }
 
+/// An identity token has no list of what it is good for, so it would be good for more.
+#[tokio::test]
+async fn a_token_for_some_repositories_gets_no_identity_token() {
+    let gate = Gate::new();
+    let first = gate.alice("scope=repository:team/app:pull").await.json();
+    let token = first["token"].as_str().unwrap();
+    let query = "offline_token=true&scope=repository:w/app:push";
+    let answer = gate.get(query, Some(("alice", token))).await;
+    assert_eq!(answer.json()["refresh_token"], Value::Null);
+    assert_eq!(answer.scope(), "");
+    let form = format!(
+        "grant_type=password&username=alice&password={token}&access_type=offline&service=svc.example"
+    );
+    assert_eq!(gate.post(&form).await.json()["refresh_token"], Value::Null);
+    let whole = gate.alice("offline_token=true").await.json();
+    assert!(whole["refresh_token"].as_str().unwrap().starts_with("pcr_"));
+}
+
 #[tokio::test]
 async fn a_wrong_credential_is_told_in_both_forms() {
     let gate = Gate::new();

@@ -198,6 +198,32 @@ async fn a_token_that_fails_is_not_remembered() {
     assert_eq!(gate.events(), ["Checked { result: Invalid }", "Checked { result: Verified }"]);
 }
 
+/// Otherwise whoever fetches tokens for nobody would crowd out the uses that count, and make a write
+/// of each.
+#[tokio::test]
+async fn no_use_is_noted_of_what_the_endpoint_made_from_no_token() {
+    let gate = Gate::new();
+    for (access, of_a_family) in
+        [(Some(Vec::new()), false), (Some(Vec::new()), true), (None, false), (None, true)]
+    {
+        let family = of_a_family.then(|| TokenId::random().unwrap());
+        let order = Order {
+            grant: Grant::unlimited(Subject::Anonymous, Kind::Anonymous, at(0)),
+            family,
+            audience: None,
+            access: access.clone(),
+            lifetime: Duration::from_secs(600),
+            not_after: None,
+        };
+        let authenticator = &gate.authenticator;
+        let (token, claims) =
+            mint(order, &authenticator.keys(), authenticator.issuer(), at(0)).unwrap();
+        gate.bearer(token.expose(), at(1)).await.unwrap();
+        let noted = authenticator.state().noted_use(&claims.family).is_some();
+        assert_eq!(noted, access.is_none() || of_a_family);
+    }
+}
+
 #[tokio::test]
 async fn the_groups_of_a_token_are_those_that_its_user_has_now() {
     let gate = Gate::new();

@@ -11,7 +11,7 @@ use super::maker::Maker;
 use super::refused::Refused;
 use crate::secret::Secret;
 use crate::store::Revocation;
-use crate::token::{Family, LEEWAY, RefreshToken, TokenId, made_here};
+use crate::token::{Family, Kind, LEEWAY, RefreshToken, TokenId, made_here};
 
 /// What was revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,8 @@ impl Issue {
         Ok(Ending { count, id: Some(id.clone()), subject })
     }
 
-    /// Revokes the token that is shown with all of its family, which whoever has it may do. None: it is no token that this
-    /// gate made, or one whose time is over.
+    /// Revokes the token that is shown with all of its family, which whoever has it may do. None: it
+    /// is no token that this gate made, or one whose time is over, or one for nobody in particular.
     ///
     /// # Errors
     /// The text has the form of no token, or the state does not do it.
@@ -70,6 +70,10 @@ impl Issue {
         let issuer = self.authenticator.issuer();
         let claims = made_here(value.expose(), &self.authenticator.keys(), issuer);
         let Ok(claims) = claims else { return Ok(None) };
+        // Anybody gets any number of tokens for nobody; what is revoked is kept, and told to others.
+        if claims.kind == Kind::Anonymous {
+            return Ok(None);
+        }
         let end = claims.expires().map(|end| end.saturating_add(leeway()).unwrap_or(end));
         if end.is_none_or(|end| end <= now) {
             return Ok(None);

@@ -1,10 +1,14 @@
 //! Who may do what.
 
+use std::time::Duration;
+
 use http::header::WWW_AUTHENTICATE;
 use http::{Method, StatusCode};
+use policy::Subject;
 use serde_json::{Value, json};
 
 use super::scene::{As, PASSWORD, Scene};
+use crate::token::{Grant, Kind, Order, mint};
 
 const AN_HOUR: &str = r#"{"expires": "1h"}"#;
 
@@ -188,4 +192,24 @@ async fn users_are_shown_with_what_policy_adds_to_them() {
     {"disabled":false,"groups":[],"name":"old","source":"htpasswd"}
     {"disabled":false,"groups":[],"name":"root","source":"users"}
     "#);
+}
+
+/// Anybody gets as many of them as they like, and each would be kept among what is revoked.
+#[tokio::test]
+async fn a_token_for_nobody_is_not_worth_revoking() {
+    let scene = Scene::new().await;
+    let order = Order {
+        grant: Grant::unlimited(Subject::Anonymous, Kind::Anonymous, scene.now()),
+        family: None,
+        audience: None,
+        access: Some(Vec::new()),
+        lifetime: Duration::from_secs(3600),
+        not_after: None,
+    };
+    let authenticator = &scene.issue.authenticator;
+    let minted = mint(order, &authenticator.keys(), authenticator.issuer(), scene.now());
+    let body = json!({"value": minted.unwrap().0.expose()}).to_string();
+    let answer = scene.post(As::Nobody, "/tokens/revoke", &body).await;
+    assert_eq!(answer.json(), json!({"revoked": 0}));
+    assert!(scene.issue.state.revocations(|revocations, _| revocations.is_empty()));
 }

@@ -58,7 +58,6 @@ impl Issue {
                 return Err(MintError::NotOurs);
             }
             grant.groups = Some(self.carried(known));
-            grant.asserted.clear();
         }
         let order = Order {
             grant,

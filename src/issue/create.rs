@@ -132,11 +132,10 @@ pub(super) fn plan(maker: &Maker, wanted: &NewToken, facts: &Facts<'_>) -> Resul
         }
         (_, None) => return Err(Refused::wrong("`for` has to name whom the token is for")),
     };
-    // Elsewhere our "all groups" means nothing, and nobody there asks who asserts one of them.
+    // Elsewhere our "all groups" means nothing.
     if wanted.audience.is_some() {
         let held = facts.policy.groups_of(&caller(&plan.grant, facts));
         plan.grant.groups.get_or_insert_with(|| held.into_iter().collect());
-        plan.grant.asserted.clear();
     }
     Ok(plan)
 }

@@ -70,6 +70,8 @@ pub fn mint(
     if exp <= made {
         return Err(MintError::NoTime);
     }
+    // Who asserts its groups is looked up where the token is made; nobody else asks for that.
+    let asserted = if audience.is_some() { Vec::new() } else { grant.asserted };
     let jti = TokenId::random()?;
     let claims = Claims {
         iss: issuer.as_str().to_owned(),
@@ -83,7 +85,7 @@ pub fn mint(
         auth_time: grant.auth_time.as_second(),
         kind: grant.kind,
         via: grant.via,
-        asserted: grant.asserted,
+        asserted,
         groups: grant.groups,
         bounds: grant.bounds,
         access,

@@ -1,4 +1,5 @@
 mod authority;
+mod elsewhere;
 mod form;
 mod lifecycle;
 mod scene;

@@ -75,12 +75,12 @@ pub(super) struct Answer {
     pub(super) text: String,
 }
 
-fn users(disabled: &str) -> Users {
+fn users(disabled: &str, of_chief: &str) -> Users {
     let cheap = Params::new(8, 1, 1, None).unwrap();
     let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap)
         .hash_password(PASSWORD.as_bytes())
         .unwrap();
-    let names = [("alice", "ops"), ("bob", ""), ("chief", "admins"), ("gone", ""), ("root", "")];
+    let names = [("alice", "ops"), ("bob", ""), ("chief", of_chief), ("gone", ""), ("root", "")];
     let entries = names.map(|(name, groups)| {
         let off = name == "gone" || name == disabled;
         format!("  {name}: {{password: '{hash}', groups: [{groups}], disabled: {off}}}\n")
@@ -106,7 +106,7 @@ impl Scene {
         let clock = Arc::new(Clock::start());
         let state = state::State::start(store, Handle::current(), clock, max_staleness);
         let state = state.await.unwrap();
-        let users = Arc::new(ArcSwap::from_pointee(users("")));
+        let users = Arc::new(ArcSwap::from_pointee(users("", "admins")));
         let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let keys = Arc::new(KeyRing::new(der.as_ref(), []).unwrap());
         let issuer = PublicUrl::new("https://gate.example").unwrap();
@@ -151,7 +151,12 @@ impl Scene {
     }
 
     pub(super) fn disable(&self, user: &str) {
-        self.users.store(Arc::new(users(user)));
+        self.users.store(Arc::new(users(user, "admins")));
+    }
+
+    /// Takes chief out of all groups.
+    pub(super) fn demote(&self) {
+        self.users.store(Arc::new(users("", "")));
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {

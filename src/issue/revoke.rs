@@ -9,6 +9,7 @@ use super::Issue;
 use super::list::missing;
 use super::maker::Maker;
 use super::refused::Refused;
+use crate::proxy::seal::UPLOAD_LIFE;
 use crate::secret::Secret;
 use crate::store::Revocation;
 use crate::token::{Family, Kind, LEEWAY, RefreshToken, TokenId, made_here};
@@ -74,7 +75,8 @@ impl Issue {
         if claims.kind == Kind::Anonymous {
             return Ok(None);
         }
-        let end = claims.expires().map(|end| end.saturating_add(leeway()).unwrap_or(end));
+        // Uploads go on for a while with a token that has expired.
+        let end = claims.expires().map(|end| end.saturating_add(UPLOAD_LIFE).unwrap_or(end));
         if end.is_none_or(|end| end <= now) {
             return Ok(None);
         }

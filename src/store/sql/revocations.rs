@@ -10,13 +10,13 @@ use super::work::Work;
 use crate::token::{Family, TokenId};
 
 /// What is revoked now: the families that are named by the rest of the statement. Those whose end
-/// has come need no revocation, once the clocks of those who check their tokens may not differ by so
-/// much (30 s); and those that were not used for long may yet turn out to have been.
+/// has come need no revocation, once no upload goes on with one of their tokens (a day); and those that
+/// were not used for long may yet turn out to have been.
 macro_rules! end {
     ($which:literal) => {
         concat!(
             "UPDATE families SET revoked_at = $1, revoked_in = $2 \
-            WHERE revoked_at IS NULL AND ends_at + 30000 > $1 AND ",
+            WHERE revoked_at IS NULL AND ends_at + 86400000 > $1 AND ",
             $which
         )
     };

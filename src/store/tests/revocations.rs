@@ -68,19 +68,19 @@ async fn what_is_revoked_again_reaches_as_far_as_the_furthest() {
 async fn only_families_that_held_are_counted() {
     each(async |store| {
         let expired = Family { ends_at: at(5), ..family() };
-        // Tokens of this one may hold a little longer, where a clock is behind.
+        // With a token of this one an upload may still go on.
         let just_expired = Family { ends_at: at(6), ..family() };
-        let idle = Family { idle: Some(Duration::from_secs(5)), ..family() };
-        let holding = family();
+        let holding = Family { ends_at: at(100_000), ..family() };
+        let idle = Family { id: family().id, idle: Some(Duration::from_secs(5)), ..holding.clone() };
         let all = [&expired, &just_expired, &idle, &holding];
         for family in all {
             add(&store, family).await;
         }
-        assert_eq!(store.revoke(&Revocation::Everything(at(5)), at(35)).await.unwrap(), 1);
+        assert_eq!(store.revoke(&Revocation::Everything(at(5)), at(86_405)).await.unwrap(), 1);
         // A late word of its use must not bring back the one that was not used for long.
         let late = LastUse { at: at(4), from: "127.0.0.1".parse().unwrap() };
         store.used(&[(idle.id.clone(), late)]).await.unwrap();
-        let expected = [None, Some(at(35)), Some(at(35)), Some(at(35))];
+        let expected = [None, Some(at(86_405)), Some(at(86_405)), Some(at(86_405))];
         assert_eq!(state(&store, &all).await, expected);
     })
     .await;

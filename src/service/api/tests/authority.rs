@@ -122,7 +122,7 @@ async fn a_token_that_was_cut_down_makes_and_ends_no_other() {
 #[tokio::test]
 async fn a_token_of_the_token_endpoint_is_for_the_registry() {
     let scene = Scene::new().await;
-    let token = scene.for_the_registry();
+    let token = scene.for_the_registry("user:alice", Kind::User);
     let who = || As::Token(&token);
     for (method, path, body) in [
         (Method::GET, "/tokens", ""),

@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::scene::{As, Scene};
+use crate::token::Kind;
 
 const AN_HOUR: &str = r#"{"expires": "1h"}"#;
 

@@ -211,10 +211,18 @@ impl Scene {
         answer.status == StatusCode::OK
     }
 
-    /// A token of the token endpoint, for alice.
-    pub(super) fn for_the_registry(&self) -> String {
+    /// Whether a token is one with which an upload that was begun goes on.
+    pub(super) async fn uploads(&self, token: &Value) -> bool {
+        let bearer = format!("Bearer {}", token.as_str().unwrap());
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.parse().unwrap())]);
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        self.issue.authenticator.authenticate_upload(&headers, address, self.now()).await.is_ok()
+    }
+
+    /// A token of the token endpoint.
+    pub(super) fn for_the_registry(&self, subject: &str, kind: Kind) -> String {
         let order = Order {
-            grant: Grant::unlimited("user:alice".parse().unwrap(), Kind::User, self.now()),
+            grant: Grant::unlimited(subject.parse().unwrap(), kind, self.now()),
             family: None,
             audience: None,
             access: Some(vec![Access::Catalog]),

@@ -156,16 +156,75 @@ fn may_end(maker: &Maker, id: &TokenId, family: Option<&Family>) -> Result<(), R
         return Ok(());
     }
     let known = maker.credential();
-    let itself = known.is_some_and(|known| {
+    let named = known.is_some_and(|known| {
         known.family.as_ref() == Some(id)
             || known.principal.token_id.as_deref() == Some(id.as_str())
     });
     let own = family.is_some_and(|family| Some(&family.grant.subject) == maker.subject());
+    // Another gate names its tokens as it likes, also as one of somebody else here is named.
+    let itself = named && (own || family.is_none());
     match (itself, own, maker.is_narrowed()) {
         (true, _, _) | (false, true, false) => Ok(()),
         (false, true, true) => Err(Refused::denied(
             "a token that was cut down to some groups, images or actions revokes only itself",
         )),
         (false, false, _) => Err(missing(id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use policy::{Caller, Policy, SourceFile};
+
+    use super::*;
+    use crate::identity::{Authenticated, Ceiling, GrantType, Principal};
+    use crate::token::{FamilyKind, Grant, Kind};
+
+    fn somebody(subject: &str, kind: Kind, family: &TokenId) -> Maker {
+        let subject: Subject = subject.parse().unwrap();
+        let grant = Grant::unlimited(subject.clone(), kind, Timestamp::UNIX_EPOCH);
+        let caller = Caller { subject, groups: Vec::new(), granting: None, bounds: None };
+        let known = Authenticated {
+            principal: Principal { caller, ceiling: Ceiling::Unlimited, token_id: None },
+            grant,
+            family: Some(family.clone()),
+            by: GrantType::Token,
+            expires: None,
+        };
+        let policy = SourceFile { path: "policy.yaml".into(), text: "rules: []".into() };
+        Maker::known(known, &Policy::compile(&[policy]).unwrap().policy)
+    }
+
+    fn kept(subject: &str, id: &TokenId) -> Family {
+        Family {
+            id: id.clone(),
+            kind: FamilyKind::Login,
+            grant: Grant::unlimited(subject.parse().unwrap(), Kind::User, Timestamp::UNIX_EPOCH),
+            audience: None,
+            access_ttl: Duration::from_secs(3600),
+            made_at: Timestamp::UNIX_EPOCH,
+            made_by: subject.to_owned(),
+            comment: String::new(),
+            parent: None,
+            ends_at: Timestamp::MAX,
+            idle: None,
+            last_use: None,
+            revoked_at: None,
+        }
+    }
+
+    /// Another gate chooses the names of its tokens, and can choose those of ours.
+    #[test]
+    fn a_token_of_another_gate_ends_nothing_of_ours_that_has_its_name() {
+        let id = TokenId::random().unwrap();
+        let alices = kept("user:alice", &id);
+        let alice = somebody("user:alice", Kind::User, &id);
+        assert!(may_end(&alice, &id, Some(&alices)).is_ok());
+        let stranger = somebody("peer:eu/user:mallory", Kind::Peer, &id);
+        let refused = may_end(&stranger, &id, Some(&alices));
+        assert!(matches!(refused, Err(Refused::Missing(_))), "{refused:?}");
+        // What came of it here is theirs.
+        assert!(may_end(&stranger, &id, None).is_ok());
+        assert!(may_end(&stranger, &id, Some(&kept("peer:eu/user:mallory", &id))).is_ok());
     }
 }

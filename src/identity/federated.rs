@@ -66,6 +66,9 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
         let Login { mut grant, ends } = login.map_err(|error| {
+            // What is no name of a provider may be a part of a password.
+            let is_named = !matches!(error, FederationError::UnknownProvider);
+            let provider = is_named.then_some(provider);
             tracing::info!(provider, error = %Causes(&error), "an ID token is not accepted");
             match error {
                 FederationError::KeysUnavailable(_) => AuthError::Unavailable,

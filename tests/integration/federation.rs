@@ -157,6 +157,18 @@ fn the_name_of_a_provider_is_understood_on_both_sides_of_the_colon() {
     }
 }
 
+/// Somebody may be called so, or type a name in the wrong place (T14).
+#[test]
+fn a_password_is_not_told_as_the_name_of_a_provider() {
+    let jobs = Jobs::new();
+    jobs.post("oidc", "canary-Zm9vYmFy:rest").expect(401);
+    jobs.post("oidc:ci", "hunter2").expect(401);
+    let log = jobs.scene.gate.log();
+    assert!(log.contains(r#""provider":"ci""#), "{log}");
+    assert!(!log.contains("canary-Zm9vYmFy"), "{log}");
+    assert_eq!(jobs.reasons(), ["unknown_provider", "id_token_form"]);
+}
+
 #[test]
 fn tokens_that_do_not_hold_are_refused_alike_and_the_audit_trail_knows_why() {
     let jobs = Jobs::new();

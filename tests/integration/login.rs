@@ -1,6 +1,7 @@
 //! Signing in on the command line, and what can be done then: with a real gate and a real docker.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::docker::Docker;
 use crate::support::gate::{password_of, portcullis};
 use crate::support::images::Image;
-use crate::support::process::Said;
+use crate::support::process::{Said, free_port};
 use crate::support::scene::Scene;
 
 const POLICY: &str = r#"
@@ -219,6 +220,23 @@ fn what_keeps_from_signing_in_is_said_with_its_remedy() {
     let mut command = person.command(&other);
     // The certificate of `init` is good for loopback.
     Said::with_input(command.arg(person.scene.gate.ca()), &password_of("alice")).ok();
+}
+
+/// What goes to this machine alone may go in the clear, and goes nowhere else.
+#[test]
+fn a_password_over_plain_http_goes_through_no_proxy() {
+    let home = tempfile::tempdir().unwrap();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let gate = format!("http://127.0.0.1:{}", free_port());
+    let mut command = portcullis();
+    command.args(["login", &gate, "--username", "alice", "--password-stdin"]);
+    command.env("HOME", home.path()).env_remove("XDG_CONFIG_HOME").env_remove("NO_PROXY");
+    command.env_remove("no_proxy").env("HTTP_PROXY", &address).env("http_proxy", &address);
+    let said = Said::with_input(&mut command, &password_of("alice"));
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    assert!(proxy.accept().is_err(), "the proxy was asked");
 }
 
 #[test]

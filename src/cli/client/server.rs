@@ -39,6 +39,11 @@ impl Server {
         &self.0
     }
 
+    /// Whether what is sent there is encrypted.
+    pub(super) fn is_https(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+
     /// Host and perhaps a port, as images of the gate are named.
     pub(in crate::cli) fn authority(&self) -> &str {
         self.0.split_once("://").map_or(&self.0, |(_, authority)| authority)

@@ -240,6 +240,18 @@ fn a_password_over_plain_http_goes_through_no_proxy() {
 }
 
 #[test]
+fn whoever_signs_out_while_the_gate_is_away_is_signed_out_for_docker_too() {
+    let mut person = Person::new();
+    let docker = person.home.path().join(".docker/config.json");
+    person.login("alice", &["--docker"]).ok();
+    assert!(fs::read_to_string(&docker).unwrap().contains("portcullis"));
+    person.scene.gate.stop();
+    let said = person.run(&["logout"]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    assert!(!fs::read_to_string(&docker).unwrap().contains("portcullis"));
+}
+
+#[test]
 fn on_its_own_machine_the_gate_needs_no_credential_whether_it_serves_or_not() {
     let mut person = Person::new();
     let config = person.scene.gate.config().display().to_string();

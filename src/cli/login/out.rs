@@ -21,9 +21,10 @@ pub(in crate::cli) struct Arguments {
 pub(in crate::cli) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let file = LoginsFile::of_user()?;
     let server = which(arguments, &file)?;
-    let known = client::block_on(forget(&file, &server))?;
+    let known = client::block_on(forget(&file, &server));
+    // In any case as well.
     DockerConfig::of_user()?.forget(&server)?;
-    if !known {
+    if !known? {
         let mistake = Mistake::new(format!("nobody is signed in at {server}"));
         return Err(Failure::input(&mistake));
     }

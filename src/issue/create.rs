@@ -19,6 +19,9 @@ use super::maker::Maker;
 use super::new_token::{NewToken, SHORTEST};
 use super::refused::Refused;
 
+/// In seconds.
+const A_DAY: u64 = 24 * 3600;
+
 /// A token that was made. Nothing holds before its family is kept.
 #[derive(Debug)]
 pub struct Made {
@@ -109,10 +112,12 @@ pub(super) fn plan(maker: &Maker, wanted: &NewToken, facts: &Facts<'_>) -> Resul
         return Err(Refused::wrong("`expires` has to be at least a minute (`1m`)"));
     }
     if wanted.life > facts.settings.max_ttl {
-        return Err(Refused::Wrong(format!(
-            "`expires` is at most {} s here (`tokens.max_ttl`)",
-            facts.settings.max_ttl.as_secs()
-        )));
+        let most = match facts.settings.max_ttl.as_secs() {
+            seconds if seconds % A_DAY == 0 => format!("{}d", seconds / A_DAY),
+            seconds => format!("{seconds}s"),
+        };
+        let text = format!("`expires` is at most `{most}` here (`tokens.max_ttl`)");
+        return Err(Refused::Wrong(text));
     }
     if wanted.audience.as_ref().is_some_and(|gate| gate.as_str() == facts.issuer.service()) {
         return Err(Refused::wrong("`audience` is this gate itself; leave it out"));

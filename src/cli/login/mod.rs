@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use document::Mistake;
+use document::{Mistake, printable};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -130,7 +130,9 @@ fn told(file: &LoginsFile, arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let path = file.path().display().to_string();
     let docker = about_docker(arguments, helper_is_there());
-    let text = format!("signed in at {server} as {subject}\nkept in {path}\n{docker}");
+    // Who one is, is told by the gate.
+    let who = printable(&subject);
+    let text = format!("signed in at {server} as {who}\nkept in {path}\n{docker}");
     let json = json!({ "server": server, "subject": subject, "id": tokens.id, "file": path });
     arguments.output.print(&text, &json)?;
     Ok(Exit::Done)

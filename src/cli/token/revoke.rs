@@ -68,7 +68,8 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         (arguments.gate.signed_in().await?, order(what, arguments.before))
     };
     let answer = gate.ask::<Revoked>(Method::POST, "/tokens/revoke", Some(&body)).await?;
-    arguments.output.print(&text(answer.revoked), &json!({ "revoked": answer.revoked }))
+    let text = text(what, answer.revoked);
+    arguments.output.print(&text, &json!({ "revoked": answer.revoked }))
 }
 
 fn order(what: &What, before: Option<Timestamp>) -> Value {
@@ -83,8 +84,11 @@ fn order(what: &What, before: Option<Timestamp>) -> Value {
 }
 
 /// Access tokens without a family of their own are not counted by anybody.
-fn text(revoked: u64) -> String {
+fn text(what: &What, revoked: u64) -> String {
     match revoked {
+        0 if what.value.is_some() => {
+            "nothing to revoke: the token holds no more, or another gate made it".to_owned()
+        }
         0 => "revoked; nothing that is listed was among it".to_owned(),
         1 => "revoked 1 token, and what came from it".to_owned(),
         several => format!("revoked {several} tokens, and what came from them"),
@@ -144,10 +148,13 @@ mod tests {
 
     #[test]
     fn what_was_revoked_is_counted() {
-        assert_snapshot!([0, 1, 2].map(text).join("\n"), @"
+        let told = |text: &str, revoked| super::text(&line(text).unwrap().arguments.what, revoked);
+        let of_alice = |revoked| told("revoke --for user:alice", revoked);
+        assert_snapshot!([0, 1, 2].map(of_alice).join("\n"), @"
         revoked; nothing that is listed was among it
         revoked 1 token, and what came from it
         revoked 2 tokens, and what came from them
         ");
+        assert_snapshot!(told("revoke --value -", 0), @"nothing to revoke: the token holds no more, or another gate made it");
     }
 }

@@ -345,7 +345,7 @@ fn every_token_ends_in_time() {
     assert!(lives(Duration::from_secs(60)).is_ok());
     insta::assert_snapshot!(
         text(lives(90 * DAY + Duration::from_secs(1))),
-        @"Wrong: `expires` is at most 7776000 s here (`tokens.max_ttl`)"
+        @"Wrong: `expires` is at most `90d` here (`tokens.max_ttl`)"
     );
     insta::assert_snapshot!(
         text(lives(Duration::from_secs(59))),

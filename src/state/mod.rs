@@ -3,6 +3,7 @@
 //! Each request is checked against it, so it must cost no look-up; and what is revoked, here or at
 //! another replica, must be in force at the next request, so it follows the state's changes.
 
+mod follow;
 mod revocations;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -16,32 +17,14 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, watch};
-use tokio::time::{interval, sleep, timeout};
+use tokio::sync::Mutex;
 
 pub use revocations::Revocations;
 
 use crate::clock::Clock;
-use crate::log::Causes;
 use crate::store::{Changes, Revocation, Sequence, Service, Store, StoreError};
 use crate::token::{LastUse, TokenId};
 use uses::Uses;
-
-/// How often other replicas' changes are looked for where nobody tells of them.
-const POLL: Duration = Duration::from_millis(500);
-
-/// For one look.
-const LOOK: Duration = Duration::from_secs(10);
-
-/// How often last uses and the time are written down.
-const WRITE: Duration = Duration::from_secs(60);
-
-/// How often what is long over is forgotten.
-const PURGE: Duration = Duration::from_secs(3600);
-
-/// How long something must be over before it is forgotten: a clock that was put forward by mistake
-/// must not make the gate forget what was revoked.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The state as the gate uses it.
 pub struct State {
@@ -255,89 +238,4 @@ impl State {
         }
         written
     }
-
-    async fn purge(&self) {
-        let now = self.clock.now();
-        let before = now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
-        match self.ask(move |store| async move { store.purge(before).await }).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::debug!(rows, "forgot what is long over"),
-            Err(error) => tracing::warn!(error = %Causes(&error), "nothing was forgotten"),
-        }
-        let known = self.known.load_full();
-        let mut revocations = known.revocations.clone();
-        if revocations.forget(before) {
-            let _looking = self.looking.lock().await;
-            let known = self.known.load();
-            let mut revocations = known.revocations.clone();
-            revocations.forget(before);
-            let (sequence, services) = (known.sequence, known.services.clone());
-            self.known.store(Arc::new(Known { sequence, revocations, services }));
-        }
-    }
-
-    /// Follows the state until `stop` is told; writes down what was noted at the end.
-    pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let (mut write, mut purge) = (interval(WRITE), interval(PURGE));
-        let mut answers = true;
-        loop {
-            tokio::select! {
-                () = told_to(&mut stop) => break,
-                _ = self.told() => answers = self.follow_once(answers).await,
-                _ = write.tick() => {
-                    if let Err(error) = self.write_down().await {
-                        tracing::warn!(error = %Causes(&error), "last uses are not written down");
-                    }
-                }
-                _ = purge.tick() => self.purge().await,
-            }
-        }
-        if let Err(error) = self.write_down().await {
-            tracing::warn!(error = %Causes(&error), "the last uses before the end are lost");
-        }
-    }
-
-    /// Waits until there may be something new.
-    async fn told(&self) {
-        let told = async {
-            if self.store.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        // Not to be told in time is the ordinary case: then it is looked.
-        let _ = timeout(POLL, told).await;
-    }
-
-    /// Looks once; tells of the first failure and of the first success after it.
-    async fn follow_once(&self, answered: bool) -> bool {
-        let looked = timeout(LOOK, self.look()).await;
-        match (looked, answered) {
-            (Ok(Ok(())), true) => true,
-            (Ok(Ok(())), false) => {
-                tracing::info!("the state answers again");
-                true
-            }
-            (failed, true) => {
-                let reason = match failed {
-                    Ok(Err(error)) => Causes(&error).to_string(),
-                    _ => "it took too long".to_owned(),
-                };
-                tracing::error!(
-                    reason,
-                    "the state does not answer; what is known goes on to hold for a while"
-                );
-                false
-            }
-            (_, false) => {
-                sleep(POLL).await;
-                false
-            }
-        }
-    }
-}
-
-/// Waits until it is time to stop, or until there is nobody left to say so.
-async fn told_to(stop: &mut watch::Receiver<bool>) {
-    // Only the answer is of interest, not the lock that comes with it.
-    drop(stop.wait_for(|stop| *stop).await);
 }

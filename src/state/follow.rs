@@ -35,13 +35,14 @@ impl State {
             Ok(rows) => tracing::debug!(rows, "forgot what is long over"),
             Err(error) => tracing::warn!(error = %Causes(&error), "nothing was forgotten"),
         }
-        let known = self.known.load_full();
+        self.forget(before).await;
+    }
+
+    pub(super) async fn forget(&self, before: Timestamp) {
+        let _looking = self.looking.lock().await;
+        let known = self.known.load();
         let mut revocations = known.revocations.clone();
         if revocations.forget(before) {
-            let _looking = self.looking.lock().await;
-            let known = self.known.load();
-            let mut revocations = known.revocations.clone();
-            revocations.forget(before);
             let (sequence, services) = (known.sequence, known.services.clone());
             self.known.store(Arc::new(Known { sequence, revocations, services }));
         }

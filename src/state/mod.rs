@@ -239,3 +239,6 @@ impl State {
         written
     }
 }
+
+#[cfg(test)]
+mod tests;

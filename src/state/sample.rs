@@ -1,8 +1,9 @@
 //! States for tests: one that is kept in a folder, and one that never answers.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -29,6 +30,11 @@ pub(crate) fn runtime() -> tokio::runtime::Handle {
 /// A state that is kept in a new folder, for as long as that is there.
 pub(crate) fn kept(clock: Arc<Clock>) -> (Arc<State>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
+    (kept_in(&folder, clock), folder)
+}
+
+/// A state that is kept in this folder. Only one at a time can be.
+pub(crate) fn kept_in(folder: &TempDir, clock: Arc<Clock>) -> Arc<State> {
     let settings = Settings {
         url: StoreUrl::Sqlite(folder.path().join("state/portcullis.db")),
         max_staleness: Duration::from_secs(300),
@@ -40,20 +46,25 @@ pub(crate) fn kept(clock: Arc<Clock>) -> (Arc<State>, TempDir) {
             State::start(store, runtime(), clock, settings.max_staleness).await.unwrap()
         })
     });
-    (opened.join().unwrap(), folder)
+    opened.join().unwrap()
 }
 
 /// What is known where nothing was ever written, and nothing can be.
 pub(crate) fn absent() -> Arc<State> {
+    absent_for(Duration::ZERO, Duration::from_secs(3600))
+}
+
+/// The same, so long after the last look that succeeded.
+pub(crate) fn absent_for(since: Duration, max_staleness: Duration) -> Arc<State> {
     Arc::new(State {
         store: Arc::new(Absent),
         runtime: runtime(),
         clock: Arc::new(Clock::start()),
         known: arc_swap::ArcSwap::default(),
         looking: tokio::sync::Mutex::default(),
-        started: std::time::Instant::now(),
-        looked: std::sync::atomic::AtomicU64::new(0),
-        max_staleness: Duration::from_secs(3600),
+        started: Instant::now().checked_sub(since).unwrap(),
+        looked: AtomicU64::new(0),
+        max_staleness,
         uses: super::Uses::default(),
     })
 }

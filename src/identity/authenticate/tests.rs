@@ -19,6 +19,7 @@ use crate::state::sample;
 use crate::token::{Grant, Kind, Order, mint};
 
 mod keys;
+mod staleness;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
@@ -58,14 +59,17 @@ impl Gate {
     }
 
     fn with(keys: impl Into<Keys>) -> Self {
+        Self::on(keys, sample::absent())
+    }
+
+    fn on(keys: impl Into<Keys>, state: Arc<State>) -> Self {
         let users = Arc::new(ArcSwap::from_pointee(users("groups: [ops, dev]")));
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
         let observer = Observer::new(move |event| seen.lock().unwrap().push(format!("{event:?}")));
         let issuer = PublicUrl::new("https://gate.example").unwrap();
         let authenticator = Arc::new(
-            Authenticator::new(issuer, keys, Arc::clone(&users), sample::absent(), observer)
-                .unwrap(),
+            Authenticator::new(issuer, keys, Arc::clone(&users), state, observer).unwrap(),
         );
         Self { authenticator, users, events }
     }

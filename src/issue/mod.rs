@@ -12,6 +12,8 @@ mod refresh;
 mod refused;
 mod renew;
 mod revoke;
+#[cfg(test)]
+pub(crate) mod sample;
 mod service_name;
 
 use std::net::IpAddr;
@@ -65,3 +67,6 @@ pub struct Occasion {
     /// When.
     pub now: Timestamp,
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ mod credential_helper;
 mod denials;
 mod faults;
 mod federation;
+mod forged_tokens;
 mod framing;
 mod http2;
 mod identity_tokens;

@@ -189,7 +189,7 @@ impl Authenticator {
         let known = self.basic(username, password, address, now).await;
         if let Err(error) = &known {
             let reason = login_failure(error);
-            let account = username.as_str();
+            let account = recorded(username);
             self.observer.tell(TokenEvent::LoginFailed { account, address, reason });
         }
         known
@@ -228,6 +228,19 @@ pub(super) fn named(username: &str, known: Authenticated) -> Result<Authenticate
         Ok(known)
     } else {
         Err(Rejection::AnothersToken.into())
+    }
+}
+
+/// Longer than any name, and shorter than any token that is signed.
+const NO_NAME: usize = 256;
+
+/// What an account that somebody tried is called in records. Some put a token where the name goes,
+/// and no record holds one.
+fn recorded(username: &str) -> &str {
+    if username.len() > NO_NAME || RefreshToken::parse(username).is_some() {
+        "a token in place of a name"
+    } else {
+        username
     }
 }
 

@@ -16,7 +16,7 @@ use http::header::AUTHORIZATION;
 use super::*;
 use crate::identity::{Access, Ceiling};
 use crate::state::sample;
-use crate::token::{Grant, Kind, Order, mint};
+use crate::token::{Grant, Kind, Order, RefreshToken, mint};
 
 mod keys;
 mod staleness;
@@ -412,8 +412,11 @@ async fn no_secret_is_in_an_error_an_event_or_a_debug_text() {
     const CANARY: &str = "canary-c0ffee";
     let gate = Gate::new();
     let token = gate.alice();
+    let refresh = RefreshToken::random().unwrap().written();
     let mut texts = Vec::new();
     for value in [
+        format!("Basic {}", STANDARD.encode(format!("{token}:x"))),
+        format!("Basic {}", STANDARD.encode(format!("{}:", refresh.expose()))),
         format!("Bearer {CANARY}"),
         format!("Bearer {token}x"),
         format!("Basic {}", STANDARD.encode(format!("alice:{CANARY}"))),
@@ -433,6 +436,6 @@ async fn no_secret_is_in_an_error_an_event_or_a_debug_text() {
     let encoded = STANDARD.encode(CANARY);
     for text in &texts {
         assert!(!text.contains(CANARY) && !text.contains(&encoded), "{text}");
-        assert!(!text.contains(&token), "{text}");
+        assert!(!text.contains(&token) && !text.contains(refresh.expose()), "{text}");
     }
 }

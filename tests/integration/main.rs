@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod canaries;
 mod clients;
 mod clocks;
 mod credential_helper;
@@ -25,6 +26,7 @@ mod killed_gate;
 mod lists;
 mod login;
 mod passwords;
+mod privileges;
 mod reload;
 mod replicas;
 mod revocation;

@@ -71,7 +71,8 @@ async fn only_families_that_held_are_counted() {
         // With a token of this one an upload may still go on.
         let just_expired = Family { ends_at: at(6), ..family() };
         let holding = Family { ends_at: at(100_000), ..family() };
-        let idle = Family { id: family().id, idle: Some(Duration::from_secs(5)), ..holding.clone() };
+        let idle =
+            Family { id: family().id, idle: Some(Duration::from_secs(5)), ..holding.clone() };
         let all = [&expired, &just_expired, &idle, &holding];
         for family in all {
             add(&store, family).await;

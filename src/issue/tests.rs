@@ -9,13 +9,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+use policy::Action;
 
 use super::new_token::NewToken;
 use super::sample::{Scene, an_hour};
 use super::*;
 use crate::identity::federation::{self, Federation};
 use crate::identity::users::Users;
-use crate::identity::{AuthError, Authenticated, Rejection};
+use crate::identity::{Access, AuthError, Authenticated, Rejection};
 use crate::secret::Secret;
 use crate::token::{RefreshToken, Scopes};
 
@@ -82,13 +83,17 @@ fn of_service() -> NewToken {
     NewToken { subject: Some("service:ci/build".parse().unwrap()), ..refreshable(an_hour()) }
 }
 
-/// What of the actions on a repository somebody is granted who asks for all of them.
-fn granted(scene: &Scene, known: &Authenticated, repository: &str) -> Vec<String> {
+/// What somebody is granted on a repository who asks for everything.
+fn granted(scene: &Scene, known: &Authenticated, repository: &str) -> Vec<Action> {
     let scope = format!("repository:{repository}:pull,push,delete");
     let scopes = Scopes::parse([scope.as_str()]).unwrap();
     let wanted = Wanted { scopes: &scopes, audience: None };
     let issued = scene.issue.access(known, wanted, scene.occasion()).unwrap();
-    issued.access().iter().map(|access| format!("{access:?}")).collect()
+    let actions = |access: &Access| match access {
+        Access::Repository { actions, .. } => actions.clone(),
+        Access::Catalog => Vec::new(),
+    };
+    issued.access().iter().flat_map(actions).collect()
 }
 
 fn refused<T: std::fmt::Debug>(result: Result<T, AuthError>) -> Rejection {

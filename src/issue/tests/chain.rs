@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use oci::{RepositoryName, Tag};
-use policy::{Action, Bounds, Image};
+use policy::{Bounds, Image};
 use proptest::prelude::*;
 
 use super::federated::eve;
@@ -84,11 +84,11 @@ impl Step {
     }
 }
 
+/// One thing that can be done.
+type Allowed = (Action, &'static str, Option<&'static str>);
+
 /// All that a credential is good for, in a small world.
-fn allowed(
-    scene: &Scene,
-    known: &Authenticated,
-) -> Vec<(Action, &'static str, Option<&'static str>)> {
+fn allowed(scene: &Scene, known: &Authenticated) -> Vec<Allowed> {
     let policy = (scene.issue.policy)();
     let mut allowed = Vec::new();
     for name in REPOSITORIES {
@@ -109,6 +109,24 @@ fn allowed(
     allowed
 }
 
+/// When all that comes of a credential has ended, in seconds: what is made with an access token of
+/// a family lasts as long as the family may.
+async fn end(scene: &Scene, known: &Authenticated) -> i64 {
+    let family = match known.family.clone() {
+        Some(id) => scene.issue.state.ask(|store| async move { store.family(&id).await }).await,
+        None => Ok(None),
+    };
+    let end = family.unwrap().map(|family| family.ends_at).or(known.expires);
+    end.map_or(i64::MAX, Timestamp::as_second)
+}
+
+/// A credential with what it is good for, and until when.
+type Link = (Authenticated, Vec<Allowed>, i64);
+
+async fn link(scene: &Scene, known: &Authenticated) -> Link {
+    (known.clone(), allowed(scene, known), end(scene, known).await)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
@@ -120,22 +138,22 @@ proptest! {
         let scene = &*SCENE;
         let taken = runtime().block_on(async {
             let mut known = if federated { eve(scene) } else { alice(scene).await };
-            let mut chain = vec![(allowed(scene, &known), known.clone())];
+            let mut chain = vec![link(scene, &known).await];
             for step in steps {
                 if let Some(next) = step.take(scene, &known).await {
                     known = next;
-                    chain.push((allowed(scene, &known), known.clone()));
+                    chain.push(link(scene, &known).await);
                 }
             }
             chain
         });
         for pair in taken.windows(2) {
-            let [(before, earlier), (after, later)] = pair else { unreachable!() };
+            let [(earlier, before, first), (later, after, then)] = pair else { unreachable!() };
             prop_assert!(after.iter().all(|one| before.contains(one)), "{earlier:?} {later:?}");
             prop_assert_eq!(&earlier.grant.subject, &later.grant.subject);
             prop_assert_eq!(earlier.grant.auth_time, later.grant.auth_time);
-            let ends = |known: &Authenticated| known.expires.map_or(i64::MAX, |end| end.as_second());
-            prop_assert!(ends(later) <= ends(earlier), "{:?} {:?}", earlier, later);
+            prop_assert!(then <= first, "{earlier:?} {later:?}");
+            prop_assert!(later.expires.is_some_and(|end| end.as_second() <= *then));
         }
     }
 }

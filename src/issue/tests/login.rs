@@ -78,7 +78,7 @@ async fn an_identity_token_is_revoked_with_the_token_that_it_was_made_with() {
 }
 
 #[tokio::test]
-async fn a_new_password_or_another_name_changes_nothing_about_whose_it_is() {
+async fn whoever_holds_an_identity_token_is_looked_up_at_each_use() {
     let scene = scene();
     let token = signed_in(&scene, &alice(&scene).await).await;
     assert_eq!(refused(scene.basic("bob", &token).await), Rejection::AnothersToken);

@@ -222,6 +222,18 @@ fn what_keeps_from_signing_in_is_said_with_its_remedy() {
     Said::with_input(command.arg(person.scene.gate.ca()), &password_of("alice")).ok();
 }
 
+/// What is said after the first time must work: `for docker as well: portcullis login … --docker`.
+#[test]
+fn the_ca_is_named_once() {
+    let person = Person::new();
+    person.login("alice", &[]).ok();
+    let ca = person.kept()["gates"][person.url()]["ca"].clone();
+    let again = ["login", &person.url(), "--username", "alice", "--password-stdin", "--docker"];
+    let mut command = person.command(&again);
+    Said::with_input(command.env_remove("DOCKER_CONFIG"), &password_of("alice")).ok();
+    assert_eq!(person.kept()["gates"][person.url()]["ca"], ca);
+}
+
 /// What goes to this machine alone may go in the clear, and goes nowhere else.
 #[test]
 fn a_password_over_plain_http_goes_through_no_proxy() {

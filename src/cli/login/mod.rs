@@ -41,7 +41,8 @@ pub(super) struct Arguments {
     /// then kept and refreshed here and nowhere else.
     #[arg(long)]
     token_stdin: bool,
-    /// The certificate of the CA that vouches for the gate; without it, what the system trusts.
+    /// The certificate of the CA that vouches for the gate; without it, the one of the last time, or
+    /// what the system trusts.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Have docker use this sign-in.
@@ -98,7 +99,10 @@ fn shown(arguments: &Arguments) -> Result<Shown, Failure> {
 
 /// Signs in, writes it down, and ends the sign-in that was there before.
 async fn keep(file: &LoginsFile, arguments: &Arguments, shown: &Shown) -> Result<(), Failure> {
-    let (server, ca, now) = (&arguments.server, arguments.ca.as_deref(), Timestamp::now());
+    let (server, now) = (&arguments.server, Timestamp::now());
+    // The one of the last time serves again.
+    let earlier = file.read()?.gates.remove(server).and_then(|login| login.ca);
+    let ca = arguments.ca.as_deref().or(earlier.as_deref());
     let login = match shown {
         Shown::Password { name, password } => {
             let (name, password) = (name.clone(), password.0.clone());

@@ -1,5 +1,7 @@
 //! Reading the `Authorization` header.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
@@ -10,8 +12,9 @@ use crate::secret::Secret;
 
 use super::failure::{AuthError, Rejection};
 
-/// What a client shows to say who it is.
-#[derive(Debug, Clone)]
+/// What a client shows to say who it is. `Debug` prints none of it: people type passwords where their
+/// names belong.
+#[derive(Clone)]
 pub enum Credentials {
     /// An access token (RFC 6750, section 2.1).
     Bearer(Secret),
@@ -22,6 +25,15 @@ pub enum Credentials {
         /// Everything after it.
         password: Secret,
     },
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bearer(_) => "Bearer",
+            Self::Basic { .. } => "Basic",
+        })
+    }
 }
 
 impl Credentials {

@@ -7,7 +7,7 @@ use crate::support::api::text;
 use crate::support::client::Answer;
 use crate::support::clock::{DAY, HOUR, MINUTE};
 use crate::support::docker::Docker;
-use crate::support::gate::Gate;
+use crate::support::gate::{Gate, Setup};
 use crate::support::images::Image;
 use crate::support::scene::Scene;
 
@@ -152,7 +152,7 @@ fn a_login_ends_when_it_is_not_used_and_after_its_longest_time() {
 
 #[test]
 fn a_job_whose_own_token_lasts_five_minutes_pushes_until_its_session_ends() {
-    let jobs = Jobs::at("", &[], |setup| setup.own_clock());
+    let jobs = Jobs::at("", &[], Setup::own_clock);
     let gate = &jobs.scene.gate;
     jobs.scene.registry.client().push("team/app", "v1", &Image::oci("session"));
     let docker = Docker::start(gate);

@@ -68,7 +68,8 @@ fn until(puller: &mut Puller, status: u16, what: &str) {
 fn what_ends_at_one_replica_ends_at_the_other_on_connections_that_are_open() {
     let replicas = Replicas::start(Postgres::start());
     let [one, other] = &replicas.gates;
-    let revocations: [(&str, &dyn Fn(&str)); 3] = [
+    type Revoke<'a> = &'a dyn Fn(&str);
+    let revocations: [(&str, Revoke<'_>); 3] = [
         ("a token", &|id| {
             drop(one.basic("alice").delete(&format!("/api/v1/tokens/{id}")).expect(204));
         }),

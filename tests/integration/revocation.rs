@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::api::{Puller, text};
 use crate::support::client::{Ask, Client, Credentials, collect, payload, runtime};
 use crate::support::clock::{HOUR, MINUTE};
-use crate::support::gate::Gate;
+use crate::support::gate::{Gate, Setup};
 use crate::support::images::{Blob, Image};
 use crate::support::process::{Said, free_port};
 use crate::support::scene::Scene;
@@ -27,7 +27,7 @@ rules:
 
 fn scene() -> Scene {
     let users: &[(&str, &[&str])] = &[("alice", &[]), ("bob", &[]), ("root", &[])];
-    let scene = Scene::with(POLICY, users, |setup| setup.own_clock());
+    let scene = Scene::with(POLICY, users, Setup::own_clock);
     scene.client("alice").push("team/app", "v1", &Image::oci("revocation"));
     scene
 }
@@ -75,7 +75,8 @@ fn every_way_of_revoking_holds_from_the_next_request_on_a_connection_that_is_ope
     let bystander = Token::of(gate, "bob");
     let mut theirs = bystander.pullers(gate);
 
-    let ways: [(&str, &dyn Fn(&Token)); 4] = [
+    type Revoke<'a> = &'a dyn Fn(&Token);
+    let ways: [(&str, Revoke<'_>); 4] = [
         ("by id, by its owner", &|token| {
             drop(alice.delete(&format!("/api/v1/tokens/{}", token.id())).expect(204));
         }),

@@ -8,7 +8,7 @@ use crate::support::api::{Puller, claims, text};
 use crate::support::client::Credentials;
 use crate::support::clock::MINUTE;
 use crate::support::docker::Docker;
-use crate::support::gate::Gate;
+use crate::support::gate::{Gate, Setup};
 use crate::support::images::Image;
 use crate::support::scene::Scene;
 use crate::support::wire::Wire;
@@ -52,7 +52,7 @@ struct Build {
 
 impl Build {
     fn new() -> Self {
-        let scene = Scene::with(POLICY, &[], |setup| setup.own_clock());
+        let scene = Scene::with(POLICY, &[], Setup::own_clock);
         let (owner, secret) = (scene.registry.client(), Image::oci("secret"));
         owner.push("team/app", "v1", &Image::oci("service"));
         owner.push("team/app", "prod", &secret);

@@ -251,6 +251,19 @@ async fn whoever_has_a_value_revokes_it_whatever_it_is() {
     assert_eq!(scene.post(As::Local, "/tokens/revoke", not).await.status, 400);
 }
 
+#[tokio::test]
+async fn an_upload_that_outlives_its_token_ends_when_that_is_revoked() {
+    let scene = Scene::new().await;
+    let token = json!(scene.for_the_registry("user:alice", Kind::User));
+    scene.wait(2 * 3600);
+    assert!(!scene.holds(&token).await);
+    assert!(scene.uploads(&token).await);
+    let body = json!({ "value": token }).to_string();
+    let answer = scene.post(As::Nobody, "/tokens/revoke", &body).await;
+    assert_eq!(answer.json(), json!({"revoked": 1}));
+    assert!(!scene.uploads(&token).await);
+}
+
 /// Canaries are not to be found anywhere but in the one answer (T14).
 #[tokio::test]
 async fn no_value_of_a_token_is_ever_recorded() {

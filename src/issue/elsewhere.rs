@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Issue, Issued, Occasion, Wanted};
 use crate::identity::Authenticated;
 use crate::store::StoreError;
-use crate::token::{Family, FamilyKind, MintError, NoRandomBytes, Scopes, TokenId};
+use crate::token::{Family, FamilyKind, Grant, MintError, NoRandomBytes, Scopes, TokenId};
 
 /// Why there is no token for another gate.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +40,9 @@ impl Issue {
         let wanted = Wanted { scopes, audience: Some(audience) };
         let issued = self.access(&below, wanted, occasion)?;
         let claims = &issued.claims;
-        let (Some(grant), Some(ends_at)) = (claims.grant(), claims.expires()) else {
-            return Err(MintError::NoTime.into());
-        };
+        let ends_at = claims.expires().ok_or(MintError::NoTime)?;
+        // Who asserts its groups is not in the token, and is needed to see whether they are left.
+        let grant = Grant { groups: claims.groups.clone(), ..known.grant.clone() };
         let lifetime = Duration::try_from(ends_at.duration_since(occasion.now));
         let family = Family {
             id,

@@ -80,8 +80,10 @@ impl Issue {
         if end.is_none_or(|end| end <= now) {
             return Ok(None);
         }
-        // Whoever had it may have made others from it, which belong to its family.
-        let (id, wanted) = (claims.family.clone(), claims.family.clone());
+        // Whoever had it may have made others from it, which belong to its family. What was made
+        // from a token of another gate has a family that is named, and revoked, by that one.
+        let id = if claims.kind == Kind::Peer { &claims.jti } else { &claims.family }.clone();
+        let wanted = id.clone();
         let kept = self.state.ask(|store| async move { store.family(&wanted).await }).await?;
         let until = kept.as_ref().map_or_else(|| self.last_end(now), |family| family.ends_at);
         let count = self.state.revoke(Revocation::Id { id: id.clone(), until }, now).await?;

@@ -188,11 +188,15 @@ impl Authenticator {
         };
         let known = self.basic(username, password, address, now).await;
         if let Err(error) = &known {
-            let reason = login_failure(error);
-            let account = recorded(username);
-            self.observer.tell(TokenEvent::LoginFailed { account, address, reason });
+            self.login_failed(recorded(username), address, error);
         }
         known
+    }
+
+    /// Tells of a login that failed: with a password, or with what stands in its place.
+    pub(crate) fn login_failed(&self, account: &str, address: IpAddr, error: &AuthError) {
+        let reason = login_failure(error);
+        self.observer.tell(TokenEvent::LoginFailed { account, address, reason });
     }
 
     /// A name, and a password or what stands in its place.

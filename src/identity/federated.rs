@@ -49,6 +49,19 @@ impl Authenticator {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
+        let known = self.of_any_provider(id_token, address, now).await;
+        if let Err(error) = &known {
+            self.login_failed(super::federation::USERNAME, address, error);
+        }
+        known
+    }
+
+    async fn of_any_provider(
+        &self,
+        id_token: &Secret,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthError> {
         let account = self.passwords.fingerprint(&["oidc"]);
         let client = ClientAddress(address);
         self.may_try(account, client, now)?;

@@ -6,6 +6,9 @@ use crate::log::Causes;
 use crate::store::{Rotation, StoreError};
 use crate::token::{Family, FamilyKind, LastUse, RefreshToken};
 
+/// In the place of the name that does not come with a refresh token; docker calls it so as well.
+const NAMELESS: &str = "<token>";
+
 /// What a refresh token was exchanged for.
 #[derive(Debug)]
 pub struct Refreshed {
@@ -25,6 +28,18 @@ impl Issue {
     /// It does not hold, or the state does not answer. One that was replaced and comes back revokes
     /// all of its family.
     pub async fn refresh(
+        &self,
+        token: &RefreshToken,
+        occasion: Occasion,
+    ) -> Result<Refreshed, AuthError> {
+        let refreshed = self.exchange(token, occasion).await;
+        if let Err(error) = &refreshed {
+            self.authenticator.login_failed(NAMELESS, occasion.address, error);
+        }
+        refreshed
+    }
+
+    async fn exchange(
         &self,
         token: &RefreshToken,
         occasion: Occasion,

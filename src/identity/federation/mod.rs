@@ -28,7 +28,7 @@ use id_token::Unverified;
 use provider::Provider;
 
 /// The user name in front of the provider's own, with a colon between them.
-const USERNAME: &str = "oidc";
+pub(super) const USERNAME: &str = "oidc";
 
 /// The providers whose ID tokens are taken.
 #[derive(Debug, Default)]

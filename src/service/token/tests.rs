@@ -367,6 +367,24 @@ async fn a_wrong_credential_is_told_in_both_forms() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_fails_is_a_failed_login() {
+    let gate = Gate::new();
+    let form = format!("grant_type=refresh_token&refresh_token=pcr_{}", "A".repeat(43));
+    assert_eq!(gate.post(&form).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(*gate.events.lock().unwrap(), ["failed <token> unknown_token"]);
+}
+
+#[tokio::test]
+async fn an_exchange_that_fails_is_a_failed_login() {
+    let gate = Gate::new();
+    let form = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token=a.b.c\
+                &subject_token_type=urn:ietf:params:oauth:token-type:id_token";
+    assert_eq!(gate.post(form).await.status, StatusCode::UNAUTHORIZED);
+    let events = gate.events.lock().unwrap().clone();
+    assert!(matches!(&events[..], [one] if one.starts_with("failed oidc ")), "{events:?}");
+}
+
+#[tokio::test]
 async fn a_wrong_credential_is_never_taken_for_none() {
     let gate = Gate::new();
     for value in ["Basic ", "Basic ???", "Basic YWxpY2U=", "Digest x", "Bearer x", "Bearer "] {

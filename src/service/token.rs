@@ -18,9 +18,11 @@ use serde_json::{Value, json};
 
 use super::oauth::OauthError;
 use super::parameters::{self, GrantRequest, TokenRequest};
-use crate::identity::{Authenticated, Ceiling, ClientAddress, Credentials, GrantType, Principal};
+use crate::identity::{
+    AuthError, Authenticated, Ceiling, ClientAddress, Credentials, GrantType, Principal,
+};
 use crate::issue::{Issue, Issued, Occasion, Wanted};
-use crate::token::{Grant, Kind, RefreshToken, Scopes};
+use crate::token::{Grant, Kind, MintError, RefreshToken, Scopes};
 
 /// What an answer says of the kind of token that was made (RFC 8693, section 3).
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -127,7 +129,13 @@ fn access(
     audience: Option<&str>,
     occasion: Occasion,
 ) -> Result<Issued, OauthError> {
-    Ok(issue.access(known, Wanted { scopes, audience }, occasion)?)
+    issue.access(known, Wanted { scopes, audience }, occasion).map_err(|error| match error {
+        // It still held, as clocks may differ, and leaves no time for another one.
+        MintError::NoTime => {
+            OauthError::credential(&AuthError::Expired, issue.authenticator.issuer())
+        }
+        error => error.into(),
+    })
 }
 
 /// What `docker login` keeps: the identity token that was shown, or else a new one.

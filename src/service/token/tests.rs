@@ -367,6 +367,27 @@ async fn a_wrong_credential_is_told_in_both_forms() {
 }
 
 #[tokio::test]
+async fn a_token_that_ended_a_moment_ago_makes_no_other() {
+    let gate = Gate::new();
+    let then = now() - Duration::from_secs(70);
+    let order = Order {
+        grant: Grant::unlimited(Subject::User("alice".to_owned()), Kind::User, then),
+        family: None,
+        audience: None,
+        access: None,
+        lifetime: Duration::from_secs(60),
+        not_after: None,
+    };
+    let issuer = PublicUrl::new("https://svc.example").unwrap();
+    let (token, _) = mint(order, &gate.keys, &issuer, then).unwrap();
+    // It still holds, as clocks may differ.
+    insta::assert_snapshot!(
+        gate.get("", Some(("alice", token.expose()))).await.refusal(),
+        @"401 invalid_grant UNAUTHORIZED: the token has expired; log in again"
+    );
+}
+
+#[tokio::test]
 async fn a_refresh_that_fails_is_a_failed_login() {
     let gate = Gate::new();
     let form = format!("grant_type=refresh_token&refresh_token=pcr_{}", "A".repeat(43));

@@ -49,13 +49,26 @@ impl State {
     }
 
     /// Follows the state until `stop` is told; writes down what was noted at the end.
-    pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let (mut write, mut purge) = (interval(WRITE), interval(PURGE));
+    pub async fn follow(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        // Beside each other: a write may take long, and what is revoked must not wait for it.
+        tokio::join!(self.keep_looking(stop.clone()), self.keep_writing(stop));
+    }
+
+    async fn keep_looking(&self, mut stop: watch::Receiver<bool>) {
         let mut answers = true;
         loop {
             tokio::select! {
                 () = told_to(&mut stop) => break,
-                _ = self.told() => answers = self.follow_once(answers).await,
+                () = self.told() => answers = self.follow_once(answers).await,
+            }
+        }
+    }
+
+    async fn keep_writing(&self, mut stop: watch::Receiver<bool>) {
+        let (mut write, mut purge) = (interval(WRITE), interval(PURGE));
+        loop {
+            tokio::select! {
+                () = told_to(&mut stop) => break,
                 _ = write.tick() => {
                     if let Err(error) = self.write_down().await {
                         tracing::warn!(error = %Causes(&error), "last uses are not written down");

@@ -1,6 +1,6 @@
 //! States for tests: one that is kept in a folder, and one that never answers.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,8 +56,19 @@ pub(crate) fn absent() -> Arc<State> {
 
 /// The same, so long after the last look that succeeded.
 pub(crate) fn absent_for(since: Duration, max_staleness: Duration) -> Arc<State> {
+    with(Absent { looks: None }, since, max_staleness)
+}
+
+/// A state in which nothing changes and no use is ever written to its end; counts who looks.
+pub(crate) fn that_writes_for_ever() -> (Arc<State>, Arc<AtomicU64>) {
+    let looks = Arc::new(AtomicU64::new(0));
+    let store = Absent { looks: Some(Arc::clone(&looks)) };
+    (with(store, Duration::ZERO, Duration::from_secs(3600)), looks)
+}
+
+fn with(store: Absent, since: Duration, max_staleness: Duration) -> Arc<State> {
     Arc::new(State {
-        store: Arc::new(Absent),
+        store: Arc::new(store),
         runtime: runtime(),
         clock: Arc::new(Clock::start()),
         known: arc_swap::ArcSwap::default(),
@@ -69,7 +80,9 @@ pub(crate) fn absent_for(since: Duration, max_staleness: Duration) -> Arc<State>
     })
 }
 
-struct Absent;
+struct Absent {
+    looks: Option<Arc<AtomicU64>>,
+}
 
 fn no_answer<T>() -> Result<T, StoreError> {
     Err(StoreError::Failed { what: "it is absent", source: "there is no state here".into() })
@@ -98,13 +111,18 @@ impl Store for Absent {
         no_answer()
     }
     async fn used(&self, _: &[(TokenId, LastUse)]) -> Result<(), StoreError> {
-        no_answer()
+        match self.looks {
+            Some(_) => std::future::pending().await,
+            None => no_answer(),
+        }
     }
     async fn revoke(&self, _: &Revocation, _: Timestamp) -> Result<u64, StoreError> {
         no_answer()
     }
     async fn changes(&self, _: Sequence) -> Result<Changes, StoreError> {
-        no_answer()
+        let looks = self.looks.as_ref().map_or_else(no_answer, Ok)?;
+        looks.fetch_add(1, Ordering::Relaxed);
+        Ok(Changes::default())
     }
     async fn add_service(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
         no_answer()

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use policy::Subject;
+use tokio::sync::watch;
 
 use super::*;
 use crate::token::{Family, FamilyKind, Grant, Kind};
@@ -182,4 +183,20 @@ fn family() -> Family {
         last_use: None,
         revoked_at: None,
     }
+}
+
+/// What is revoked at another replica is in force here within a second, also while last uses are
+/// being written.
+#[tokio::test]
+async fn a_long_write_keeps_nobody_from_looking() {
+    let (state, looks) = sample::that_writes_for_ever();
+    let (_stop, stopped) = watch::channel(false);
+    let following = tokio::spawn(state.follow(stopped));
+    let looked = async {
+        while looks.load(Ordering::Relaxed) < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), looked).await.unwrap();
+    following.abort();
 }

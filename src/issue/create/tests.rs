@@ -1,17 +1,17 @@
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use oci::{RepositoryName, Tag};
-use policy::{Action, Bounds, Image, SourceFile};
+use policy::{Action, Image, SourceFile};
 use proptest::prelude::*;
 
 use super::*;
 use crate::identity::{Access, Ceiling, GrantType, Principal};
 use crate::issue::new_token::{self, Audience, Comment};
+use crate::issue::sample::{an_hour, some_bounds, some_of, strings};
 use crate::token::{Claims, InvalidToken, made_here, verify};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -38,10 +38,6 @@ const USERS: &str = "users:\n  \
 
 fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
-}
-
-fn strings(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(ToString::to_string).collect()
 }
 
 struct Scene {
@@ -123,19 +119,6 @@ impl Scene {
         known.expires = Some(now() + HOUR);
         known.grant.auth_time = family.grant.auth_time;
         Maker::known(known, &self.policy)
-    }
-}
-
-/// What is asked for: an hour for oneself.
-fn an_hour() -> NewToken {
-    NewToken {
-        subject: None,
-        groups: None,
-        bounds: None,
-        life: HOUR,
-        refreshable: false,
-        audience: None,
-        comment: Comment::default(),
     }
 }
 
@@ -386,18 +369,6 @@ fn those_whom_this_gate_does_not_know_itself_make_nothing() {
         let maker = Maker::known(known, &scene.policy);
         assert!(matches!(scene.plan(&maker, &an_hour()), Err(Refused::Denied(_))), "{subject}");
     }
-}
-
-fn some_of(names: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<String>>> {
-    let list = proptest::sample::subsequence(names, 0..=names.len());
-    proptest::option::of(list.prop_map(|names| strings(&names)))
-}
-
-fn some_bounds() -> impl Strategy<Value = Option<Arc<Bounds>>> {
-    let images = some_of(&["**", "team/**", "team/app:v*", "home/alice/x"]);
-    let actions = some_of(&["pull", "push", "all", "inspect", "delete"]);
-    (images, actions)
-        .prop_map(|(images, actions)| new_token::bounds(images, actions).unwrap_or(None))
 }
 
 proptest! {

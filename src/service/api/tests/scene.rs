@@ -2,13 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::Ed25519KeyPair;
 use axum::Router;
 use axum::body::Body;
 use base64::Engine;
@@ -17,21 +13,17 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
-use policy::{Policy, SourceFile};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::runtime::Handle;
 use tower::ServiceExt as _;
 
 use super::super::*;
 use crate::audit;
-use crate::clock::Clock;
+use crate::identity::federation::Federation;
 use crate::identity::users::{Files, Texts, Users};
-use crate::identity::{Access, Authenticator, ClientAddress, Observer};
-use crate::public_url::PublicUrl;
-use crate::state;
-use crate::store::{self, StoreUrl};
-use crate::token::{Grant, KeyRing, Kind, Order, Settings, Succession, mint};
+use crate::identity::{Access, ClientAddress};
+use crate::issue::sample;
+use crate::token::{Grant, Kind, Order, mint};
 
 const POLICY: &str = r#"
 administrators: ["user:root", "group:admins"]
@@ -50,10 +42,8 @@ pub(super) const PASSWORD: &str = "s3cret";
 
 pub(super) struct Scene {
     router: Router,
+    gate: sample::Scene,
     pub(super) issue: Arc<Issue>,
-    users: Arc<ArcSwap<Users>>,
-    keys: Arc<KeyRing>,
-    second: Arc<AtomicI64>,
     audit: Arc<Audit>,
     folder: TempDir,
 }
@@ -99,64 +89,35 @@ fn users(disabled: &str, of_chief: &str) -> Users {
 
 impl Scene {
     pub(super) async fn new() -> Self {
+        let gate = sample::Scene::new(POLICY, users("", "admins"), Federation::default());
         let folder = tempfile::tempdir().unwrap();
-        let url = StoreUrl::Sqlite(folder.path().join("state/portcullis.db"));
-        let max_staleness = Duration::from_secs(300);
-        let store = store::open(&store::Settings { url, max_staleness }).await.unwrap();
-        let clock = Arc::new(Clock::start());
-        let state = state::State::start(store, Handle::current(), clock, max_staleness);
-        let state = state.await.unwrap();
-        let users = Arc::new(ArcSwap::from_pointee(users("", "admins")));
-        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-        let keys = Arc::new(KeyRing::new(der.as_ref(), []).unwrap());
-        let issuer = PublicUrl::new("https://gate.example").unwrap();
-        let authenticator = Authenticator::new(
-            issuer,
-            Arc::clone(&keys),
-            Arc::clone(&users),
-            Arc::clone(&state),
-            Observer::none(),
-        );
-        let file = SourceFile { path: "policy.yaml".into(), text: POLICY.into() };
-        let policy = Arc::new(Policy::compile(&[file]).unwrap().policy);
-        let second = Arc::new(AtomicI64::new(1_800_000_000));
-        let issue = Arc::new(Issue {
-            authenticator: Arc::new(authenticator.unwrap()),
-            state,
-            succession: Succession::new(&[7; 32]),
-            settings: Settings::default(),
-            policy: Box::new(move || Arc::clone(&policy)),
-            now: {
-                let second = Arc::clone(&second);
-                Box::new(move || Timestamp::from_second(second.load(Ordering::Relaxed)).unwrap())
-            },
-        });
         let audit = audit::Settings::new(folder.path().join("audit.jsonl"));
         let audit = Arc::new(Audit::open(&audit).unwrap());
+        let issue = Arc::clone(&gate.issue);
         let api = Api {
             issue: Arc::clone(&issue),
-            users: Arc::clone(&users),
+            users: Arc::clone(&gate.users),
             audit: Arc::clone(&audit),
             metrics: Arc::new(Metrics::new()),
         };
-        Self { router: router(Arc::new(api)), issue, users, keys, second, audit, folder }
+        Self { router: router(Arc::new(api)), gate, issue, audit, folder }
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        (self.issue.now)()
+        self.gate.now()
     }
 
     pub(super) fn wait(&self, seconds: i64) {
-        self.second.fetch_add(seconds, Ordering::Relaxed);
+        self.gate.wait(seconds);
     }
 
     pub(super) fn disable(&self, user: &str) {
-        self.users.store(Arc::new(users(user, "admins")));
+        self.gate.users.store(Arc::new(users(user, "admins")));
     }
 
     /// Takes chief out of all groups.
     pub(super) fn demote(&self) {
-        self.users.store(Arc::new(users("", "")));
+        self.gate.users.store(Arc::new(users("", "")));
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
@@ -229,8 +190,12 @@ impl Scene {
             lifetime: Duration::from_secs(3600),
             not_after: None,
         };
-        let issuer = self.issue.authenticator.issuer();
-        mint(order, &self.keys, issuer, self.now()).unwrap().0.expose().to_owned()
+        let authenticator = &self.issue.authenticator;
+        mint(order, &authenticator.keys(), authenticator.issuer(), self.now())
+            .unwrap()
+            .0
+            .expose()
+            .to_owned()
     }
 
     /// The audit trail, without what differs from run to run.

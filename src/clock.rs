@@ -1,9 +1,13 @@
 //! What time it is, never earlier than before.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+
+/// What time it is: by the gate's clock, or as a test has it.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A clock that may be put forward and never goes back.
 ///
@@ -30,6 +34,13 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.show(Timestamp::now())
+    }
+
+    /// The same for those who have no clock of their own.
+    #[must_use]
+    pub fn reader(self: &Arc<Self>) -> Now {
+        let clock = Arc::clone(self);
+        Arc::new(move || clock.now())
     }
 
     /// Puts the clock forward to a time that was seen before.

@@ -68,9 +68,9 @@ fn feed(tokens: &Tokens) -> Feed {
     let authenticator = &tokens.issue.authenticator;
     let stands = {
         let (authenticator, policy) = (Arc::clone(authenticator), Arc::clone(&tokens.policy));
-        let clock = Arc::clone(&tokens.clock);
+        let now = tokens.clock.reader();
         move |grant: &Grant| {
-            authenticator.stands(grant, &[], clock.now()).is_ok_and(|groups| {
+            authenticator.stands(grant, &[], now()).is_ok_and(|groups| {
                 let held = policy.current().policy.groups_of(&Authenticator::caller(grant, groups));
                 grant.groups.iter().flatten().all(|group| held.contains(group))
             })
@@ -80,9 +80,8 @@ fn feed(tokens: &Tokens) -> Feed {
         let authenticator = Arc::clone(authenticator);
         move || Arc::clone(&authenticator.keys())
     };
-    let clock = Arc::clone(&tokens.clock);
     let subjects = Subjects { disabled: Box::new(disabled), stands: Box::new(stands) };
-    let now = Box::new(move || clock.now());
+    let now = tokens.clock.reader();
     let (state, issuer) = (Arc::clone(&tokens.state), authenticator.issuer().clone());
     Feed::new(state, issuer, Box::new(keys), subjects, now)
 }

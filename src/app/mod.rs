@@ -20,7 +20,6 @@ pub(crate) use tokens::Tokens;
 
 use crate::audit::Record;
 use crate::config::{Config, LogFormat};
-use crate::identity::peers;
 use crate::log;
 use crate::proxy::tls::ServerTls;
 use crate::proxy::{Bound, ListenError, Listeners, Stop};
@@ -57,8 +56,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
     let gate = Arc::new(gate(config, &tokens)?);
     let api = tokens.api();
     let Tokens { state, user_files, users, peers, clock, .. } = tokens;
-    let now: peers::Now = Arc::new(move || clock.now());
-    let polling = peers.follow(runtime.handle(), &state, &now);
+    let polling = peers.follow(runtime.handle(), &state, &clock.reader());
     let socket = AdminSocket::bind(&config.admin_socket())?;
     let mut bound = Vec::new();
     for listen in &config.listen {

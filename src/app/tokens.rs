@@ -58,10 +58,8 @@ impl Tokens {
         let peers = Arc::new(Peers::new(config.trust.clone(), &config.public_url)?);
         let policy = Arc::new(Reloaded::start(PolicyFiles(config.policies.clone()))?);
         let key_folder = KeyFolder::open(&config.signing_keys, clock.now())?;
-        let keys = {
-            let clock = Arc::clone(&clock);
-            key_folder.keys(config.tokens.verify_for(), move || clock.now())?
-        };
+        let now = clock.reader();
+        let keys = key_folder.keys(config.tokens.verify_for(), move || now())?;
         let metrics = Arc::new(Metrics::new());
         let audit = Arc::new(Audit::open(&audit::Settings {
             file: config.audit_file.clone(),
@@ -86,10 +84,7 @@ impl Tokens {
                 let policy = Arc::clone(&policy);
                 Box::new(move || Arc::clone(&policy.current().policy))
             },
-            now: {
-                let clock = Arc::clone(&clock);
-                Box::new(move || clock.now())
-            },
+            now: clock.reader(),
         });
         Ok(Self {
             clock,

@@ -33,15 +33,13 @@ pub use refused::Refused;
 pub use revoke::Ending;
 pub use service_name::{InvalidServiceName, ServiceName};
 
+use crate::clock::Now;
 use crate::identity::Authenticator;
 use crate::state::State;
 use crate::token::{Settings, Succession};
 
 /// The policy of this moment.
 pub type CurrentPolicy = Box<dyn Fn() -> Arc<Policy> + Send + Sync>;
-
-/// What time it is.
-pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Gives out tokens.
 pub struct Issue {

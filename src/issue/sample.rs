@@ -57,7 +57,7 @@ impl Scene {
             policy: Box::new(move || Arc::clone(&policy)),
             now: {
                 let second = Arc::clone(&second);
-                Box::new(move || Timestamp::from_second(second.load(Ordering::Relaxed)).unwrap())
+                Arc::new(move || Timestamp::from_second(second.load(Ordering::Relaxed)).unwrap())
             },
         };
         Self { issue: Arc::new(issue), users, second, events, _folder: folder }

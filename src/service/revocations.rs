@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use policy::Subject;
 use tokio::sync::Mutex;
 
+use crate::clock::Now;
 use crate::log::Causes;
 use crate::public_url::PublicUrl;
 use crate::state::{Revocations, State};
@@ -31,9 +32,6 @@ pub struct Subjects {
 
 /// The keys that sign at this moment.
 pub type Keys = Box<dyn Fn() -> Arc<KeyRing> + Send + Sync>;
-
-/// What time it is.
-pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How long one list serves everybody who asks. Replicas must not tell of times that lie further
 /// apart than those who follow them take between two looks: it would look like a step back.

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 pub use error::PeerError;
-pub use polling::{Now, Polling};
+pub use polling::Polling;
 pub use settings::{GroupMapping, InvalidPeerName, PeerName, Settings};
 
 use crate::fetch::FetchError;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
@@ -14,6 +13,7 @@ use super::Peers;
 use super::error::PeerError;
 use super::hearing::Heard;
 use super::peer::{Known, Peer};
+use crate::clock::Now;
 use crate::fetch::{FetchError, HttpsUrl};
 use crate::jwks::JwksError;
 use crate::log::Causes;
@@ -46,9 +46,6 @@ impl Peers {
         Polling(tasks.collect())
     }
 }
-
-/// What time it is.
-pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Why a look at a gate taught nothing new.
 #[derive(Debug, thiserror::Error)]

@@ -63,7 +63,7 @@ fn with(state: Arc<State>, folder: Option<TempDir>) -> Scene {
         issuer(),
         Box::new(move || Arc::clone(&keys)),
         subjects,
-        Box::new(move || at(time.load(Ordering::Relaxed))),
+        Arc::new(move || at(time.load(Ordering::Relaxed))),
     );
     let router = router(Arc::new(feed));
     Scene { state, ring, alice_is_gone, bob_is_disabled, now, router, _folder: folder }

@@ -92,7 +92,7 @@ impl Gate {
             succession: Succession::new(&[0; 32]),
             settings: Settings::default(),
             policy: Box::new(move || Arc::clone(&policy)),
-            now: Box::new(now),
+            now: Arc::new(now),
         };
         Self { router: router(Arc::new(issue)), keys, events, state, _folder: folder }
     }

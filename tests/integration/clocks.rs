@@ -7,7 +7,7 @@ use crate::support::api::text;
 use crate::support::client::Answer;
 use crate::support::clock::{DAY, HOUR, MINUTE};
 use crate::support::docker::Docker;
-use crate::support::gate::{Gate, Setup};
+use crate::support::gate::{Gate, Setup, password_of};
 use crate::support::images::Image;
 use crate::support::scene::Scene;
 
@@ -35,7 +35,7 @@ fn made(gate: &Gate, expires: &str) -> Value {
 
 /// The identity token that a client keeps when alice signs in.
 fn signed_in(gate: &Gate) -> String {
-    let (service, password) = (gate.name(), crate::support::gate::password_of("alice"));
+    let (service, password) = (gate.name(), password_of("alice"));
     let fields = [
         ("grant_type", "password"),
         ("service", &*service),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::federation::Jobs;
 use crate::support::api::{claims, text};
-use crate::support::client::Ask;
+use crate::support::client::{Ask, Credentials};
 use crate::support::gate::Gate;
 use crate::support::images::Image;
 use crate::support::provider::{Key, Provider, jwks};
@@ -227,7 +227,7 @@ fn a_token_of_one_kind_is_not_taken_for_one_of_another() {
         assert!(matches!(answer.status, 400 | 401), "{answer:?}");
     }
     // A token that rotates says what to use as a password instead, and stays as it is.
-    let password = crate::support::client::Credentials::Basic("alice".to_owned(), refresh.clone());
+    let password = Credentials::Basic("alice".to_owned(), refresh.clone());
     let said = gate.anonymous().with(password).ask_for_token(&[]).expect(401).message();
     assert!(said.contains("replaced at each use"), "{said}");
     gate.refreshed(&refresh);

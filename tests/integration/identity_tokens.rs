@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::api::{claims, text};
+use crate::support::client::Credentials;
 use crate::support::docker::Docker;
 use crate::support::gate::{Gate, password_of, portcullis};
 use crate::support::images::Image;
@@ -170,7 +171,7 @@ fn one_identity_token_serves_docker_containerd_and_buildkit_as_they_ask() {
         );
     }
     // As the password of a client that knows nothing else, it reaches as far.
-    let basic = crate::support::client::Credentials::Tokens("alice".to_owned(), identity.clone());
+    let basic = Credentials::Tokens("alice".to_owned(), identity.clone());
     gate.anonymous().with(basic.clone()).get("/v2/team/app/manifests/v1").expect(200);
     gate.basic("alice").revoke(&json!({ "value": identity })).expect(200);
     gate.anonymous().with(basic).ask_for_token(&[]).expect(401);

@@ -59,6 +59,9 @@ impl Replicas {
     }
 }
 
+/// What is revoked, and how, by the id of a token.
+type Way<'a> = (&'a str, &'a dyn Fn(&str));
+
 /// Waits until a connection that was open all the time brings this.
 fn until(puller: &mut Puller, status: u16, what: &str) {
     wait_for(what, SOON, || (puller.pull().status == status).then_some(()));
@@ -68,8 +71,7 @@ fn until(puller: &mut Puller, status: u16, what: &str) {
 fn what_ends_at_one_replica_ends_at_the_other_on_connections_that_are_open() {
     let replicas = Replicas::start(Postgres::start());
     let [one, other] = &replicas.gates;
-    type Revoke<'a> = &'a dyn Fn(&str);
-    let revocations: [(&str, Revoke<'_>); 3] = [
+    let revocations: [Way<'_>; 3] = [
         ("a token", &|id| {
             drop(one.basic("alice").delete(&format!("/api/v1/tokens/{id}")).expect(204));
         }),

@@ -11,7 +11,7 @@ use crate::support::api::{Puller, text};
 use crate::support::client::{Ask, Client, Credentials, collect, payload, runtime};
 use crate::support::clock::{HOUR, MINUTE};
 use crate::support::gate::{Gate, Setup};
-use crate::support::images::{Blob, Image};
+use crate::support::images::{Blob, Image, manifest};
 use crate::support::process::{Said, free_port};
 use crate::support::scene::Scene;
 
@@ -63,6 +63,9 @@ impl Token {
     }
 }
 
+/// A way of ending a token, with its name.
+type Way<'a> = (&'a str, &'a dyn Fn(&Token));
+
 fn pull(pullers: &mut [Puller; 2]) -> [u16; 2] {
     pullers.each_mut().map(|puller| puller.pull().status)
 }
@@ -75,8 +78,7 @@ fn every_way_of_revoking_holds_from_the_next_request_on_a_connection_that_is_ope
     let bystander = Token::of(gate, "bob");
     let mut theirs = bystander.pullers(gate);
 
-    type Revoke<'a> = &'a dyn Fn(&Token);
-    let ways: [(&str, Revoke<'_>); 4] = [
+    let ways: [Way<'_>; 4] = [
         ("by id, by its owner", &|token| {
             drop(alice.delete(&format!("/api/v1/tokens/{}", token.id())).expect(204));
         }),
@@ -157,12 +159,7 @@ fn a_push_that_is_under_way_goes_no_further_and_a_pull_ends_with_what_it_had_beg
     let blob = Blob::new(OCTETS, (0..8u32 << 20).flat_map(u32::to_le_bytes).collect());
     let mut image = Image::oci("large");
     image.layers.push(blob.clone());
-    image.manifest = crate::support::images::manifest(
-        &image.manifest.media_type,
-        &image.config,
-        &image.layers,
-        None,
-    );
+    image.manifest = manifest(&image.manifest.media_type, &image.config, &image.layers, None);
     scene.registry.client().push("team/app", "large", &image);
     let token = Token::of(gate, "alice");
     let client = gate.bearer(&token.access);

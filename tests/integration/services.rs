@@ -1,6 +1,7 @@
 //! Services: names with tokens only, which an administrator makes, disables and takes back.
 
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,7 @@ use crate::support::clock::MINUTE;
 use crate::support::docker::Docker;
 use crate::support::gate::{Gate, Setup};
 use crate::support::images::Image;
+use crate::support::process::wait_for;
 use crate::support::scene::Scene;
 use crate::support::wire::Wire;
 
@@ -192,8 +194,9 @@ fn a_refresh_token_that_comes_back_late_ends_its_family_and_all_access_tokens_of
     assert_eq!(pullers.each_mut().map(|puller| puller.pull().status), [401; 3]);
     gate.refresh(&last).expect(401);
     gate.refresh(&stolen).expect(401);
-    let records = gate.audit();
-    let reused = records.iter().find(|record| record["event"] == "token.reused").unwrap();
+    let reused = wait_for("the audit trail", Duration::from_secs(10), || {
+        gate.audit().into_iter().find(|record| record["event"] == "token.reused")
+    });
     assert_eq!(
         (&reused["subject"], &reused["token_id"]),
         (&json!("service:ci/build"), &json!(build.id()))

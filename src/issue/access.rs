@@ -1,5 +1,7 @@
 //! Access tokens for the registry, made from whatever credential was shown.
 
+use std::time::Duration;
+
 use policy::Subject;
 
 use super::{Issue, Occasion};
@@ -14,6 +16,16 @@ pub struct Wanted<'a> {
     pub scopes: &'a Scopes,
     /// The service of another gate, where it is to be good there and not here.
     pub audience: Option<&'a str>,
+    /// The longest life, where it was made with less than what the settings give.
+    pub lifetime: Option<Duration>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What is good here, as long as the settings say.
+    #[must_use]
+    pub fn here(scopes: &'a Scopes) -> Self {
+        Self { scopes, audience: None, lifetime: None }
+    }
 }
 
 /// A token, and what is in it.
@@ -46,6 +58,7 @@ impl Issue {
         wanted: Wanted<'_>,
         occasion: Occasion,
     ) -> Result<Issued, MintError> {
+        let longest = self.settings.access_ttl;
         let policy = (self.policy)();
         let caller = &known.principal.caller;
         let access = wanted.scopes.grant(&known.principal.ceiling, |action, name| {
@@ -64,7 +77,7 @@ impl Issue {
             family: known.family.clone(),
             audience: wanted.audience.map(str::to_owned),
             access: Some(access),
-            lifetime: self.settings.access_ttl,
+            lifetime: wanted.lifetime.unwrap_or(longest).min(longest),
             not_after: known.expires,
         };
         let authenticator = &self.authenticator;

@@ -37,7 +37,7 @@ impl Issue {
     ) -> Result<Issued, ElsewhereError> {
         let id = TokenId::random()?;
         let below = Authenticated { family: Some(id.clone()), ..known.clone() };
-        let wanted = Wanted { scopes, audience: Some(audience) };
+        let wanted = Wanted { scopes, audience: Some(audience), lifetime: None };
         let issued = self.access(&below, wanted, occasion)?;
         let claims = &issued.claims;
         let ends_at = claims.expires().ok_or(MintError::NoTime)?;

@@ -109,7 +109,7 @@ impl Issue {
             let text = format!("only an administrator revokes all tokens of {subject}");
             return Err(Refused::Denied(text));
         }
-        past(before, now)?;
+        let before = self.covering(before, now)?;
         let count = self.state.revoke(Revocation::Subject(subject.clone(), before), now).await?;
         Ok(Ending { count, id: None, subject: Some(subject) })
     }
@@ -127,9 +127,22 @@ impl Issue {
         if !maker.is_administrator() {
             return Err(Refused::denied("only an administrator revokes all tokens"));
         }
-        past(before, now)?;
+        let before = self.covering(before, now)?;
         let count = self.state.revoke(Revocation::Everything(before), now).await?;
         Ok(Ending { count, id: None, subject: None })
+    }
+
+    /// The time that a revocation covers. Until now means: with those who signed in within this
+    /// second, after another revocation.
+    fn covering(&self, before: Timestamp, now: Timestamp) -> Result<Timestamp, Refused> {
+        if before > now {
+            // It would end tokens that nobody has made yet.
+            return Err(Refused::wrong("`before` has to be a time that has passed"));
+        }
+        if before < now {
+            return Ok(before);
+        }
+        Ok(self.state.revocations(|revocations, _| revocations.latest_beginning(now)))
     }
 
     /// When every access token that was made before now has ended.
@@ -141,14 +154,6 @@ impl Issue {
 
 fn leeway() -> Duration {
     Duration::from_secs(LEEWAY.unsigned_abs())
-}
-
-/// A time to come would end tokens that nobody has made yet.
-fn past(before: Timestamp, now: Timestamp) -> Result<(), Refused> {
-    if before > now {
-        return Err(Refused::wrong("`before` has to be a time that has passed"));
-    }
-    Ok(())
 }
 
 /// Administrators end every token, others their own. A credential that was cut down ends nothing but

@@ -87,7 +87,7 @@ fn of_service() -> NewToken {
 fn granted(scene: &Scene, known: &Authenticated, repository: &str) -> Vec<Action> {
     let scope = format!("repository:{repository}:pull,push,delete");
     let scopes = Scopes::parse([scope.as_str()]).unwrap();
-    let wanted = Wanted { scopes: &scopes, audience: None };
+    let wanted = Wanted::here(&scopes);
     let issued = scene.issue.access(known, wanted, scene.occasion()).unwrap();
     let actions = |access: &Access| match access {
         Access::Repository { actions, .. } => actions.clone(),

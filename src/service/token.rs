@@ -22,7 +22,7 @@ use crate::identity::{
     AuthError, Authenticated, Ceiling, ClientAddress, Credentials, GrantType, Principal,
 };
 use crate::issue::{Issue, Issued, Occasion, Wanted};
-use crate::token::{Grant, Kind, MintError, RefreshToken, Scopes};
+use crate::token::{Grant, Kind, MintError, RefreshToken};
 
 /// What an answer says of the kind of token that was made (RFC 8693, section 3).
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -46,7 +46,7 @@ async fn by_header(
         Some(credentials) => known(issue, credentials, occasion).await?,
         None => anonymous(occasion.now),
     };
-    let issued = access(issue, &known, &query.scopes, None, occasion)?;
+    let issued = access(issue, &known, Wanted::here(&query.scopes), occasion)?;
     let refresh = if query.offline {
         let client = query.client.as_deref();
         identity_token(issue, &known, credentials.as_ref(), client, occasion).await?
@@ -70,7 +70,7 @@ async fn by_form(
         // RFC 6749, section 4.3.
         GrantRequest::Password(credentials) => {
             let known = known(issue, &credentials, occasion).await?;
-            let issued = access(issue, &known, &scopes, None, occasion)?;
+            let issued = access(issue, &known, Wanted::here(&scopes), occasion)?;
             let refresh = if offline {
                 let shown = Some(&credentials);
                 identity_token(issue, &known, shown, client.as_deref(), occasion).await?
@@ -83,8 +83,10 @@ async fn by_form(
         GrantRequest::Refresh(token) => {
             let refused = |error| OauthError::credential(&error, issuer);
             let refreshed = issue.refresh(&token, occasion).await.map_err(refused)?;
-            let audience = refreshed.family.audience.as_deref();
-            let issued = access(issue, &refreshed.known, &scopes, audience, occasion)?;
+            let family = &refreshed.family;
+            let (audience, lifetime) = (family.audience.as_deref(), Some(family.access_ttl));
+            let wanted = Wanted { scopes: &scopes, audience, lifetime };
+            let issued = access(issue, &refreshed.known, wanted, occasion)?;
             Ok(answer(&issued, Some(&refreshed.next)))
         }
         // RFC 8693, section 2.
@@ -99,7 +101,7 @@ async fn by_form(
             let audience = audience.as_deref().filter(|&audience| audience != issuer.service());
             let issued = match audience {
                 Some(audience) => issue.elsewhere(&known, &scopes, audience, occasion).await?,
-                None => access(issue, &known, &scopes, None, occasion)?,
+                None => access(issue, &known, Wanted::here(&scopes), occasion)?,
             };
             let mut answer = answer(&issued, None);
             if let Value::Object(members) = &mut answer {
@@ -125,11 +127,10 @@ async fn known(
 fn access(
     issue: &Issue,
     known: &Authenticated,
-    scopes: &Scopes,
-    audience: Option<&str>,
+    wanted: Wanted<'_>,
     occasion: Occasion,
 ) -> Result<Issued, OauthError> {
-    issue.access(known, Wanted { scopes, audience }, occasion).map_err(|error| match error {
+    issue.access(known, wanted, occasion).map_err(|error| match error {
         // It still held, as clocks may differ, and leaves no time for another one.
         MintError::NoTime => {
             OauthError::credential(&AuthError::Expired, issue.authenticator.issuer())

@@ -56,13 +56,15 @@ impl Revocations {
     /// of a revocation, the next one, so that it is not among what was revoked.
     #[must_use]
     pub fn begins(&self, subject: &Subject, now: Timestamp) -> Timestamp {
-        let before = self.everything.max(self.subjects.get(subject).copied());
-        match before {
-            Some(before) if now.as_second() == before => {
-                Timestamp::from_second(before.saturating_add(1)).unwrap_or(now)
-            }
-            _ => now,
-        }
+        after(self.everything.max(self.subjects.get(subject).copied()), now)
+    }
+
+    /// The latest time at which anybody may be said to have signed in by now, which is what revoking
+    /// everything until now has to cover.
+    #[must_use]
+    pub fn latest_beginning(&self, now: Timestamp) -> Timestamp {
+        let subjects = self.subjects.values().map(|&before| after(Some(before), now));
+        subjects.chain([after(self.everything, now)]).max().unwrap_or(now)
     }
 
     /// Forgets what could not hold at `before` in any case; tells whether there was any.
@@ -98,6 +100,19 @@ impl Revocations {
     #[must_use]
     pub fn everything(&self) -> Option<i64> {
         self.everything
+    }
+}
+
+/// How many revocations can follow each other within a second, each covering what began after the
+/// one before.
+const IN_A_SECOND: i64 = 5;
+
+fn after(before: Option<i64>, now: Timestamp) -> Timestamp {
+    match before {
+        Some(before) if (0..IN_A_SECOND).contains(&before.saturating_sub(now.as_second())) => {
+            Timestamp::from_second(before.saturating_add(1)).unwrap_or(now)
+        }
+        _ => now,
     }
 }
 
@@ -148,6 +163,12 @@ mod tests {
         let began = revocations.begins(&alice(), at(10));
         assert!(!revocations.refuse([], &alice(), began));
         assert_eq!(revocations.begins(&alice(), at(12)), at(12));
+        // A second revocation within that second covers who came after the first.
+        assert_eq!(revocations.latest_beginning(at(10)), began);
+        revocations.add(Revoked::Subject(alice(), revocations.latest_beginning(at(10))));
+        assert!(revocations.refuse([], &alice(), began));
+        let again = revocations.begins(&alice(), at(10));
+        assert!(!revocations.refuse([], &alice(), again));
         // A clock that went back does not lift what was revoked.
         assert_eq!(revocations.begins(&alice(), at(3)), at(3));
     }

@@ -56,7 +56,7 @@ impl Step {
         match self {
             Self::Access(scopes) => {
                 let scopes = Scopes::parse(scopes.iter().map(String::as_str)).unwrap();
-                let wanted = Wanted { scopes: &scopes, audience: None };
+                let wanted = Wanted::here(&scopes);
                 let issued = scene.issue.access(known, wanted, scene.occasion()).ok()?;
                 Some(scene.bearer(&issued.token).await.unwrap())
             }

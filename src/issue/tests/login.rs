@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::Revocation;
-use crate::token::Ended;
+use crate::token::{Ended, Kind};
 
 async fn signed_in(scene: &Scene, known: &Authenticated) -> Secret {
     let token = scene.issue.login(known, "docker", scene.occasion()).await.unwrap();
@@ -65,7 +65,7 @@ async fn an_identity_token_is_revoked_with_the_token_that_it_was_made_with() {
     let token = signed_in(&scene, &known).await;
     let login = scene.basic("alice", &token).await.unwrap();
     let scopes = Scopes::parse(["repository:team/app:pull"]).unwrap();
-    let wanted = Wanted { scopes: &scopes, audience: None };
+    let wanted = Wanted::here(&scopes);
     let access = scene.issue.access(&login, wanted, scene.occasion()).unwrap().token;
     assert!(scene.bearer(&access).await.is_ok());
     let revocation = Revocation::Id { id: made.family.id, until: made.family.ends_at };
@@ -87,4 +87,14 @@ async fn whoever_holds_an_identity_token_is_looked_up_at_each_use() {
     assert!(known.principal.caller.groups.is_empty());
     scene.users.store(Arc::new(users("disabled: true")));
     assert_eq!(refused(scene.basic("alice", &token).await), Rejection::SubjectGone);
+}
+
+#[tokio::test]
+async fn whom_another_gate_vouches_for_gets_no_identity_token() {
+    let scene = scene();
+    let mut known = alice(&scene).await;
+    known.grant.subject = "peer:eu/user:alice".parse().unwrap();
+    known.grant.kind = Kind::Peer;
+    let login = scene.issue.login(&known, "docker", scene.occasion()).await.unwrap();
+    assert!(login.is_none());
 }

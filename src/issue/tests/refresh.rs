@@ -90,7 +90,9 @@ async fn a_token_that_comes_back_late_ends_its_family_and_is_told_once() {
         assert_eq!(refused(scene.renewed(token).await), ended);
     }
     let events = scene.events();
-    assert_eq!(events.len(), 1, "{events:?}");
+    let told = |reason: &str| events.iter().filter(|event| event.contains(reason)).count();
+    let counts = ["Reused {", "reason: \"reused\"", "reason: \"revoked\""].map(told);
+    assert_eq!((events.len(), counts), (5, [1, 1, 3]), "{events:?}");
     assert!(events[0].starts_with("Reused"), "{events:?}");
     assert!(events[0].contains(made.family.id.as_str()), "{events:?}");
     assert_eq!(scene.family(&made.family.id).await.revoked_at, Some(scene.now()));
@@ -134,4 +136,18 @@ async fn a_refresh_carries_what_its_holder_is_now() {
 async fn a_token_that_nobody_gave_out_refreshes_nothing() {
     let unknown = RefreshToken::random().unwrap();
     assert_eq!(refused(scene().renewed(&unknown).await), Rejection::UnknownToken);
+}
+
+#[tokio::test]
+async fn a_refresh_at_the_token_endpoint_lives_no_longer_than_the_first_token() {
+    let scene = scene();
+    let maker = scene.maker(alice(&scene).await);
+    let short = NewToken { life: Duration::from_secs(300), ..refreshable(an_hour()) };
+    let first = scene.made(&maker, short).await.refresh_token.unwrap();
+    let refreshed = scene.issue.refresh(&first, scene.occasion()).await.unwrap();
+    let scopes = Scopes::parse(["repository:team/app:pull"]).unwrap();
+    let lifetime = Some(refreshed.family.access_ttl);
+    let wanted = Wanted { lifetime, ..Wanted::here(&scopes) };
+    let issued = scene.issue.access(&refreshed.known, wanted, scene.occasion()).unwrap();
+    assert_eq!(issued.claims.exp - issued.claims.iat, 300);
 }

@@ -34,9 +34,9 @@ impl Authenticator {
         self.may_try(account, client, now)?;
         let attempt = self.throttle.attempt(account, client, now);
         let login = self.federation.login(provider, id_token, now).await;
-        let known = self.logged_in(login, provider, now)?;
-        attempt.succeeded();
-        Ok(known)
+        let known = self.logged_in(login, provider, now);
+        attempt.ended(&known);
+        known
     }
 
     /// Whom an ID token stands for, of whichever provider.
@@ -67,9 +67,9 @@ impl Authenticator {
         self.may_try(account, client, now)?;
         let attempt = self.throttle.attempt(account, client, now);
         let login = self.federation.login_any(id_token, now).await;
-        let known = self.logged_in(login, "any", now)?;
-        attempt.succeeded();
-        Ok(known)
+        let known = self.logged_in(login, "any", now);
+        attempt.ended(&known);
+        known
     }
 
     fn logged_in(

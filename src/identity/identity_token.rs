@@ -12,7 +12,7 @@ use super::failure::{AuthError, Rejection};
 use super::observe::GrantType;
 use super::principal::{Ceiling, Principal};
 use crate::log::Causes;
-use crate::token::{Ended, Family, FamilyKind, LastUse, RefreshToken};
+use crate::token::{Ended, Family, FamilyKind, LastUse, RefreshToken, TokenId};
 
 /// How long a family need not be looked up again. Whether it is revoked is known without that.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -42,15 +42,26 @@ impl Authenticator {
         let client = ClientAddress(address);
         self.may_try(account, client, now)?;
         let attempt = self.throttle.attempt(account, client, now);
+        let found = self.held_by(username, token, now).await;
+        attempt.ended(&found);
+        let (known, family) = found?;
+        self.state.note_use(&family, LastUse { at: now, from: address });
+        Ok(known)
+    }
+
+    /// Whose identity token it is, and of which family.
+    async fn held_by(
+        &self,
+        username: &str,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<(Authenticated, TokenId), AuthError> {
         let looked = self.looked(token, now).await?;
         let known = self.of_family(&looked.family, now)?;
         if looked.family.kind != FamilyKind::Login {
             return Err(AuthError::Misused(ROTATES));
         }
-        let known = named(username, known)?;
-        attempt.succeeded();
-        self.state.note_use(&looked.family.id, LastUse { at: now, from: address });
-        Ok(known)
+        Ok((named(username, known)?, looked.family.id.clone()))
     }
 
     async fn looked(&self, token: &RefreshToken, now: Timestamp) -> Result<Arc<Looked>, AuthError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::address::ClientAddress;
+use super::failure::AuthError;
 use super::recent::Recent;
 
 /// How many addresses, and accounts at an address, are remembered in one generation.
@@ -95,6 +96,13 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     pub(super) fn succeeded(mut self) {
         self.succeeded = true;
+    }
+
+    /// It is over. What the gate could not find out is no failure of whoever came.
+    pub(super) fn ended<T>(self, with: &Result<T, AuthError>) {
+        if matches!(with, Ok(_) | Err(AuthError::Unavailable)) {
+            self.succeeded();
+        }
     }
 }
 

@@ -15,3 +15,14 @@ async fn tokens_wait_for_a_state_that_is_away_for_too_long_and_passwords_do_not(
     let password = stale.basic("alice", "correct:horse:", HERE, at(1)).await;
     assert_eq!(password.unwrap().caller.subject, Subject::User("alice".to_owned()));
 }
+
+#[tokio::test]
+async fn nobody_is_slowed_for_what_the_gate_could_not_look_up() {
+    let gate = Gate::new();
+    let token = RefreshToken::random().unwrap().written();
+    for _ in 0..60 {
+        let refused = gate.basic("alice", token.expose(), HERE, at(0)).await.unwrap_err();
+        assert_eq!(refused, AuthError::Unavailable);
+    }
+    assert!(gate.basic("alice", "correct:horse:", HERE, at(0)).await.is_ok());
+}

@@ -70,6 +70,14 @@ pub enum Error {
 #[error("the audit trail cannot be written; the log says why")]
 pub struct Unwritten;
 
+/// Why something was not written through.
+enum Failed {
+    /// The queue did not take it.
+    Refused,
+    /// It may still be written later.
+    Unwritten,
+}
+
 /// The audit trail of this process.
 #[derive(Debug)]
 pub struct Audit {
@@ -113,16 +121,35 @@ impl Audit {
             self.queue(record);
             return Err(Unwritten);
         }
-        let deadline = Instant::now() + PATIENCE;
-        let (done, written) = oneshot::channel();
-        let message = Message::Flush(Box::new(record), done);
-        if !matches!(timeout_at(deadline, self.queue.send(message)).await, Ok(Ok(()))) {
+        let result = self.through(Some(Box::new(record))).await;
+        if matches!(result, Err(Failed::Refused)) {
             self.status.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        result.map_err(|_| Unwritten)
+    }
+
+    /// Writes through to the disk what was queued up to now, such as why a login failed.
+    ///
+    /// # Errors
+    /// That failed, took longer than 5 s, or writing fails at present. What was queued is still
+    /// tried.
+    pub async fn settle(&self) -> Result<(), Unwritten> {
+        if self.status.failing.load(Ordering::Relaxed) {
             return Err(Unwritten);
         }
+        self.through(None).await.map_err(|_| Unwritten)
+    }
+
+    async fn through(&self, record: Option<Box<Record>>) -> Result<(), Failed> {
+        let deadline = Instant::now() + PATIENCE;
+        let (done, written) = oneshot::channel();
+        let message = Message::Flush(record, done);
+        if !matches!(timeout_at(deadline, self.queue.send(message)).await, Ok(Ok(()))) {
+            return Err(Failed::Refused);
+        }
         match timeout_at(deadline, written).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(Unwritten),
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(_) | Err(_) => Err(Failed::Unwritten),
         }
     }
 

@@ -21,8 +21,8 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(super) enum Message {
     /// To write soon.
     Record(Box<Record>),
-    /// To write through, and tell.
-    Flush(Box<Record>, oneshot::Sender<Result<(), Unwritten>>),
+    /// To write through what came before, with a last record where there is one, and tell.
+    Flush(Option<Box<Record>>, oneshot::Sender<Result<(), Unwritten>>),
     /// To write what came before, take nothing more, and tell.
     Close(oneshot::Sender<()>),
 }
@@ -96,7 +96,9 @@ impl Writer {
                 match message {
                     Message::Record(record) => self.add(&mut batch, &record),
                     Message::Flush(record, waiting) => {
-                        self.add(&mut batch, &record);
+                        if let Some(record) = record {
+                            self.add(&mut batch, &record);
+                        }
                         batch.waiting.push(waiting);
                     }
                     Message::Close(closer) => {

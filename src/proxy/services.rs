@@ -25,8 +25,14 @@ pub(super) async fn answer(
     let address = connection.client(&head.headers, &gate.trusted_proxies);
     let mut request = Request::from_parts(head, axum::body::Body::new(body));
     request.extensions_mut().insert(ClientAddress(address));
-    match gate.services.clone().oneshot(request).await {
+    let response = match gate.services.clone().oneshot(request).await {
         Ok(response) => response.map(Body::Service),
         Err(never) => match never {},
+    };
+    if response.status().is_client_error() {
+        // Why a login failed is safe before its answer. That one is a refusal in any case, and a
+        // trail that cannot be written says so in the log.
+        let _ = gate.audit.settle().await;
     }
+    response
 }

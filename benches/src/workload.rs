@@ -95,7 +95,7 @@ fn request(teams: usize, dice: &mut Dice) -> Option<Request> {
     let action = [Action::Pull, Action::Pull, Action::Pull, Action::Create, Action::Overwrite]
         .get(dice.below(5))?;
     Some(Request {
-        caller: Caller { subject, groups: Vec::new(), granting: None, bounds: None },
+        caller: Caller::new(subject, Vec::new()),
         action: *action,
         repository: RepositoryName::new(&format!("team/t{team}/{name}")).ok()?,
         tag: tag.and_then(|tag| Tag::new(tag).ok()),

@@ -9,7 +9,7 @@ use super::files::policy_loaded;
 use super::tokens::Tokens;
 use crate::authorize::Locks;
 use crate::config::Config;
-use crate::identity::{Authenticator, NoRandom};
+use crate::identity::NoRandom;
 use crate::inventory::{self, Inventory};
 use crate::proxy::seal::Seal;
 use crate::proxy::{Gate, Held, RequestIds};
@@ -71,7 +71,7 @@ fn feed(tokens: &Tokens) -> Feed {
         let now = tokens.clock.reader();
         move |grant: &Grant| {
             authenticator.stands(grant, &[], now()).is_ok_and(|groups| {
-                let held = policy.current().policy.groups_of(&Authenticator::caller(grant, groups));
+                let held = policy.current().policy.groups_of(&grant.caller(groups));
                 grant.groups.iter().flatten().all(|group| held.contains(group))
             })
         }

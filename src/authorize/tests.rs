@@ -206,7 +206,7 @@ fn repository(name: &str) -> RepositoryName {
 
 fn user(name: &str) -> Principal {
     let subject = Subject::User(name.to_owned());
-    let caller = Caller { subject, groups: Vec::new(), granting: None, bounds: None };
+    let caller = Caller::new(subject, Vec::new());
     Principal { caller, ceiling: Ceiling::Unlimited, token_id: None }
 }
 

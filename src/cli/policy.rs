@@ -86,12 +86,10 @@ pub(super) fn summary(rules: usize, warnings: usize) -> String {
 
 fn explain(arguments: &ExplainArguments) -> Result<Exit, Failure> {
     let policy = policy_folder::load(&arguments.policies)?.policy;
-    let caller = Caller {
-        subject: arguments.subject.0.clone(),
-        groups: arguments.groups.iter().map(ToString::to_string).collect(),
-        granting: None,
-        bounds: None,
-    };
+    let caller = Caller::new(
+        arguments.subject.0.clone(),
+        arguments.groups.iter().map(ToString::to_string).collect(),
+    );
     let image =
         Image { repository: &arguments.image.repository, tag: arguments.image.tag.as_ref() };
     let decisions: Vec<_> =

@@ -1,7 +1,6 @@
 //! The configuration file: as written, then resolved into what the parts of the gate run on.
 
 mod federation;
-mod network;
 mod resolved;
 mod state;
 mod trust;
@@ -16,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use document::{Diagnostics, Kind, Mistake, Problems, SourceFile};
 
-pub use network::{InvalidNetwork, Network};
+pub use policy::{InvalidNetwork, Network};
 pub use resolved::{Config, LogFormat};
 pub(crate) use units::duration;
 

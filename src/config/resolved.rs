@@ -9,7 +9,6 @@ use document::{Located, Mistake, Problems};
 use oci::RepositoryName;
 
 use super::federation as federation_section;
-use super::network::Network;
 use super::state;
 use super::trust;
 use super::upstream as upstream_section;
@@ -21,6 +20,7 @@ use crate::identity::users::Files;
 use crate::proxy::{Limits, Listen, Tls};
 use crate::public_url::PublicUrl;
 use crate::{store, token, upstream};
+use policy::Network;
 
 /// Everything that `serve` needs to know. Paths are absolute or relative to the working directory
 /// like the path of the configuration file itself.

@@ -10,7 +10,6 @@ use oci::RepositoryName;
 use tracing_subscriber::EnvFilter;
 
 use super::federation;
-use super::network::Network;
 use super::resolved::LogFormat;
 use super::state::{self, State};
 use super::trust;
@@ -18,6 +17,7 @@ use super::units::{duration, number, size};
 use super::upstream::{self, Upstream};
 use crate::proxy::{Limits, Listen};
 use crate::public_url::PublicUrl;
+use policy::Network;
 
 /// Every key of the file; `None` or empty where it is not there.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{Caller, Subject};
+use policy::Subject;
 
 use super::authenticate::{Authenticated, Authenticator};
 use super::failure::{AuthError, Rejection};
@@ -166,16 +166,6 @@ impl Authenticator {
                 self.peers.standing(grant, ids, now).map_err(|error| Rejection::from(error).into())
             }
             _ => Err(Rejection::SubjectGone.into()),
-        }
-    }
-
-    /// The caller that a grant stands for.
-    pub(crate) fn caller(grant: &Grant, groups: Vec<String>) -> Caller {
-        Caller {
-            subject: grant.subject.clone(),
-            groups,
-            granting: grant.groups.clone(),
-            bounds: grant.bounds.clone(),
         }
     }
 }

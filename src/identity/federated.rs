@@ -93,7 +93,7 @@ impl Authenticator {
         let groups = self.stands(&grant, &[], now)?;
         Ok(Authenticated {
             principal: Principal {
-                caller: Self::caller(&grant, groups),
+                caller: grant.caller(groups),
                 ceiling: Ceiling::Unlimited,
                 token_id: None,
             },

@@ -111,7 +111,7 @@ impl Authenticator {
         let groups = self.stands(&family.grant, &[&family.id], now)?;
         Ok(Authenticated {
             principal: Principal {
-                caller: Self::caller(&family.grant, groups),
+                caller: family.grant.caller(groups),
                 ceiling: Ceiling::Unlimited,
                 token_id: Some(family.id.to_string()),
             },

@@ -82,7 +82,7 @@ impl Authenticator {
         let grant = Grant::unlimited(subject, Kind::User, began);
         Ok(Authenticated {
             principal: Principal {
-                caller: Self::caller(&grant, user.groups.clone()),
+                caller: grant.caller(user.groups.clone()),
                 ceiling: Ceiling::Unlimited,
                 token_id: None,
             },

@@ -238,7 +238,7 @@ fn caller(grant: &Grant, facts: &Facts<'_>) -> Caller {
         }
         _ => grant.asserted.clone(),
     };
-    Caller { subject: grant.subject.clone(), groups, granting: None, bounds: None }
+    Caller::new(grant.subject.clone(), groups)
 }
 
 fn make(

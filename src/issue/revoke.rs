@@ -190,7 +190,7 @@ mod tests {
     fn somebody(subject: &str, kind: Kind, family: &TokenId) -> Maker {
         let subject: Subject = subject.parse().unwrap();
         let grant = Grant::unlimited(subject.clone(), kind, Timestamp::UNIX_EPOCH);
-        let caller = Caller { subject, groups: Vec::new(), granting: None, bounds: None };
+        let caller = Caller::new(subject, Vec::new());
         let known = Authenticated {
             principal: Principal { caller, ceiling: Ceiling::Unlimited, token_id: None },
             grant,

@@ -215,7 +215,10 @@ async fn authenticate(
         }
         _ => gate.authenticator.authenticate(headers, address, now).await,
     };
-    known?.ok_or(Refusal::NoCredential)
+    let mut principal = known?.ok_or(Refusal::NoCredential)?;
+    let circumstances = &mut principal.caller.circumstances;
+    (circumstances.at, circumstances.address) = (Some(now), Some(address));
+    Ok(principal)
 }
 
 /// Holds a manifest that is to be judged.

@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use http::header::{CACHE_CONTROL, PRAGMA};
 use http::{HeaderMap, HeaderName, Method, Uri};
 use jiff::Timestamp;
-use policy::{Caller, Subject};
+use policy::Subject;
 use serde_json::{Value, json};
 
 use super::oauth::OauthError;
@@ -178,8 +178,7 @@ fn answer(issued: &Issued, refresh: Option<&RefreshToken>) -> Value {
 /// Nobody in particular. What they get is what policy allows everyone.
 fn anonymous(now: Timestamp) -> Authenticated {
     let grant = Grant::unlimited(Subject::Anonymous, Kind::Anonymous, now);
-    let caller =
-        Caller { subject: Subject::Anonymous, groups: Vec::new(), granting: None, bounds: None };
+    let caller = grant.caller(Vec::new());
     Authenticated {
         principal: Principal { caller, ceiling: Ceiling::Unlimited, token_id: None },
         grant,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{Bounds, Caller};
+use policy::Bounds;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::identity::{Access, Ceiling, Principal};
@@ -92,12 +92,7 @@ impl Claims {
     /// The caller that the token stands for, with the groups that its subject has now.
     pub(crate) fn principal(&self, grant: &Grant, groups: Vec<String>) -> Principal {
         Principal {
-            caller: Caller {
-                subject: grant.subject.clone(),
-                groups,
-                granting: grant.groups.clone(),
-                bounds: grant.bounds.clone(),
-            },
+            caller: grant.caller(groups),
             ceiling: match &self.access {
                 Some(list) => Ceiling::Access(list.clone()),
                 None => Ceiling::Unlimited,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{Bounds, Subject};
+use policy::{Bounds, Caller, Circumstances, Credential, Subject};
 use serde::{Deserialize, Serialize};
 
 /// What all tokens that come from one credential have in common. What of it holds is looked up at
@@ -59,6 +59,18 @@ impl Kind {
         }
     }
 
+    /// What rules may depend on.
+    #[must_use]
+    pub fn credential(self) -> Credential {
+        match self {
+            Self::User => Credential::User,
+            Self::Service => Credential::Service,
+            Self::Federated => Credential::Federated,
+            Self::Peer => Credential::Peer,
+            Self::Anonymous => Credential::Anonymous,
+        }
+    }
+
     /// Whether a subject can be known in this way.
     #[must_use]
     pub fn fits(self, subject: &Subject) -> bool {
@@ -73,6 +85,19 @@ impl Kind {
 }
 
 impl Grant {
+    /// The caller that it stands for. When and from where it asks is added to each question.
+    pub(crate) fn caller(&self, groups: Vec<String>) -> Caller {
+        Caller {
+            granting: self.groups.clone(),
+            bounds: self.bounds.clone(),
+            circumstances: Circumstances {
+                credential: Some(self.kind.credential()),
+                ..Circumstances::default()
+            },
+            ..Caller::new(self.subject.clone(), groups)
+        }
+    }
+
     /// One without limits, for a credential that was shown at `auth_time` and that nobody else
     /// vouches for.
     #[must_use]

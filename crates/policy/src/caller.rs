@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::Action;
 use crate::bounds::Bounds;
+use crate::circumstances::Circumstances;
 use crate::policy::Image;
 
 /// A caller and the groups that its identity source asserts. Membership that policy files declare
@@ -21,9 +22,19 @@ pub struct Caller {
     pub granting: Option<Vec<String>>,
     /// How far the credential reaches at most; none: as far as its holder does.
     pub bounds: Option<Arc<Bounds>>,
+    /// When, from where and with what it asks.
+    pub circumstances: Circumstances,
 }
 
 impl Caller {
+    /// A caller with a credential that carries all that its holder has, in circumstances that are
+    /// not known.
+    #[must_use]
+    pub fn new(subject: Subject, groups: Vec<String>) -> Self {
+        let circumstances = Circumstances::default();
+        Self { subject, groups, granting: None, bounds: None, circumstances }
+    }
+
     /// Whether the credential reaches as far as doing `action` to the image.
     pub(crate) fn reaches(&self, action: Action, image: Image<'_>) -> bool {
         self.bounds.as_ref().is_none_or(|bounds| bounds.cover(action, image))

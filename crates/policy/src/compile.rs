@@ -82,6 +82,7 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> Policy {
             subjects: roles(&entry.subjects, &mut subjects).into(),
             except_subjects: roles(&entry.except.subjects, &mut subjects).into(),
             except_images: images(entry.except.images).collect(),
+            conditions: (!entry.conditions.is_empty()).then(|| Box::new(entry.conditions)),
             allow: entry.allow.granted(),
             deny: entry.deny.withheld(),
         });

@@ -4,26 +4,35 @@ use oci::RepositoryName;
 
 use crate::Action;
 use crate::caller::Caller;
-use crate::explanation::Asked;
 use crate::policy::{Image, Policy};
 use crate::rule::{Clause, Effect, Rule, bindings};
 use crate::subjects::Standing;
 
-/// Allowed or denied, and why.
-#[derive(Debug)]
-pub struct Decision<'p> {
-    pub(crate) policy: &'p Policy,
-    pub(crate) outcome: Outcome<'p>,
+/// Allowed or denied, and why. Holds on to the question, so that an explanation can be made when
+/// one is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) asked: Asked<'a>,
+    pub(crate) outcome: Outcome<'a>,
 }
 
-#[derive(Debug)]
-pub(crate) enum Outcome<'p> {
-    Allowed(&'p Rule, Action),
-    Denied(&'p Rule, Action),
-    /// No rule allows it. What was asked is kept for the explanation.
-    Unmentioned(Box<Asked>),
+/// A question.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) action: Action,
+    pub(crate) image: Image<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Outcome<'a> {
+    Allowed(&'a Rule),
+    Denied(&'a Rule),
+    /// No rule allows it.
+    Unmentioned,
     /// A rule allows it, and the credential does not reach as far.
-    Beyond(Box<Asked>),
+    Beyond,
 }
 
 /// The rule that made a decision.
@@ -41,7 +50,17 @@ impl Policy {
     /// Decides one action on one image. Total and deterministic: the same question to the same
     /// policy has the same answer, in whatever order its files were read.
     #[must_use]
-    pub fn decide<'p>(&'p self, caller: &Caller, action: Action, image: Image<'_>) -> Decision<'p> {
+    pub fn decide<'a>(
+        &'a self,
+        caller: &'a Caller,
+        action: Action,
+        image: Image<'a>,
+    ) -> Decision<'a> {
+        let asked = Asked { caller, action, image };
+        Decision { policy: self, asked, outcome: self.outcome(asked) }
+    }
+
+    fn outcome(&self, Asked { caller, action, image }: Asked<'_>) -> Outcome<'_> {
         let standing = Standing::new(&self.subjects, caller);
         let mut allowed = None;
         for (effect, clause, rest) in self.relevant(&standing, action, image.repository.as_str()) {
@@ -50,20 +69,16 @@ impl Policy {
             }
             if covers(clause, rest, &standing, effect, image) {
                 if effect == Effect::Deny {
-                    let outcome = Outcome::Denied(&clause.rule, action);
-                    return Decision { policy: self, outcome };
+                    return Outcome::Denied(&clause.rule);
                 }
                 allowed = Some(&*clause.rule);
             }
         }
-        let outcome = match allowed {
-            Some(_) if !caller.reaches(action, image) => {
-                Outcome::Beyond(Box::new(Asked::new(caller, action, image)))
-            }
-            Some(rule) => Outcome::Allowed(rule, action),
-            None => Outcome::Unmentioned(Box::new(Asked::new(caller, action, image))),
-        };
-        Decision { policy: self, outcome }
+        match allowed {
+            Some(_) if !caller.reaches(action, image) => Outcome::Beyond,
+            Some(rule) => Outcome::Allowed(rule),
+            None => Outcome::Unmentioned,
+        }
     }
 
     /// Whether the caller may do `action` on anything in the repository. May be true although
@@ -109,7 +124,7 @@ fn covers(
             .any(|(tags, bindings)| tags.matches(tag, bindings))
 }
 
-impl<'p> Decision<'p> {
+impl<'a> Decision<'a> {
     /// Whether the action is allowed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
@@ -119,10 +134,10 @@ impl<'p> Decision<'p> {
     /// The rule that allows or denies it. `None`: it is denied because no rule allows it, or because
     /// the credential does not reach as far.
     #[must_use]
-    pub fn rule(&self) -> Option<RuleRef<'p>> {
+    pub fn rule(&self) -> Option<RuleRef<'a>> {
         match self.outcome {
-            Outcome::Allowed(rule, _) | Outcome::Denied(rule, _) => Some(rule.reference()),
-            Outcome::Unmentioned(_) | Outcome::Beyond(_) => None,
+            Outcome::Allowed(rule) | Outcome::Denied(rule) => Some(rule.reference()),
+            Outcome::Unmentioned | Outcome::Beyond => None,
         }
     }
 }

@@ -1,42 +1,20 @@
 //! A decision in words, for whoever was denied and for whoever wrote the policy.
 
-use oci::{RepositoryName, Tag};
+use oci::Tag;
 
 use crate::Action;
-use crate::caller::{Caller, Subject};
-use crate::decide::{Decision, Outcome};
-use crate::policy::{Image, Policy};
-use crate::rule::{Clause, Rule, bindings};
+use crate::caller::Subject;
+use crate::decide::{Asked, Decision, Outcome};
+use crate::policy::Policy;
+use crate::rule::{Clause, Effect, Rule, bindings};
 use crate::subjects::{Scope, Standing};
 
-/// A question that no rule answers.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    caller: Caller,
-    action: Action,
-    repository: RepositoryName,
-    tag: Option<Tag>,
-}
-
-impl Asked {
-    pub(crate) fn new(caller: &Caller, action: Action, image: Image<'_>) -> Self {
-        Self {
-            caller: caller.clone(),
-            action,
-            repository: image.repository.clone(),
-            tag: image.tag.cloned(),
-        }
-    }
-
+impl Asked<'_> {
     fn what(&self) -> String {
-        match &self.tag {
-            Some(tag) => format!("{}:{tag}", self.repository),
-            None => format!("{} as a whole", self.repository),
+        match self.image.tag {
+            Some(tag) => format!("{}:{tag}", self.image.repository),
+            None => format!("{} as a whole", self.image.repository),
         }
-    }
-
-    fn image(&self) -> Image<'_> {
-        Image { repository: &self.repository, tag: self.tag.as_ref() }
     }
 }
 
@@ -45,11 +23,12 @@ impl Decision<'_> {
     /// nearest is named. Built when it is asked for.
     #[must_use]
     pub fn reason(&self) -> String {
-        match &self.outcome {
-            Outcome::Allowed(rule, action) => format!("{} allows {action}", place(rule)),
-            Outcome::Denied(rule, action) => format!("{} denies {action}", place(rule)),
-            Outcome::Unmentioned(asked) => unmentioned(self.policy, asked),
-            Outcome::Beyond(asked) => beyond(asked),
+        let action = self.asked.action;
+        match self.outcome {
+            Outcome::Allowed(rule) => format!("{} allows {action}", place(rule)),
+            Outcome::Denied(rule) => format!("{} denies {action}", place(rule)),
+            Outcome::Unmentioned => unmentioned(self.policy, self.asked),
+            Outcome::Beyond => beyond(self.asked),
         }
     }
 }
@@ -58,7 +37,7 @@ fn place(rule: &Rule) -> String {
     format!("rule `{}` ({}:{})", rule.name, rule.file, rule.line)
 }
 
-fn unmentioned(policy: &Policy, asked: &Asked) -> String {
+fn unmentioned(policy: &Policy, asked: Asked<'_>) -> String {
     let who = match &asked.caller.subject {
         Subject::Anonymous => "an anonymous caller".to_owned(),
         subject => subject.to_string(),
@@ -71,7 +50,7 @@ fn unmentioned(policy: &Policy, asked: &Asked) -> String {
     text
 }
 
-fn beyond(asked: &Asked) -> String {
+fn beyond(asked: Asked<'_>) -> String {
     let mut text =
         format!("the token does not reach as far as `{}` on {}", asked.action, asked.what());
     if let Some(bounds) = &asked.caller.bounds {
@@ -83,9 +62,9 @@ fn beyond(asked: &Asked) -> String {
 /// The rule that would have allowed it, had one thing been different. Only rules whose images
 /// begin as the repository does are looked at: others are not near, and a denial has to stay
 /// cheap.
-fn nearest_miss(policy: &Policy, asked: &Asked) -> Option<String> {
-    let standing = Standing::new(&policy.subjects, &asked.caller);
-    let repository = asked.repository.as_str();
+fn nearest_miss(policy: &Policy, asked: Asked<'_>) -> Option<String> {
+    let standing = Standing::new(&policy.subjects, asked.caller);
+    let repository = asked.image.repository.as_str();
     policy
         .clauses
         .candidates(repository)
@@ -103,6 +82,7 @@ struct Miss {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Distance {
     Credential,
+    Condition,
     Exception,
     Tag,
     Action,
@@ -113,7 +93,7 @@ fn miss(
     clause: &Clause,
     rest: Option<&str>,
     standing: &Standing<'_>,
-    asked: &Asked,
+    asked: Asked<'_>,
 ) -> Option<Miss> {
     let rule = &clause.rule;
     if rule.allow.is_empty() {
@@ -121,9 +101,9 @@ fn miss(
     }
     let name = &rule.name;
     let would = format!("rule `{name}` would allow it but");
-    let tag = asked.tag.as_ref().map(Tag::as_str);
+    let tag = asked.image.tag.map(Tag::as_str);
     let is_excepted = || {
-        rule.excepted(standing, asked.repository.as_str())
+        rule.excepted(standing, asked.image.repository.as_str())
             .any(|(tags, bindings)| tags.matches(tag, bindings))
     };
     if !standing.is_one_of(&rule.subjects, Scope::Held) {
@@ -138,14 +118,15 @@ fn miss(
         if !allows {
             return None;
         }
-        let text = format!("{would} {} does not match `{}`", asked.repository, image.repository);
+        let text =
+            format!("{would} {} does not match `{}`", asked.image.repository, image.repository);
         (Distance::Repository, text)
     } else if !in_repository.any(|bindings| image.tags.matches(tag, bindings)) {
         if !allows {
             return None;
         }
         let pattern = image.tags.to_string();
-        let text = match &asked.image().tag {
+        let text = match asked.image.tag {
             Some(tag) => format!("{would} tag `{tag}` does not match `{pattern}`"),
             None => format!("rule `{name}` allows it only for tags that match `{pattern}`"),
         };
@@ -157,6 +138,8 @@ fn miss(
         (Distance::Exception, format!("{would} its `except` names this caller"))
     } else if is_excepted() {
         (Distance::Exception, format!("{would} its `except` names this image"))
+    } else if let Some(unmet) = rule.unmet(standing, Effect::Allow) {
+        (Distance::Condition, format!("{would} {unmet}"))
     } else {
         (Distance::Credential, format!("{would} the credential does not carry the group for it"))
     };

@@ -1,5 +1,6 @@
 //! From the tree of a file to what it says, noting everything that does not belong there.
 
+mod conditions;
 mod rule;
 mod values;
 

@@ -7,6 +7,7 @@ use document::Diagnostics;
 use oci::{RepositoryName, Tag};
 
 use crate::caller::Caller;
+use crate::decide::RuleRef;
 use crate::prefix_map::PrefixMap;
 use crate::rule::{Clause, Rule};
 use crate::subjects::{Role, Scope, Standing, Subjects};
@@ -67,6 +68,11 @@ impl Policy {
     pub fn is_administrator(&self, caller: &Caller) -> bool {
         caller.bounds.is_none()
             && Standing::new(&self.subjects, caller).is_one_of(&self.administrators, Scope::Carried)
+    }
+
+    /// The rules, in the order of their names.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = RuleRef<'_>> {
+        self.rules.iter().map(|rule| rule.reference())
     }
 
     /// How many rules there are.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::Action;
 use crate::actions::Actions;
+use crate::conditions::{Conditions, Unmet};
 use crate::glob::Bindings;
 use crate::image_pattern::{ImagePattern, TagPattern, is_segment};
 use crate::subjects::{Role, Scope, Standing};
@@ -18,6 +19,7 @@ pub(crate) struct Rule {
     pub(crate) subjects: Box<[Role]>,
     pub(crate) except_subjects: Box<[Role]>,
     pub(crate) except_images: Box<[ImagePattern]>,
+    pub(crate) conditions: Option<Box<Conditions>>,
     pub(crate) allow: Actions,
     pub(crate) deny: Actions,
 }
@@ -52,6 +54,12 @@ impl Rule {
     pub(crate) fn concerns(&self, standing: &Standing<'_>, effect: Effect) -> bool {
         standing.is_one_of(&self.subjects, effect.scope())
             && !standing.is_one_of(&self.except_subjects, Scope::Held)
+            && self.unmet(standing, effect).is_none()
+    }
+
+    /// The condition that keeps the rule from allowing or denying anything to this caller now.
+    pub(crate) fn unmet(&self, standing: &Standing<'_>, effect: Effect) -> Option<Unmet<'_>> {
+        self.conditions.as_ref()?.unmet(standing.circumstances(), effect)
     }
 
     /// The exceptions among the images that are in this repository, each as the tags it takes out.

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use crate::caller::{Caller, Subject};
+use crate::circumstances::Circumstances;
 use crate::glob::Bindings;
 use crate::path::PathPattern;
 use crate::prefix_map::PrefixMap;
@@ -166,6 +167,11 @@ impl<'a> Standing<'a> {
     pub(crate) fn is_one_of(&self, roles: &[Role], scope: Scope) -> bool {
         let own = self.roles(scope);
         roles.iter().any(|role| own.binary_search(role).is_ok())
+    }
+
+    /// When, from where and with what the caller asks.
+    pub(crate) fn circumstances(&self) -> &'a Circumstances {
+        &self.caller.circumstances
     }
 
     /// The name of the caller where it is a user, for `${user}`.

@@ -3,6 +3,7 @@
 use document::Place;
 
 use crate::actions::Actions;
+use crate::conditions::Conditions;
 use crate::image_pattern::ImagePattern;
 use crate::subject_pattern::SubjectPattern;
 
@@ -59,6 +60,7 @@ pub(crate) struct RuleEntry {
     pub(crate) subjects: Vec<SubjectEntry>,
     pub(crate) images: Vec<ImageEntry>,
     pub(crate) except: ExceptEntry,
+    pub(crate) conditions: Conditions,
     pub(crate) allow: Actions,
     pub(crate) deny: Actions,
 }

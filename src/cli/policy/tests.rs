@@ -12,12 +12,7 @@ fn policy() -> Policy {
 
 fn answer(actions: &str, image: &str) -> String {
     let policy = policy();
-    let caller = Caller {
-        subject: Subject::User("bob".into()),
-        groups: vec!["qa".into()],
-        granting: None,
-        bounds: None,
-    };
+    let caller = Caller::new(Subject::User("bob".into()), vec!["qa".into()]);
     let actions: Actions = actions.parse().unwrap();
     let target: Target = image.parse().unwrap();
     let image = Image { repository: &target.repository, tag: target.tag.as_ref() };

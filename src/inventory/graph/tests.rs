@@ -214,12 +214,7 @@ fn own_content_is_ones_own_until_it_has_lingered() {
 #[test]
 fn what_was_pushed_with_bounds_is_ones_own_with_these_and_with_none() {
     let bounds = |image: &str| Arc::new(Bounds::new(vec![image.to_owned()], ["all"]).unwrap());
-    let whole = Caller {
-        subject: Subject::User("alice".into()),
-        groups: Vec::new(),
-        granting: None,
-        bounds: None,
-    };
+    let whole = Caller::new(Subject::User("alice".into()), Vec::new());
     let [bound, other] =
         ["app:rc-*", "app:v*"].map(|image| Caller { bounds: Some(bounds(image)), ..whole.clone() });
     let mut graph = Graph::default();

@@ -102,7 +102,7 @@ impl Scene {
     fn known(&self, user: &str) -> Authenticated {
         let subject = Subject::User(user.to_owned());
         let groups = self.users.get(user).map(|user| user.groups.clone()).unwrap_or_default();
-        let caller = Caller { subject: subject.clone(), groups, granting: None, bounds: None };
+        let caller = Caller::new(subject.clone(), groups);
         Authenticated {
             principal: Principal { caller, ceiling: Ceiling::Unlimited, token_id: None },
             grant: Grant::unlimited(subject, Kind::User, now()),
@@ -404,12 +404,7 @@ proptest! {
         prop_assert!(expires.is_none_or(|end| made.expires_at <= end && made.family.ends_at <= end));
         prop_assert!(made.family.ends_at <= now() + scene.settings.max_ttl);
         let grant = made.family.grant;
-        let tokens = Caller {
-            subject: grant.subject.clone(),
-            groups: scene.users.get("alice").unwrap().groups.clone(),
-            granting: grant.groups.clone(),
-            bounds: grant.bounds.clone(),
-        };
+        let tokens = grant.caller(scene.users.get("alice").unwrap().groups.clone());
         prop_assert!(!scene.policy.is_administrator(&tokens));
         let held: BTreeSet<_> = scene.policy.groups_of(&makers);
         prop_assert!(grant.groups.iter().flatten().all(|group| held.contains(group)));

@@ -19,7 +19,7 @@ pub(super) fn eve(scene: &Scene) -> Authenticated {
     let groups = scene.issue.authenticator.stands(&grant, &[], now).unwrap();
     Authenticated {
         principal: Principal {
-            caller: Authenticator::caller(&grant, groups),
+            caller: grant.caller(groups),
             ceiling: Ceiling::Unlimited,
             token_id: None,
         },

@@ -60,7 +60,7 @@ impl World {
             Arc::new(Bounds::new(images, ["pull"]).unwrap())
         });
         let subject = Subject::User(name.unwrap_or(who).to_owned());
-        let caller = Caller { subject, groups: Vec::new(), granting: None, bounds };
+        let caller = Caller { bounds, ..Caller::new(subject, Vec::new()) };
         let principal = Principal { caller, ceiling: Ceiling::Unlimited, token_id: None };
         let (head, ()) = http::Request::get("/").body(()).unwrap().into_parts();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);

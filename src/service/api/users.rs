@@ -34,12 +34,7 @@ pub(super) async fn list(
     who.administrator()?;
     let (policy, users) = (api.policy(), api.users.load());
     let users = users.iter().map(|(name, user)| {
-        let caller = Caller {
-            subject: Subject::User(name.to_owned()),
-            groups: user.groups.clone(),
-            granting: None,
-            bounds: None,
-        };
+        let caller = Caller::new(Subject::User(name.to_owned()), user.groups.clone());
         User {
             name: name.to_owned(),
             groups: policy.groups_of(&caller).into_iter().collect(),

@@ -30,17 +30,17 @@ fn bound(images: &[&str], actions: &[&str]) -> Caller {
 fn what_is_beyond_the_bounds_is_denied_and_told_apart() {
     let policy = teams();
     let token = bound(&["team/backend/**"], &["pull", "push"]);
-    assert!(decide(&policy, &token, "pull", "team/backend/api:v1").is_allowed());
-    assert!(decide(&policy, &token, "create", "team/backend/api").is_allowed());
+    assert!(decide(&policy, &token, "pull", "team/backend/api:v1").is_allowed);
+    assert!(decide(&policy, &token, "create", "team/backend/api").is_allowed);
     let beyond = decide(&policy, &token, "pull", "team/app:v1");
-    assert!(!beyond.is_allowed());
-    assert_eq!(beyond.rule(), None);
+    assert!(!beyond.is_allowed);
+    assert_eq!(beyond.rule, None);
     assert_snapshot!(
-        beyond.reason(),
+        beyond.reason,
         @"the token does not reach as far as `pull` on team/app:v1: it is bound to pull, push on `team/backend/**`"
     );
     assert_snapshot!(
-        decide(&policy, &token, "delete", "team/backend/api").reason(),
+        decide(&policy, &token, "delete", "team/backend/api").reason,
         @"the token does not reach as far as `delete` on team/backend/api as a whole: it is bound to pull, push on `team/backend/**`"
     );
 }
@@ -50,11 +50,11 @@ fn bounds_allow_nothing_by_themselves() {
     let policy = teams();
     let token = bound(&["**"], &["all"]);
     assert_snapshot!(
-        decide(&policy, &token, "pull", "other/app:v1").reason(),
+        decide(&policy, &token, "pull", "other/app:v1").reason,
         @"no rule allows user:alice to pull other/app:v1"
     );
     assert_snapshot!(
-        decide(&policy, &token, "inspect", "team/app:v1").reason(),
+        decide(&policy, &token, "inspect", "team/app:v1").reason,
         @"no rule allows user:alice to inspect team/app:v1; rule `backend` allows only pull, create, overwrite, attach, delete there"
     );
 }
@@ -64,8 +64,8 @@ fn a_denial_is_the_reason_also_beyond_the_bounds() {
     let policy = teams();
     let token = bound(&["team/backend/**"], &["pull"]);
     let denied = decide(&policy, &token, "overwrite", "team/app:v1");
-    assert_snapshot!(denied.reason(), @"rule `versions-stay` (policy.yaml:8) denies overwrite");
-    assert_eq!(denied.rule().unwrap().name, "versions-stay");
+    assert_snapshot!(denied.reason, @"rule `versions-stay` (policy.yaml:8) denies overwrite");
+    assert_eq!(denied.rule.unwrap().name, "versions-stay");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn too_few_groups_are_the_reason_before_the_bounds() {
     let policy = teams();
     let token = Caller { granting: Some(Vec::new()), ..bound(&["other/**"], &["pull"]) };
     assert_snapshot!(
-        decide(&policy, &token, "pull", "team/app:v1").reason(),
+        decide(&policy, &token, "pull", "team/app:v1").reason,
         @"no rule allows user:alice to pull team/app:v1; rule `backend` would allow it but the credential does not carry the group for it"
     );
 }

@@ -23,8 +23,8 @@ rules:
     );
     let alice = caller("user:alice", &[]);
     let denied = decide(&policy, &alice, "overwrite", "team/app:v1");
-    assert!(!denied.is_allowed());
-    let rule = denied.rule().unwrap();
+    assert!(!denied.is_allowed);
+    let rule = denied.rule.unwrap();
     assert_eq!((rule.name, rule.file, rule.line), ("releases-do-not-move", "policy.yaml", 5));
     assert!(allows(&policy, "user:alice", "create", "team/app:v1"));
     assert!(allows(&policy, "user:alice", "overwrite", "team/app:dev"));
@@ -94,7 +94,7 @@ fn groups_nest_and_are_asserted_or_declared() {
     ]);
     assert!(allows(&policy, "user:alice", "pull", "app"));
     assert!(!allows(&policy, "user:bob", "pull", "app"));
-    assert!(decide(&policy, &caller("user:bob", &["qa"]), "pull", "app").is_allowed());
+    assert!(decide(&policy, &caller("user:bob", &["qa"]), "pull", "app").is_allowed);
     let groups = policy.groups_of(&caller("user:alice", &["elsewhere", "qa"]));
     assert_eq!(groups.into_iter().collect::<Vec<_>>(), ["backend", "elsewhere", "qa", "staff"]);
 }
@@ -110,8 +110,8 @@ rules:
 "#,
     );
     assert!(allows(&policy, "user:alice", "pull", "app"));
-    assert!(decide(&policy, &caller("user:bob", &["team-x"]), "pull", "app").is_allowed());
-    assert!(!decide(&policy, &caller("user:bob", &["guests"]), "pull", "app").is_allowed());
+    assert!(decide(&policy, &caller("user:bob", &["team-x"]), "pull", "app").is_allowed);
+    assert!(!decide(&policy, &caller("user:bob", &["guests"]), "pull", "app").is_allowed);
 }
 
 #[test]
@@ -131,7 +131,7 @@ administrators: [group:backend]
 "#,
     );
     let mut alice = caller("user:alice", &[]);
-    let may = |alice: &policy::Caller, image| decide(&policy, alice, "pull", image).is_allowed();
+    let may = |alice: &policy::Caller, image| decide(&policy, alice, "pull", image).is_allowed;
     assert!(
         may(&alice, "backend/app") && may(&alice, "staff/app") && policy.is_administrator(&alice)
     );
@@ -170,7 +170,7 @@ rules:
     assert!(allows(&policy, "user:bob", "overwrite", "app:v0.1"));
     let mut rita = caller("user:rita", &[]);
     rita.granting = Some(Vec::new());
-    assert!(decide(&policy, &rita, "overwrite", "app:v1").is_allowed());
+    assert!(decide(&policy, &rita, "overwrite", "app:v1").is_allowed);
 }
 
 #[test]
@@ -188,7 +188,7 @@ rules:
     );
     let mut tom = caller("user:tom", &[]);
     tom.granting = Some(Vec::new());
-    assert!(!decide(&policy, &tom, "pull", "app").is_allowed());
+    assert!(!decide(&policy, &tom, "pull", "app").is_allowed);
     assert!(allows(&policy, "user:bob", "pull", "app"));
 }
 
@@ -214,13 +214,13 @@ rules:
     assert!(!allows(&policy, "user:alice/app", "pull", "home/alice/app"));
     assert!(!allows(&policy, "user:Alice", "pull", "home/alice"));
     let bob = caller("user:bob", &["a", "b"]);
-    assert!(decide(&policy, &bob, "pull", "team/b/x:b-1").is_allowed());
-    assert!(!decide(&policy, &bob, "pull", "team/a/x:b-1").is_allowed(), "one group at a time");
-    assert!(!decide(&policy, &bob, "pull", "team/c/x:c-1").is_allowed());
+    assert!(decide(&policy, &bob, "pull", "team/b/x:b-1").is_allowed);
+    assert!(!decide(&policy, &bob, "pull", "team/a/x:b-1").is_allowed, "one group at a time");
+    assert!(!decide(&policy, &bob, "pull", "team/c/x:c-1").is_allowed);
     let mut narrowed = bob;
     narrowed.granting = Some(owned(&["a"]));
-    assert!(decide(&policy, &narrowed, "pull", "team/a/x:a-1").is_allowed());
-    assert!(!decide(&policy, &narrowed, "pull", "team/b/x:b-1").is_allowed());
+    assert!(decide(&policy, &narrowed, "pull", "team/a/x:a-1").is_allowed);
+    assert!(!decide(&policy, &narrowed, "pull", "team/b/x:b-1").is_allowed);
 }
 
 #[test]
@@ -232,10 +232,10 @@ rules:
 "#,
     );
     let caller = |name| caller(name, &["Qa", "qa"]);
-    assert!(decide(&policy, &caller("user:a"), "pull", "app:a-1").is_allowed());
-    assert!(!decide(&policy, &caller("user:A"), "pull", "app:A-1").is_allowed());
-    assert!(decide(&policy, &caller("user:A"), "pull", "app:qa.1").is_allowed());
-    assert!(!decide(&policy, &caller("user:A"), "pull", "app:Qa.1").is_allowed());
+    assert!(decide(&policy, &caller("user:a"), "pull", "app:a-1").is_allowed);
+    assert!(!decide(&policy, &caller("user:A"), "pull", "app:A-1").is_allowed);
+    assert!(decide(&policy, &caller("user:A"), "pull", "app:qa.1").is_allowed);
+    assert!(!decide(&policy, &caller("user:A"), "pull", "app:Qa.1").is_allowed);
 }
 
 #[test]

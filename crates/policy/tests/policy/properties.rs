@@ -1,15 +1,19 @@
 //! What holds for every policy and every question.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use oci::{RepositoryName, Tag};
-use policy::{Action, Bounds, Caller, Image, Policy, SourceFile, Subject, Tags};
+use policy::{
+    Action, Bounds, Caller, Circumstances, Credential, Image, Policy, SourceFile, Subject, Tags,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::reference::{Document, Rule};
+use crate::reference::{Conditions, Document, Rule};
 use crate::support::sources;
 
 const GROUPS: [&str; 5] = ["g0", "g1", "g2", "a", "x-1"];
@@ -99,13 +103,16 @@ fn rule() -> impl Strategy<Value = Rule> {
         ][..],
     );
     let except = |rule: BoxedStrategy<Vec<String>>| prop_oneof![3 => Just(Vec::new()), 1 => rule];
-    (subjects(), images(), effect, except(subjects().boxed()), except(images().boxed())).prop_map(
-        |(subjects, images, (allow, deny), except_subjects, except_images)| Rule {
+    let except = (except(subjects().boxed()), except(images().boxed()));
+    let conditions = prop_oneof![3 => Just(Conditions::default()), 1 => conditions()];
+    (subjects(), images(), effect, except, conditions).prop_map(
+        |(subjects, images, (allow, deny), (except_subjects, except_images), conditions)| Rule {
             name: String::new(),
             subjects,
             images,
             except_subjects,
             except_images,
+            conditions,
             allow: allow.split_whitespace().map(str::to_owned).collect(),
             deny: deny.split_whitespace().map(str::to_owned).collect(),
         },
@@ -142,11 +149,50 @@ fn caller() -> impl Strategy<Value = Caller> {
         subsequence(known, 0..3)
     };
     let credential = (proptest::option::of(groups()), proptest::option::weighted(0.3, bounds()));
-    (subject, groups(), credential).prop_map(|(subject, groups, (granting, bounds))| Caller {
-        subject,
-        groups,
-        granting,
-        bounds,
+    (subject, groups(), credential, circumstances()).prop_map(
+        |(subject, groups, (granting, bounds), circumstances)| Caller {
+            granting,
+            bounds,
+            circumstances,
+            ..Caller::new(subject, groups)
+        },
+    )
+}
+
+/// Around the conditions of [`conditions`].
+fn circumstances() -> impl Strategy<Value = Circumstances> {
+    let at = select(&["2026-01-01T00:00:00Z", "2026-06-30T23:59:59Z", "2026-07-01T00:00:00Z"][..])
+        .prop_map(|text| text.parse::<Timestamp>().unwrap());
+    let address = select(&["10.1.2.3", "10.2.0.1", "::ffff:10.1.0.1", "fd00::1"][..])
+        .prop_map(|text| text.parse::<IpAddr>().unwrap());
+    let kinds = Credential::ALL.into_iter().chain([Credential::Anonymous]).collect::<Vec<_>>();
+    let (at, address) = (known(at), known(address));
+    (at, address, known(select(kinds))).prop_map(|(at, address, credential)| Circumstances {
+        at,
+        address,
+        credential,
+    })
+}
+
+/// Mostly known.
+fn known<T: std::fmt::Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+    proptest::option::weighted(0.9, of)
+}
+
+fn conditions() -> impl Strategy<Value = Conditions> {
+    let date = || select(&["", "", "2026-01-01", "2026-07-01", "2026-07-01T02:00:00+02:00"][..]);
+    let networks = select(&["", "", "10.0.0.0/8", "10.1.0.0/16 fd00::/8", "10.2.0.1", "::/0"][..]);
+    let kinds = select(&["", "", "user", "service federated", "peer user"][..]);
+    let owned = |words: &str| words.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    (date(), date(), networks, kinds).prop_map(move |(starts, expires, networks, kinds)| {
+        // One that ends before it starts is a mistake.
+        let starts = if starts.is_empty() || expires.is_empty() { starts } else { "2025-01-01" };
+        Conditions {
+            starts: owned(starts).pop(),
+            expires: owned(expires).pop(),
+            networks: owned(networks),
+            kinds: owned(kinds),
+        }
     })
 }
 

@@ -6,7 +6,7 @@ use policy::Policy;
 use crate::support::{caller, decide, policy};
 
 fn reason(policy: &Policy, subject: &str, action: &str, image: &str) -> String {
-    decide(policy, &caller(subject, &[]), action, image).reason()
+    decide(policy, &caller(subject, &[]), action, image).reason
 }
 
 fn teams() -> Policy {
@@ -111,7 +111,7 @@ fn a_credential_that_carries_too_little_is_named() {
     let mut quentin = caller("user:quentin", &[]);
     quentin.granting = Some(Vec::new());
     assert_snapshot!(
-        decide(&policy, &quentin, "pull", "team/backend/api:rc-1").reason(),
+        decide(&policy, &quentin, "pull", "team/backend/api:rc-1").reason,
         @"no rule allows user:quentin to pull team/backend/api:rc-1; rule `qa-sees-candidates` would allow it but the credential does not carry the group for it"
     );
 }

@@ -2,9 +2,11 @@
 //! repeating until nothing changes. The policy engine is held to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use jiff::Timestamp;
 use oci::RepositoryName;
-use policy::{Caller, Subject};
+use policy::{Caller, Circumstances, Subject};
 
 /// A policy that is known to be free of mistakes.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +23,18 @@ pub(crate) struct Rule {
     pub(crate) except_subjects: Vec<String>,
     pub(crate) images: Vec<String>,
     pub(crate) except_images: Vec<String>,
+    pub(crate) conditions: Conditions,
     pub(crate) allow: Vec<String>,
     pub(crate) deny: Vec<String>,
+}
+
+/// When, from where and with what a rule holds, as it is written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Conditions {
+    pub(crate) starts: Option<String>,
+    pub(crate) expires: Option<String>,
+    pub(crate) networks: Vec<String>,
+    pub(crate) kinds: Vec<String>,
 }
 
 /// Which rules allow and which deny.
@@ -78,6 +90,7 @@ impl Document {
             if !except.is_empty() {
                 text += &format!("    except: {{{}}}\n", except.join(", "));
             }
+            text += &rule.conditions.yaml();
             if !rule.allow.is_empty() {
                 text += &format!("    allow: {:?}\n", rule.allow);
             }
@@ -122,10 +135,10 @@ impl Document {
                 .deny
                 .iter()
                 .any(|word| means(word, action) || (means(word, "pull") && action == "inspect"));
-            if denies && applies(&held) {
+            if denies && rule.conditions.hold(&caller.circumstances, true) && applies(&held) {
                 verdict.denying.insert(rule.name.clone());
             }
-            if allows && applies(&carried) {
+            if allows && rule.conditions.hold(&caller.circumstances, false) && applies(&carried) {
                 verdict.allowing.insert(rule.name.clone());
             }
         }
@@ -166,6 +179,60 @@ impl Document {
                 return groups;
             }
         }
+    }
+}
+
+impl Conditions {
+    fn yaml(&self) -> String {
+        let mut text = String::new();
+        for (key, time) in [("starts", &self.starts), ("expires", &self.expires)] {
+            if let Some(time) = time {
+                text += &format!("    {key}: {time}\n");
+            }
+        }
+        if !self.networks.is_empty() {
+            text += &format!("    networks: {:?}\n", self.networks);
+        }
+        if !self.kinds.is_empty() {
+            text += &format!("    token: {{kind: {:?}}}\n", self.kinds);
+        }
+        text
+    }
+
+    /// Where something is not known, `unknown` is the answer.
+    fn hold(&self, here: &Circumstances, unknown: bool) -> bool {
+        let time = |text: &String| -> Timestamp {
+            let text = if text.contains('T') { text.clone() } else { format!("{text}T00:00:00Z") };
+            text.parse().unwrap()
+        };
+        let network = |text: &String, address: IpAddr| {
+            let (first, bits) = text.split_once('/').unwrap_or((text, "128"));
+            let wanted: IpAddr = first.parse().unwrap();
+            let count = bits.parse::<usize>().unwrap().min(binary(wanted).len());
+            binary(wanted).get(..count) == binary(address.to_canonical()).get(..count)
+                && wanted.is_ipv4() == address.to_canonical().is_ipv4()
+        };
+        self.starts.as_ref().is_none_or(|text| here.at.map_or(unknown, |at| at >= time(text)))
+            && self
+                .expires
+                .as_ref()
+                .is_none_or(|text| here.at.map_or(unknown, |at| at < time(text)))
+            && (self.networks.is_empty()
+                || here
+                    .address
+                    .map_or(unknown, |address| self.networks.iter().any(|it| network(it, address))))
+            && (self.kinds.is_empty()
+                || here.credential.map_or(unknown, |credential| {
+                    self.kinds.iter().any(|kind| kind == credential.as_str())
+                }))
+    }
+}
+
+/// An address digit by digit.
+fn binary(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("{:032b}", u32::from(address)),
+        IpAddr::V6(address) => format!("{:0128b}", u128::from(address)),
     }
 }
 

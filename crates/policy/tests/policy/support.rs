@@ -1,7 +1,7 @@
 //! Short ways to write policies and questions.
 
 use oci::{RepositoryName, Tag};
-use policy::{Action, Caller, Decision, Image, Policy, SourceFile, Subject};
+use policy::{Action, Caller, Image, Policy, RuleRef, SourceFile, Subject};
 
 /// A policy of one file, which has to be without mistakes and warnings.
 pub(crate) fn policy(text: &str) -> Policy {
@@ -32,7 +32,7 @@ pub(crate) fn caller(subject: &str, groups: &[&str]) -> Caller {
         }
         _ => Subject::Anonymous,
     };
-    Caller { subject, groups: owned(groups), granting: None, bounds: None }
+    Caller::new(subject, owned(groups))
 }
 
 pub(crate) fn owned(texts: &[&str]) -> Vec<String> {
@@ -49,18 +49,29 @@ pub(crate) fn image(text: &str) -> (RepositoryName, Option<Tag>) {
     }
 }
 
+/// A decision, without the question.
+pub(crate) struct Answer<'p> {
+    pub(crate) is_allowed: bool,
+    pub(crate) rule: Option<RuleRef<'p>>,
+    pub(crate) reason: String,
+}
+
 pub(crate) fn decide<'p>(
     policy: &'p Policy,
-    caller: &Caller,
+    caller: &'p Caller,
     action: &str,
     text: &str,
-) -> Decision<'p> {
+) -> Answer<'p> {
     let (repository, tag) = image(text);
     let action: Action = action.parse().unwrap();
-    policy.decide(caller, action, Image { repository: &repository, tag: tag.as_ref() })
+    let image = Image { repository: &repository, tag: tag.as_ref() };
+    let decision = policy.decide(caller, action, image);
+    // The rule is the policy's own, though a decision holds on to the question.
+    let rule = policy.rules().find(|rule| Some(rule.name) == decision.rule().map(|rule| rule.name));
+    Answer { is_allowed: decision.is_allowed(), rule, reason: decision.reason() }
 }
 
 /// Whether a caller without asserted groups is allowed.
 pub(crate) fn allows(policy: &Policy, subject: &str, action: &str, image: &str) -> bool {
-    decide(policy, &caller(subject, &[]), action, image).is_allowed()
+    decide(policy, &caller(subject, &[]), action, image).is_allowed
 }

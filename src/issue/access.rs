@@ -60,11 +60,9 @@ impl Issue {
     ) -> Result<Issued, MintError> {
         let longest = self.settings.access_ttl;
         let policy = (self.policy)();
-        let mut caller = known.principal.caller.clone();
-        let circumstances = &mut caller.circumstances;
-        (circumstances.at, circumstances.address) = (Some(occasion.now), Some(occasion.address));
+        let caller = &known.principal.caller;
         let access = wanted.scopes.grant(&known.principal.ceiling, |action, name| {
-            wanted.audience.is_some() || policy.grants_any(&caller, action, name)
+            wanted.audience.is_some() || policy.grants_ever(caller, action, name)
         });
         let mut grant = known.grant.clone();
         if wanted.audience.is_some() {

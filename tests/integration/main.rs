@@ -26,6 +26,7 @@ mod killed_gate;
 mod lists;
 mod login;
 mod passwords;
+mod policy_in_force;
 mod privileges;
 mod reload;
 mod replicas;

@@ -88,6 +88,20 @@ impl Policy {
         !self.tags(caller, action, repository).is_none()
     }
 
+    /// As [`Policy::grants_any`], at whatever time, from wherever and with whatever credential: for
+    /// tokens, which are asked for in one place and shown in another. Each request with them is
+    /// decided in its own circumstances.
+    #[must_use]
+    pub fn grants_ever(
+        &self,
+        caller: &Caller,
+        action: Action,
+        repository: &RepositoryName,
+    ) -> bool {
+        let standing = Standing::new(&self.subjects, caller).ever();
+        !self.tags_of(&standing, caller, action, repository).is_none()
+    }
+
     /// The image patterns that could match the repository, of rules that concern the caller and
     /// the action; each with what the repository has after the pattern's literal beginning.
     pub(crate) fn relevant<'p, 't>(

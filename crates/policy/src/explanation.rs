@@ -6,7 +6,7 @@ use crate::Action;
 use crate::caller::Subject;
 use crate::decide::{Asked, Decision, Outcome};
 use crate::policy::Policy;
-use crate::rule::{Clause, Effect, Rule, bindings};
+use crate::rule::{Clause, Rule, bindings};
 use crate::subjects::{Scope, Standing};
 
 impl Asked<'_> {
@@ -138,7 +138,7 @@ fn miss(
         (Distance::Exception, format!("{would} its `except` names this caller"))
     } else if is_excepted() {
         (Distance::Exception, format!("{would} its `except` names this image"))
-    } else if let Some(unmet) = rule.unmet(standing, Effect::Allow) {
+    } else if let Some(unmet) = rule.unmet(standing) {
         (Distance::Condition, format!("{would} {unmet}"))
     } else {
         (Distance::Credential, format!("{would} the credential does not carry the group for it"))

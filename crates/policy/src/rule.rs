@@ -54,12 +54,21 @@ impl Rule {
     pub(crate) fn concerns(&self, standing: &Standing<'_>, effect: Effect) -> bool {
         standing.is_one_of(&self.subjects, effect.scope())
             && !standing.is_one_of(&self.except_subjects, Scope::Held)
-            && self.unmet(standing, effect).is_none()
+            && self.holds(standing, effect)
     }
 
-    /// The condition that keeps the rule from allowing or denying anything to this caller now.
-    pub(crate) fn unmet(&self, standing: &Standing<'_>, effect: Effect) -> Option<Unmet<'_>> {
-        self.conditions.as_ref()?.unmet(standing.circumstances(), effect)
+    /// Whether its conditions hold.
+    fn holds(&self, standing: &Standing<'_>, effect: Effect) -> bool {
+        match (&self.conditions, standing.circumstances()) {
+            (None, _) => true,
+            (Some(conditions), Some(here)) => conditions.unmet(here, effect).is_none(),
+            (Some(_), None) => effect == Effect::Allow,
+        }
+    }
+
+    /// The condition that keeps the rule from allowing anything to this caller now.
+    pub(crate) fn unmet(&self, standing: &Standing<'_>) -> Option<Unmet<'_>> {
+        self.conditions.as_ref()?.unmet(standing.circumstances()?, Effect::Allow)
     }
 
     /// The exceptions among the images that are in this repository, each as the tags it takes out.

@@ -135,6 +135,7 @@ pub(crate) enum Scope {
 pub(crate) struct Standing<'a> {
     subjects: &'a Subjects,
     caller: &'a Caller,
+    circumstances: Option<&'a Circumstances>,
     held: Roles,
     /// `None`: the credential carries all.
     carried: Option<Roles>,
@@ -152,7 +153,8 @@ impl<'a> Standing<'a> {
         for group in &caller.groups {
             subjects.add_group(group, &mut held);
         }
-        let mut standing = Self { subjects, caller, held, carried: None };
+        let circumstances = Some(&caller.circumstances);
+        let mut standing = Self { subjects, caller, circumstances, held, carried: None };
         if let Some(groups) = &caller.granting {
             let mut carried = named;
             for group in groups.iter().filter(|group| standing.holds_group(group)) {
@@ -169,9 +171,15 @@ impl<'a> Standing<'a> {
         roles.iter().any(|role| own.binary_search(role).is_ok())
     }
 
-    /// When, from where and with what the caller asks.
-    pub(crate) fn circumstances(&self) -> &'a Circumstances {
-        &self.caller.circumstances
+    /// The same in whatever circumstances: conditional rules that allow count, and conditional ones
+    /// that deny do not.
+    pub(crate) fn ever(self) -> Self {
+        Self { circumstances: None, ..self }
+    }
+
+    /// When, from where and with what the caller asks; none: whenever, and so on.
+    pub(crate) fn circumstances(&self) -> Option<&'a Circumstances> {
+        self.circumstances
     }
 
     /// The name of the caller where it is a user, for `${user}`.

@@ -120,6 +120,17 @@ impl Policy {
         action: Action,
         repository: &RepositoryName,
     ) -> Tags<'p> {
+        self.tags_of(&Standing::new(&self.subjects, caller), caller, action, repository)
+    }
+
+    /// The same for a caller whose standing is known.
+    pub(crate) fn tags_of<'p>(
+        &'p self,
+        standing: &Standing<'_>,
+        caller: &Caller,
+        action: Action,
+        repository: &RepositoryName,
+    ) -> Tags<'p> {
         let within = match &caller.bounds {
             Some(bounds) => match bounds.reach(action, repository) {
                 Reach::Nothing => return Tags::None,
@@ -128,14 +139,13 @@ impl Policy {
             },
             None => None,
         };
-        let standing = Standing::new(&self.subjects, caller);
         let mut filter = TagFilter { grants: Vec::new(), denials: Vec::new(), within };
-        for (effect, clause, rest) in self.relevant(&standing, action, repository.as_str()) {
+        for (effect, clause, rest) in self.relevant(standing, action, repository.as_str()) {
             let shares = match effect {
                 Effect::Allow => &mut filter.grants,
                 Effect::Deny => &mut filter.denials,
             };
-            add_shares(clause, rest, effect, &standing, repository, shares);
+            add_shares(clause, rest, effect, standing, repository, shares);
         }
         filter.simplify()
     }

@@ -337,9 +337,12 @@ proptest! {
     }
 
     #[test]
-    fn tags_agree_with_decisions(document in document(), questions in vec(question(), 20)) {
+    fn tags_agree_with_decisions(
+        document in document(),
+        questions in vec((question(), circumstances()), 20),
+    ) {
         let policy = compile(&document.yaml());
-        for (caller, action, repository) in &questions {
+        for ((caller, action, repository), circumstances) in &questions {
             let answer = policy.tags(caller, *action, repository);
             for tag in tags() {
                 let expected = may(&policy, caller, *action, repository, tag.as_ref());
@@ -347,6 +350,9 @@ proptest! {
                 prop_assert_eq!(told, expected, "{:?} {:?}\n{}", caller, tag, document.yaml());
                 if expected {
                     prop_assert!(policy.grants_any(caller, *action, repository));
+                    // Whoever asks for a token may do so in other circumstances.
+                    let elsewhere = Caller { circumstances: *circumstances, ..caller.clone() };
+                    prop_assert!(policy.grants_ever(&elsewhere, *action, repository));
                 }
             }
         }

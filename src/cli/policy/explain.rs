@@ -1,40 +1,21 @@
-//! `portcullis policy`.
+//! `portcullis policy explain`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use document::nearest;
 use oci::{RepositoryName, Tag};
 use policy::{Action, Caller, Decision, Image, Subject};
 use serde::Serialize;
-use serde_json::json;
 
-use super::failure::{Exit, Failure};
-use super::output::OutputArgument;
-use super::{colours, output};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::output::OutputArgument;
 use crate::identity::users::Name;
 use crate::policy_folder;
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Read policy files and show every mistake in them.
-    Check(CheckArguments),
-    /// Show what a policy decides, and why. Exits with 0 where it allows and 1 where it denies.
-    Explain(ExplainArguments),
-}
-
 #[derive(Debug, Args)]
-pub(super) struct CheckArguments {
-    /// The folder of policy files.
-    #[arg(value_name = "DIR", default_value = "policies")]
-    folder: PathBuf,
-    #[command(flatten)]
-    output: OutputArgument,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ExplainArguments {
+pub(in crate::cli) struct Arguments {
     /// Who asks: `user:NAME`, `service:NAME`, `peer:GATE/NAME` or `anyone`.
     #[arg(long = "as", value_name = "SUBJECT")]
     subject: Asker,
@@ -56,35 +37,7 @@ pub(super) struct ExplainArguments {
     image: Target,
 }
 
-pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
-    match command {
-        Command::Check(arguments) => check(arguments),
-        Command::Explain(arguments) => explain(arguments),
-    }
-}
-
-fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
-    let compiled = policy_folder::load(&arguments.folder)?;
-    if !compiled.warnings.is_empty() {
-        output::aside(&compiled.warnings.render(colours(&std::io::stderr())));
-    }
-    let rules = compiled.policy.rule_count();
-    let warnings = compiled.warnings.len();
-    let text = format!("{}: {}", arguments.folder.display(), summary(rules, warnings));
-    arguments.output.print(&text, &json!({ "rules": rules, "warnings": warnings }))?;
-    Ok(Exit::Done)
-}
-
-/// `3 rules, 1 warning`.
-pub(super) fn summary(rules: usize, warnings: usize) -> String {
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
-    match warnings {
-        0 => format!("{rules} rule{}", plural(rules)),
-        _ => format!("{rules} rule{}, {warnings} warning{}", plural(rules), plural(warnings)),
-    }
-}
-
-fn explain(arguments: &ExplainArguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let policy = policy_folder::load(&arguments.policies)?.policy;
     let caller = Caller::new(
         arguments.subject.0.clone(),

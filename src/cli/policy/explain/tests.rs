@@ -63,10 +63,3 @@ fn other_actions_and_images_are_refused() {
     assert_snapshot!("a:-".parse::<Target>().unwrap_err(), @"not a tag: 1 to 128 letters, digits, `_`, `.` and `-`, the first neither a dot nor a dash");
     assert_snapshot!("a@sha256:00".parse::<Target>().unwrap_err(), @"policies speak of tags: what may be done to a digest follows from the tags that lead to it, so name one of those");
 }
-
-#[test]
-fn sums_are_said_in_words() {
-    assert_eq!(summary(1, 0), "1 rule");
-    assert_eq!(summary(2, 1), "2 rules, 1 warning");
-    assert_eq!(summary(0, 2), "0 rules, 2 warnings");
-}

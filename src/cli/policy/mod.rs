@@ -1,0 +1,25 @@
+//! `portcullis policy`.
+
+mod check;
+mod explain;
+
+use clap::Subcommand;
+
+use super::failure::{Exit, Failure};
+
+pub(super) use check::summary;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read policy files and show every mistake in them.
+    Check(check::Arguments),
+    /// Show what a policy decides, and why. Exits with 0 where it allows and 1 where it denies.
+    Explain(explain::Arguments),
+}
+
+pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(arguments) => check::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+    }
+}

@@ -4,6 +4,7 @@
 //! (`oci`), authenticates (`identity`, `token`), decides (`authorize`, `policy`, `inventory`) and
 //! forwards (`proxy`, `upstream`). `app` builds all of it once, starts it and stops it.
 
+mod answer;
 pub mod app;
 pub mod audit;
 mod authority;

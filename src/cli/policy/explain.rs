@@ -6,9 +6,9 @@ use std::str::FromStr;
 use clap::Args;
 use document::nearest;
 use oci::{RepositoryName, Tag};
-use policy::{Action, Caller, Decision, Image, Subject};
-use serde::Serialize;
+use policy::{Action, Caller, Image, Subject};
 
+use crate::answer::Answer;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::OutputArgument;
 use crate::identity::users::Name;
@@ -50,35 +50,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let answer = Answer::of(&decisions);
     arguments.output.print(&format!("{}: {}", answer.decision, answer.reason), &answer)?;
     Ok(if answer.decision == "allow" { Exit::Done } else { Exit::Denied })
-}
-
-/// What a policy says to a question.
-#[derive(Debug, Serialize)]
-struct Answer<'p> {
-    decision: &'static str,
-    rule: Option<&'p str>,
-    file: Option<&'p str>,
-    line: Option<usize>,
-    reason: String,
-}
-
-impl<'p> Answer<'p> {
-    /// The first denial decides; without one, everything was allowed and all reasons count.
-    fn of(decisions: &[Decision<'p>]) -> Self {
-        let denial = decisions.iter().find(|decision| !decision.is_allowed());
-        let rule = denial.or(decisions.first()).and_then(Decision::rule);
-        let reason = match denial {
-            Some(denial) => denial.reason(),
-            None => decisions.iter().map(Decision::reason).collect::<Vec<_>>().join("; "),
-        };
-        Self {
-            decision: if denial.is_none() { "allow" } else { "deny" },
-            rule: rule.map(|rule| rule.name),
-            file: rule.map(|rule| rule.file),
-            line: rule.map(|rule| rule.line),
-            reason,
-        }
-    }
 }
 
 /// Who asks.

@@ -4,6 +4,8 @@ mod conditions;
 mod rule;
 mod values;
 
+pub(crate) use conditions::{credential, time};
+
 use document::{Entry, Mistake, Node, Problems, Value, did_you_mean};
 
 use crate::written::{GroupEntry, Members, Word, Written};

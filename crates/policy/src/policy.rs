@@ -70,6 +70,11 @@ impl Policy {
             && Standing::new(&self.subjects, caller).is_one_of(&self.administrators, Scope::Carried)
     }
 
+    /// The groups that the files declare.
+    pub(crate) fn declared_groups(&self) -> impl Iterator<Item = &str> {
+        self.subjects.group_names()
+    }
+
     /// The rules, in the order of their names.
     pub fn rules(&self) -> impl ExactSizeIterator<Item = RuleRef<'_>> {
         self.rules.iter().map(|rule| rule.reference())

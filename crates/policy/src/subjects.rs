@@ -49,6 +49,11 @@ struct Entry {
 }
 
 impl Subjects {
+    /// The names of the groups that are declared.
+    pub(crate) fn group_names(&self) -> impl Iterator<Item = &str> {
+        self.groups.keys().map(AsRef::as_ref)
+    }
+
     /// The roles of a caller by its name alone.
     fn named(&self, subject: &Subject) -> Roles {
         let mut roles = Roles::new();

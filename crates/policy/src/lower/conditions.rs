@@ -65,7 +65,7 @@ impl Lowering<'_> {
     }
 }
 
-fn credential(text: &str) -> Result<Credential, Mistake> {
+pub(crate) fn credential(text: &str) -> Result<Credential, Mistake> {
     let words = Credential::ALL.map(Credential::as_str);
     Credential::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
         let help = match nearest(text, words) {

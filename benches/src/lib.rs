@@ -1,7 +1,9 @@
 //! Measurements of Portcullis beside its peers.
 //!
-//! Each measurement has a workload here, which every contestant answers, and first asserts that
-//! all of them give the same answers: a fast wrong answer is worth nothing.
+//! A [`workload`] is a policy and the requests of a day, in a form that belongs to nobody. Each
+//! [`contestant`] takes it in its own form and answers the requests. Before any clock starts, all of
+//! them give the same answers: a fast wrong answer is worth nothing.
 
-pub mod first_match;
+pub mod agreement;
+pub mod contestant;
 pub mod workload;

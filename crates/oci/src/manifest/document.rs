@@ -1,7 +1,7 @@
 //! The body of a manifest as it is written.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error, IgnoredAny};
 
 use super::InvalidManifest;
 use super::descriptor::RawDescriptor;
@@ -26,8 +26,11 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, InvalidManifest> {
-        serde_json::from_slice::<Unambiguous>(bytes).map_err(InvalidManifest::Json)?;
-        let document: Self = serde_json::from_slice(bytes).map_err(InvalidManifest::Json)?;
+        // The JSON reader does not look at text that it skips; others would replace or refuse it.
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| InvalidManifest::Json(Error::custom("it is not UTF-8")))?;
+        serde_json::from_str::<Unambiguous>(text).map_err(InvalidManifest::Json)?;
+        let document: Self = serde_json::from_str(text).map_err(InvalidManifest::Json)?;
         let is_schema1 = document.schema_version == Some(1)
             || document.fs_layers.is_some()
             || document.history.is_some()

@@ -225,6 +225,17 @@ fn what_cannot_be_judged_is_refused_and_says_where() {
 }
 
 #[test]
+fn bytes_that_are_no_utf_8_are_refused_also_where_nothing_is_read() {
+    let note = with(r#""annotations":{"a":"0"},"#, &image(IMAGE_CONFIG, &[]));
+    assert!(parse(&note).is_ok());
+    let mut bytes = note.into_bytes();
+    let at = bytes.iter().position(|&byte| byte == b'0').unwrap();
+    bytes[at] = 0xFF;
+    let error = Manifest::parse(&bytes, None).unwrap_err().to_string();
+    assert!(error.contains("UTF-8"), "{error}");
+}
+
+#[test]
 fn deep_json_is_an_error_and_no_overflow() {
     for open in ["[", r#"{"a":"#, r#"{"config":"#] {
         assert!(parse(&open.repeat(100_000)).is_err());

@@ -1,0 +1,97 @@
+//! Any policy of the pieces in `grammar.rs`, and questions to it: the engine answers as the slow
+//! reference interpreter does, and its answers fit each other.
+
+#![no_main]
+
+#[path = "../caller.rs"]
+mod caller;
+mod grammar;
+#[allow(dead_code, reason = "shared with the tests of the crate, which ask more of it")]
+#[path = "../../../crates/policy/tests/policy/reference.rs"]
+mod reference;
+
+use grammar::{Case, Question, TAGS};
+use libfuzzer_sys::fuzz_target;
+use oci::Tag;
+use policy::{Caller, Decision, Image, Policy, SourceFile, Tags};
+use reference::{Document, Verdict};
+
+fuzz_target!(|case: Case| {
+    let policy = compile(&case.document);
+    let mut shuffled = case.document.clone();
+    shuffled.rules.reverse();
+    let shuffled = compile(&shuffled);
+    let tags: Vec<_> = TAGS.iter().map(|tag| Tag::new(tag).unwrap()).map(Some).collect();
+    for question in &case.questions {
+        let Question { caller, action, repository } = question;
+        let groups = case.document.groups_of(caller);
+        assert_eq!(policy.groups_of(caller), groups, "{}", told(&case, question, None));
+        for tag in tags.iter().map(Option::as_ref).chain([None]) {
+            let image = Image { repository, tag };
+            let decision = policy.decide(caller, *action, image);
+            let context = || format!("{}\n{}", decision.reason(), told(&case, question, tag));
+            let expected = case.document.decide(
+                caller,
+                action.as_str(),
+                repository.as_str(),
+                tag.map(Tag::as_str),
+            );
+            is_as_expected(&decision, &expected, &context);
+            lists_agree(&policy, question, tag, decision.is_allowed(), &context);
+            let other = shuffled.decide(caller, *action, image);
+            assert_eq!(other.is_allowed(), decision.is_allowed(), "other order: {}", context());
+            // A credential that carries and reaches less gains nothing.
+            let whole = Caller { granting: None, bounds: None, ..caller.clone() };
+            let most = policy.decide(&whole, *action, image).is_allowed();
+            assert!(most || !decision.is_allowed(), "gained by having less: {}", context());
+        }
+    }
+});
+
+fn compile(document: &Document) -> Policy {
+    let text = document.yaml();
+    let file = SourceFile { path: "policy.yaml".to_owned(), text };
+    match Policy::compile(std::slice::from_ref(&file)) {
+        Ok(compiled) => compiled.policy,
+        Err(errors) => panic!("{errors}\n{}", file.text),
+    }
+}
+
+fn is_as_expected(decision: &Decision<'_>, expected: &Verdict, context: &impl Fn() -> String) {
+    assert_eq!(decision.is_allowed(), expected.is_allowed(), "{expected:?}\n{}", context());
+    let deciding = expected.deciding();
+    let reason = decision.reason();
+    assert!(!reason.is_empty());
+    match decision.rule() {
+        Some(rule) => {
+            assert!(deciding.contains(rule.name), "{expected:?}\n{}", context());
+            let named = format!("`{}` ({}:{})", rule.name, rule.file, rule.line);
+            assert!(reason.contains(&named), "{}", context());
+        }
+        None => assert!(deciding.is_empty(), "{expected:?}\n{}", context()),
+    }
+}
+
+fn lists_agree(
+    policy: &Policy,
+    Question { caller, action, repository }: &Question,
+    tag: Option<&Tag>,
+    is_allowed: bool,
+    context: &impl Fn() -> String,
+) {
+    let tags = policy.tags(caller, *action, repository);
+    let is_listed = match (&tags, tag) {
+        (Tags::All, _) => true,
+        (Tags::None, _) => false,
+        (Tags::Some(filter), Some(tag)) => filter.allows(tag),
+        (Tags::Some(filter), None) => filter.includes_untagged(),
+    };
+    assert_eq!(is_listed, is_allowed, "listed otherwise: {tags:?}\n{}", context());
+    let any = policy.grants_any(caller, *action, repository);
+    assert!(any || !is_allowed, "nothing granted: {}", context());
+}
+
+fn told(case: &Case, question: &Question, tag: Option<&Tag>) -> String {
+    let Question { caller, action, repository } = question;
+    format!("{caller:?}\n{action} {repository} {tag:?}\n{}", case.document.yaml())
+}

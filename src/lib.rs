@@ -21,6 +21,7 @@ pub mod identity;
 pub mod inventory;
 pub mod issue;
 pub mod jwks;
+pub mod last_good;
 pub mod log;
 pub mod metrics;
 mod pem;

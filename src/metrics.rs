@@ -43,6 +43,8 @@ pub struct Metrics {
     policy_reloads: IntCounterVec,
     policy_loaded: IntGauge,
     policy_info: IntGaugeVec,
+    policy_stale: IntGauge,
+    policy_kept: IntGauge,
     tokens_issued: IntCounterVec,
     token_checks: IntCounterVec,
     revocations: IntGauge,
@@ -127,7 +129,8 @@ impl Metrics {
             ),
             policy_reloads: make.counters(
                 "policy_reloads_total",
-                "Policies that were loaded (ok) or refused (failed).",
+                "Policies that were loaded (ok), refused (failed), or taken from the state at a start \
+                 (restored).",
                 &["result"],
             ),
             policy_loaded: make
@@ -136,6 +139,14 @@ impl Metrics {
                 "policy_info",
                 "The policy in force by its content; always 1.",
                 &["sha256"],
+            ),
+            policy_stale: make.gauge(
+                "policy_stale",
+                "1 while the policy in force is not that of the policy folder.",
+            ),
+            policy_kept: make.gauge(
+                "policy_kept",
+                "1 while the state keeps the policy in force as the last good one.",
             ),
             tokens_issued: make.counters(
                 "tokens_issued_total",
@@ -256,9 +267,29 @@ impl Metrics {
     /// A policy is in force from now on; `sha256` stands for its content.
     pub fn policy_loaded(&self, sha256: impl fmt::Display) {
         self.policy_reloads.with_label_values(&["ok"]).inc();
-        self.policy_loaded.set(Timestamp::now().as_second());
+        self.policy_in_force(sha256, Timestamp::now());
+    }
+
+    /// The policy in force is the last good one, which was loaded at that time.
+    pub fn policy_restored(&self, sha256: impl fmt::Display, loaded_at: Timestamp) {
+        self.policy_reloads.with_label_values(&["restored"]).inc();
+        self.policy_in_force(sha256, loaded_at);
+    }
+
+    fn policy_in_force(&self, sha256: impl fmt::Display, loaded_at: Timestamp) {
+        self.policy_loaded.set(loaded_at.as_second());
         self.policy_info.reset();
         self.policy_info.with_label_values(&[sha256.to_string()]).set(1);
+    }
+
+    /// Whether the policy in force is another one than that of the folder.
+    pub fn policy_stale(&self, stale: bool) {
+        self.policy_stale.set(stale.into());
+    }
+
+    /// Whether the state keeps the policy in force.
+    pub fn policy_kept(&self, kept: bool) {
+        self.policy_kept.set(kept.into());
     }
 
     /// A policy was refused, and the last good one stays in force.

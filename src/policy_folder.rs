@@ -15,7 +15,7 @@ use crate::files;
 use crate::watch::Fingerprint;
 
 /// Of all files together; a hundred thousand rules fit.
-const MAX_SIZE: u64 = 64 << 20;
+pub const MAX_SIZE: u64 = 64 << 20;
 /// Of files.
 const MAX_FILES: usize = 10_000;
 /// Of folders in folders: where links lead in a circle, this ends it.
@@ -28,6 +28,15 @@ pub struct Sources {
     pub files: Vec<SourceFile>,
     /// Of paths and contents: equal for equal policies and no others.
     pub fingerprint: Fingerprint,
+}
+
+impl Sources {
+    /// These files.
+    #[must_use]
+    pub fn new(files: Vec<SourceFile>) -> Self {
+        let parts = files.iter().flat_map(|file| [file.path.as_bytes(), file.text.as_bytes()]);
+        Self { fingerprint: Fingerprint::of(parts), files }
+    }
 }
 
 /// Why the folder gives no policy.
@@ -103,8 +112,7 @@ pub fn read(folder: &Path) -> Result<Sources, Error> {
         left -= text.len() as u64;
         files.push(SourceFile { path: shown(folder, &path)?, text });
     }
-    let parts = files.iter().flat_map(|file| [file.path.as_bytes(), file.text.as_bytes()]);
-    Ok(Sources { fingerprint: Fingerprint::of(parts), files })
+    Ok(Sources::new(files))
 }
 
 fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Error> {

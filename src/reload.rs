@@ -2,16 +2,22 @@
 //! reloaded by `proxy::tls`.)
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use policy::Policy;
+use jiff::Timestamp;
+use policy::{Policy, SourceFile};
 
 use crate::identity::users::{self, Users};
 use crate::policy_folder::{self, LoadError, Sources};
 use crate::secret::Secret;
 use crate::upstream::{PasswordError, read_password};
 use crate::watch::{Fingerprint, Source};
+
+/// For how long a changed folder must stay the same: whoever copies files into it, one by one and
+/// over a network, makes longer pauses than a program that writes one file.
+const POLICY_SETTLE: Duration = Duration::from_millis(500);
 
 /// The folder of policies.
 #[derive(Debug)]
@@ -24,6 +30,38 @@ pub struct LoadedPolicy {
     pub policy: Arc<Policy>,
     /// Stands for the content of the files.
     pub sha256: Fingerprint,
+    /// How many files it has.
+    pub file_count: usize,
+    /// When it was loaded from its folder, by this process or by the one that kept it.
+    pub loaded_at: Timestamp,
+    /// Only until they are kept, as they may be large.
+    files: Mutex<Vec<SourceFile>>,
+}
+
+impl LoadedPolicy {
+    /// Makes a policy of files that were loaded at that time.
+    ///
+    /// # Errors
+    /// They have mistakes.
+    pub fn compile(sources: Sources, loaded_at: Timestamp) -> Result<Self, LoadError> {
+        let compiled = Policy::compile(&sources.files)?;
+        if !compiled.warnings.is_empty() {
+            tracing::warn!("the policies have warnings; `portcullis policy check` shows them");
+        }
+        Ok(Self {
+            policy: Arc::new(compiled.policy),
+            sha256: sources.fingerprint,
+            file_count: sources.files.len(),
+            loaded_at,
+            files: Mutex::new(sources.files),
+        })
+    }
+
+    /// Takes the files away, for whoever keeps them. They are there once.
+    #[must_use]
+    pub fn take_files(&self) -> Vec<SourceFile> {
+        std::mem::take(&mut self.files.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Source for PolicyFiles {
@@ -44,12 +82,11 @@ impl Source for PolicyFiles {
     }
 
     fn load(&self, content: Sources) -> Result<LoadedPolicy, LoadError> {
-        let sha256 = content.fingerprint;
-        let compiled = Policy::compile(&content.files)?;
-        if !compiled.warnings.is_empty() {
-            tracing::warn!("the policies have warnings; `portcullis policy check` shows them");
-        }
-        Ok(LoadedPolicy { policy: Arc::new(compiled.policy), sha256 })
+        LoadedPolicy::compile(content, Timestamp::now())
+    }
+
+    fn settle(&self) -> Duration {
+        POLICY_SETTLE
     }
 
     fn help(error: &LoadError) -> Option<String> {

@@ -5,6 +5,8 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -23,6 +25,9 @@ pub const INTERVAL: Duration = Duration::from_secs(1);
 /// the last denial is not there yet.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// How often a start waits for files to settle before it takes them as they are.
+const TRIES: u32 = 20;
+
 /// The SHA-256 of everything that was read. `Display` writes it in hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
@@ -38,6 +43,20 @@ impl Fingerprint {
         }
         let mut sum = [0; 32];
         sum.copy_from_slice(context.finish().as_ref());
+        Self(sum)
+    }
+}
+
+impl Fingerprint {
+    /// The sum itself.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl From<[u8; 32]> for Fingerprint {
+    fn from(sum: [u8; 32]) -> Self {
         Self(sum)
     }
 }
@@ -76,6 +95,11 @@ pub trait Source: Send + Sync + 'static {
     /// The content is wrong.
     fn load(&self, content: Self::Content) -> Result<Self::Value, Self::Error>;
 
+    /// For how long content that differs must stay the same before it is loaded.
+    fn settle(&self) -> Duration {
+        SETTLE
+    }
+
     /// What to do about a failure, where its message does not say so.
     fn help(_: &Self::Error) -> Option<String> {
         None
@@ -86,7 +110,15 @@ pub trait Source: Send + Sync + 'static {
 pub struct Reloaded<S: Source> {
     source: S,
     current: ArcSwap<S::Value>,
-    seen: Mutex<Look>,
+    seen: Mutex<Seen>,
+    stale: AtomicBool,
+}
+
+/// What the files looked like when they were last loaded or refused, and what is in force.
+#[derive(Debug)]
+struct Seen {
+    look: Look,
+    in_force: Fingerprint,
 }
 
 /// What the files looked like.
@@ -96,21 +128,82 @@ enum Look {
     Unreadable(String),
 }
 
+/// Files that cannot be used at the start. Another value may take their place, for as long as they
+/// stay as they are.
+#[derive(Debug)]
+pub struct Refused<S: Source> {
+    /// Why.
+    pub error: S::Error,
+    source: S,
+    look: Look,
+}
+
+impl<S: Source> Refused<S> {
+    /// Puts a value in force that does not come from the files, but from content with this
+    /// fingerprint. They are taken up as soon as they are others, and right.
+    pub fn replaced_by(self, value: S::Value, in_force: Fingerprint) -> (Reloaded<S>, S::Error) {
+        (Reloaded::new(self.source, value, self.look, in_force), self.error)
+    }
+}
+
 impl<S: Source> Reloaded<S> {
     /// Loads for the first time.
     ///
     /// # Errors
     /// There is no last good value yet, so any failure is one.
     pub fn start(source: S) -> Result<Self, S::Error> {
-        let content = source.read()?;
-        let seen = Look::Content(S::fingerprint(&content));
-        let value = source.load(content)?;
-        Ok(Self { source, current: ArcSwap::from_pointee(value), seen: Mutex::new(seen) })
+        let look = look(&source);
+        Self::first(source, look).map_err(|refused| refused.error)
+    }
+
+    /// The same where there is a last good value that could take the place of wrong files. Content
+    /// other than `known` must have settled: a crash may have come in the middle of a change.
+    ///
+    /// # Errors
+    /// Any failure, with what it takes to go on in spite of it.
+    pub fn start_settled(source: S, known: Option<Fingerprint>) -> Result<Self, Box<Refused<S>>> {
+        let mut found = look(&source);
+        for _ in 0..TRIES {
+            if known.is_some_and(|known| found.0 == Look::Content(known)) {
+                break;
+            }
+            thread::sleep(source.settle());
+            let before = std::mem::replace(&mut found, look(&source));
+            if before.0 == found.0 {
+                break;
+            }
+        }
+        Self::first(source, found)
+    }
+
+    fn first(
+        source: S,
+        (look, content): (Look, Result<S::Content, S::Error>),
+    ) -> Result<Self, Box<Refused<S>>> {
+        match content.and_then(|content| Ok((S::fingerprint(&content), source.load(content)?))) {
+            Ok((in_force, value)) => Ok(Self::new(source, value, look, in_force)),
+            Err(error) => Err(Box::new(Refused { error, source, look })),
+        }
+    }
+
+    fn new(source: S, value: S::Value, look: Look, in_force: Fingerprint) -> Self {
+        Self {
+            source,
+            current: ArcSwap::from_pointee(value),
+            stale: AtomicBool::new(look != Look::Content(in_force)),
+            seen: Mutex::new(Seen { look, in_force }),
+        }
     }
 
     /// The value in force.
     pub fn current(&self) -> Guard<Arc<S::Value>> {
         self.current.load()
+    }
+
+    /// Whether what is in force was something else than what the files held at the last look: they
+    /// are wrong, or do not come to rest.
+    pub fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Relaxed)
     }
 
     /// Looks at the files, and puts a new value in force if they changed and are right. Blocks on
@@ -120,20 +213,33 @@ impl<S: Source> Reloaded<S> {
     /// The files changed and are wrong. Told, here and in the log, once for each content and not at
     /// every look.
     pub fn poll(&self) -> Result<bool, S::Error> {
+        self.poll_by(Cause::Interval)
+    }
+
+    /// The same. Whoever asks for it by a signal is told again of what is still wrong.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn poll_by(&self, cause: Cause) -> Result<bool, S::Error> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (first, _) = self.look();
-        if first == *seen {
+        let (first, _) = look(&self.source);
+        let in_force = Look::Content(seen.in_force);
+        self.stale.store(first != in_force, Ordering::Relaxed);
+        if first == seen.look && (cause == Cause::Interval || first == in_force) {
             return Ok(false);
         }
-        thread::sleep(SETTLE);
-        let (look, content) = self.look();
-        if look != first {
+        thread::sleep(self.source.settle());
+        let (settled, content) = look(&self.source);
+        if settled != first {
             return Ok(false);
         }
-        *seen = look;
-        match content.and_then(|content| self.source.load(content)) {
-            Ok(value) => {
+        seen.look = settled;
+        match content.and_then(|content| Ok((S::fingerprint(&content), self.source.load(content)?)))
+        {
+            Ok((in_force, value)) => {
                 self.current.store(Arc::new(value));
+                seen.in_force = in_force;
+                self.stale.store(false, Ordering::Relaxed);
                 tracing::info!("{} changed and is in force", self.source.name());
                 Ok(true)
             }
@@ -148,21 +254,30 @@ impl<S: Source> Reloaded<S> {
             }
         }
     }
+}
 
-    fn look(&self) -> (Look, Result<S::Content, S::Error>) {
-        let content = self.source.read();
-        let look = match &content {
-            Ok(content) => Look::Content(S::fingerprint(content)),
-            Err(error) => Look::Unreadable(Causes(error).to_string()),
-        };
-        (look, content)
-    }
+fn look<S: Source>(source: &S) -> (Look, Result<S::Content, S::Error>) {
+    let content = source.read();
+    let look = match &content {
+        Ok(content) => Look::Content(S::fingerprint(content)),
+        Err(error) => Look::Unreadable(Causes(error).to_string()),
+    };
+    (look, content)
 }
 
 impl<S: Source> fmt::Debug for Reloaded<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Reloaded").field(&self.source.name()).finish()
     }
+}
+
+/// Why it is looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Some time has passed.
+    Interval,
+    /// Somebody asked for it, by SIGHUP.
+    Hangup,
 }
 
 /// A thread that looks at intervals until it is dropped.
@@ -173,15 +288,27 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Calls `look` after each interval.
+    /// Calls `look` after each interval. One that panics is told in the log, and the next one is
+    /// made all the same: otherwise nothing would ever be reloaded again.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn every(interval: Duration, mut look: impl FnMut() + Send + 'static) -> io::Result<Self> {
+    pub fn every(
+        interval: Duration,
+        mut look: impl FnMut(Cause) + Send + 'static,
+    ) -> io::Result<Self> {
         let (nudge, nudged) = mpsc::channel();
         let thread = thread::Builder::new().name("watch".to_owned()).spawn(move || {
-            while !matches!(nudged.recv_timeout(interval), Err(RecvTimeoutError::Disconnected)) {
-                look();
+            loop {
+                let cause = match nudged.recv_timeout(interval) {
+                    Ok(()) => Cause::Hangup,
+                    Err(RecvTimeoutError::Timeout) => Cause::Interval,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                };
+                // What it works on is replaced as a whole or not at all.
+                if catch_unwind(AssertUnwindSafe(|| look(cause))).is_err() {
+                    tracing::error!("files were not reloaded: looking at them had panicked");
+                }
             }
         })?;
         Ok(Self { nudge: Some(nudge), thread: Some(thread) })
@@ -207,183 +334,4 @@ impl Drop for Watch {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-    use std::path::{Path, PathBuf};
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A file that holds a number.
-    struct Number(PathBuf);
-
-    #[derive(Debug, thiserror::Error)]
-    enum NumberError {
-        #[error("cannot read it")]
-        Read(#[source] io::Error),
-        #[error("not a number")]
-        Parse(#[source] std::num::ParseIntError),
-    }
-
-    impl Source for Number {
-        type Content = String;
-        type Value = u32;
-        type Error = NumberError;
-
-        fn name(&self) -> &'static str {
-            "the number"
-        }
-
-        fn read(&self) -> Result<String, NumberError> {
-            fs::read_to_string(&self.0).map_err(NumberError::Read)
-        }
-
-        fn fingerprint(content: &String) -> Fingerprint {
-            Fingerprint::of([content.as_bytes()])
-        }
-
-        fn load(&self, content: String) -> Result<u32, NumberError> {
-            content.trim().parse().map_err(NumberError::Parse)
-        }
-    }
-
-    fn replace(path: &Path, text: &str) {
-        let new = path.with_extension("new");
-        fs::write(&new, text).unwrap();
-        fs::rename(new, path).unwrap();
-    }
-
-    #[test]
-    fn a_changed_file_takes_effect_and_an_unchanged_one_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("number");
-        fs::write(&path, "1").unwrap();
-        let number = Reloaded::start(Number(path.clone())).unwrap();
-        assert!(matches!(number.poll(), Ok(false)));
-
-        replace(&path, "2");
-        assert!(matches!(number.poll(), Ok(true)));
-        assert_eq!(**number.current(), 2);
-
-        // The same content under a new inode and time is no change.
-        replace(&path, "2");
-        assert!(matches!(number.poll(), Ok(false)));
-    }
-
-    #[test]
-    fn the_last_good_value_stays_and_a_failure_is_told_once_for_each_content() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("number");
-        fs::write(&path, "1").unwrap();
-        let number = Reloaded::start(Number(path.clone())).unwrap();
-
-        fs::write(&path, "one").unwrap();
-        assert!(matches!(number.poll(), Err(NumberError::Parse(_))));
-        assert!(matches!(number.poll(), Ok(false)));
-        fs::write(&path, "two").unwrap();
-        assert!(matches!(number.poll(), Err(NumberError::Parse(_))));
-        fs::remove_file(&path).unwrap();
-        assert!(matches!(number.poll(), Err(NumberError::Read(_))));
-        assert!(matches!(number.poll(), Ok(false)));
-        assert_eq!(**number.current(), 1);
-
-        fs::write(&path, "3").unwrap();
-        assert!(matches!(number.poll(), Ok(true)));
-        assert_eq!(**number.current(), 3);
-    }
-
-    #[test]
-    fn a_symlink_that_is_turned_elsewhere_is_a_change() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        for (version, text) in [("v1", "1"), ("v2", "2")] {
-            fs::create_dir(at(version)).unwrap();
-            fs::write(at(version).join("number"), text).unwrap();
-        }
-        symlink("v1", at("..data")).unwrap();
-        symlink("..data/number", at("number")).unwrap();
-        let number = Reloaded::start(Number(at("number"))).unwrap();
-
-        symlink("v2", at("..tmp")).unwrap();
-        fs::rename(at("..tmp"), at("..data")).unwrap();
-        assert!(matches!(number.poll(), Ok(true)));
-        assert_eq!(**number.current(), 2);
-    }
-
-    /// Gives each look at the content another one, as a file that grows does.
-    struct Growing(Mutex<Vec<&'static str>>);
-
-    impl Source for Growing {
-        type Content = &'static str;
-        type Value = &'static str;
-        type Error = NumberError;
-
-        fn name(&self) -> &'static str {
-            "the text"
-        }
-
-        fn read(&self) -> Result<&'static str, NumberError> {
-            let mut texts = self.0.lock().unwrap();
-            Ok(if texts.len() > 1 { texts.remove(0) } else { texts[0] })
-        }
-
-        fn fingerprint(content: &&'static str) -> Fingerprint {
-            Fingerprint::of([content.as_bytes()])
-        }
-
-        fn load(&self, content: &'static str) -> Result<&'static str, NumberError> {
-            Ok(content)
-        }
-    }
-
-    #[test]
-    fn what_is_still_being_written_is_not_loaded() {
-        let texts = vec!["allow, deny", "al", "allow", "allow, deny some"];
-        let text = Reloaded::start(Growing(Mutex::new(texts))).unwrap();
-        assert!(matches!(text.poll(), Ok(false)), "it grew between two looks");
-        assert_eq!(**text.current(), "allow, deny");
-        assert!(matches!(text.poll(), Ok(true)));
-        assert_eq!(**text.current(), "allow, deny some");
-    }
-
-    #[test]
-    fn a_nudge_makes_the_watch_look_at_once_and_a_drop_ends_it() {
-        let (looked, looks) = mpsc::channel();
-        let watch = Watch::every(Duration::from_secs(3600), move || {
-            looked.send(()).unwrap();
-        })
-        .unwrap();
-        watch.now();
-        looks.recv().unwrap();
-        drop(watch);
-        assert!(looks.recv().is_err(), "the thread and its sender are gone");
-    }
-
-    #[test]
-    fn the_watch_looks_again_and_again_by_itself() {
-        let (looked, looks) = mpsc::channel();
-        let watch = Watch::every(Duration::from_millis(1), move || {
-            let _ = looked.send(());
-        })
-        .unwrap();
-        for _ in 0..3 {
-            looks.recv().unwrap();
-        }
-        drop(watch);
-    }
-
-    proptest! {
-        #[test]
-        fn a_byte_that_moves_to_the_next_file_changes_the_fingerprint(
-            text in prop::collection::vec(any::<u8>(), 1..40),
-            cut in any::<prop::sample::Index>(),
-            other in any::<prop::sample::Index>(),
-        ) {
-            let (cut, other) = (cut.index(text.len()), other.index(text.len()));
-            let print = |at: usize| Fingerprint::of([&text[..at], &text[at..]]);
-            prop_assert_eq!(print(cut) == print(other), cut == other);
-        }
-    }
-}
+mod tests;

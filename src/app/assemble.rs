@@ -5,7 +5,6 @@ use std::sync::Arc;
 use policy::Subject;
 
 use super::error::Error;
-use super::files::policy_loaded;
 use super::tokens::Tokens;
 use crate::authorize::Locks;
 use crate::config::Config;
@@ -28,9 +27,6 @@ pub(super) fn gate(config: &Config, tokens: &Tokens) -> Result<Gate, Error> {
     let services = service::token::router(Arc::clone(&tokens.issue))
         .merge(service::revocations::router(Arc::new(feed(tokens))))
         .merge(tokens.api());
-    let sha256 = tokens.policy.current().sha256;
-    tokens.metrics.policy_loaded(sha256);
-    tokens.audit.queue(policy_loaded(&sha256));
     Ok(Gate {
         authenticator: Arc::clone(&tokens.issue.authenticator),
         clock: Arc::clone(&tokens.clock),

@@ -5,8 +5,8 @@ use std::io;
 use crate::audit;
 use crate::fetch::FetchError;
 use crate::identity::{NoRandom, users};
+use crate::last_good::NoPolicy;
 use crate::log;
-use crate::policy_folder::LoadError;
 use crate::proxy::ListenError;
 use crate::proxy::tls::TlsError;
 use crate::service::socket::SocketError;
@@ -22,7 +22,7 @@ pub enum Error {
     Log(#[from] log::Error),
     /// The policies.
     #[error(transparent)]
-    Policies(#[from] LoadError),
+    Policies(#[from] NoPolicy),
     /// The files of users.
     #[error(transparent)]
     Users(#[from] users::Error),

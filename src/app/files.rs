@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::policies::Policies;
 use crate::audit::Record;
 use crate::identity::users::Users;
 use crate::log::Causes;
@@ -16,6 +17,7 @@ use crate::watch::{INTERVAL, Reloaded, Watch};
 /// Looks each second whether files changed.
 pub(super) fn watch_files(
     gate: Arc<Gate>,
+    policies: Policies,
     user_files: Reloaded<UserFiles>,
     users: Arc<ArcSwap<Users>>,
     tls: Option<Arc<ServerTls>>,
@@ -25,21 +27,8 @@ pub(super) fn watch_files(
         gate.metrics.certificate(tls.expires_at());
     }
     let mut keys = Arc::clone(&gate.authenticator.keys());
-    Watch::every(INTERVAL, move || {
-        match gate.policy.poll() {
-            Ok(false) => {}
-            Ok(true) => {
-                let sha256 = gate.policy.current().sha256;
-                gate.metrics.policy_loaded(sha256);
-                gate.audit.queue(policy_loaded(&sha256));
-                tracing::info!(%sha256, "policies loaded");
-            }
-            Err(error) => {
-                gate.metrics.policy_refused();
-                let reason = Some(Causes(&error).to_string());
-                gate.audit.queue(Record { reason, ..Record::new("policy.refused") });
-            }
-        }
+    Watch::every(INTERVAL, move |cause| {
+        policies.look(cause);
         // Told in the log by `poll` itself; the last good ones stay in force.
         if let Ok(true) = user_files.poll() {
             users.store(Arc::clone(&user_files.current()));
@@ -67,11 +56,6 @@ pub(super) fn watch_files(
             tracing::info!(expires_at = %tls.expires_at(), "certificate loaded");
         }
     })
-}
-
-/// Names the policies that are in force.
-pub(super) fn policy_loaded(sha256: &impl std::fmt::Display) -> Record {
-    Record { reason: Some(format!("sha256:{sha256}")), ..Record::new("policy.loaded") }
 }
 
 /// Names the key that signs.

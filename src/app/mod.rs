@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod manage;
 mod observe;
+mod policies;
 mod tokens;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(crate) use tokens::Tokens;
 
 use crate::audit::Record;
 use crate::config::{Config, LogFormat};
+use crate::last_good::Keeper;
 use crate::log;
 use crate::proxy::tls::ServerTls;
 use crate::proxy::{Bound, ListenError, Listeners, Stop};
@@ -29,6 +31,7 @@ use crate::watch::Reloaded;
 use assemble::gate;
 use files::watch_files;
 use manage::manage;
+use policies::Policies;
 
 /// Serves until it is told to stop.
 ///
@@ -55,7 +58,10 @@ pub fn run(config: &Config) -> Result<(), Error> {
     let tokens = runtime.block_on(Tokens::open(config))?;
     let gate = Arc::new(gate(config, &tokens)?);
     let api = tokens.api();
-    let Tokens { state, user_files, users, peers, clock, .. } = tokens;
+    let Tokens { state, user_files, users, peers, clock, policy_refused, .. } = tokens;
+    let keeper = Arc::new(Keeper::new(Arc::clone(&state), Arc::clone(&gate.metrics)));
+    let policies = Policies { gate: Arc::clone(&gate), keeper: Arc::clone(&keeper) };
+    policies.started(policy_refused.as_ref());
     let polling = peers.follow(runtime.handle(), &state, &clock.reader());
     let socket = AdminSocket::bind(&config.admin_socket())?;
     let mut bound = Vec::new();
@@ -79,7 +85,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
         })?;
         threads.push(thread);
     }
-    let watch = watch_files(Arc::clone(&gate), user_files, users, tls, password)?;
+    let watch = watch_files(Arc::clone(&gate), policies, user_files, users, tls, password)?;
     for bound in &bound {
         tracing::info!(address = %bound.address, "listening");
     }
@@ -87,6 +93,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
 
     let (end, ended) = watch::channel(false);
     let mut stopping = ended.clone();
+    let keeping = runtime.spawn(keeper.run(ended.clone()));
     let following = runtime.spawn(state.follow(ended));
     let administering = runtime.spawn(async move {
         // Over as well when there is nobody left to say so.
@@ -106,6 +113,9 @@ pub fn run(config: &Config) -> Result<(), Error> {
     // Only now, as what the workers did last is to be written down too; as above.
     let _ = end.send(true);
     runtime.block_on(async {
+        if keeping.await.is_err() {
+            tracing::error!("keeping the last good policy had panicked");
+        }
         if following.await.is_err() {
             tracing::error!("following the state had panicked");
         }

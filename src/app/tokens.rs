@@ -16,7 +16,9 @@ use crate::identity::federation::Federation;
 use crate::identity::peers::Peers;
 use crate::identity::users::Users;
 use crate::issue::Issue;
+use crate::last_good;
 use crate::metrics::Metrics;
+use crate::policy_folder::LoadError;
 use crate::reload::{PolicyFiles, UserFiles};
 use crate::service::api::{self, Api};
 use crate::state::State;
@@ -35,6 +37,8 @@ pub(crate) struct Tokens {
     pub(super) user_files: Reloaded<UserFiles>,
     pub(super) users: Arc<ArcSwap<Users>>,
     pub(super) policy: Arc<Reloaded<PolicyFiles>>,
+    /// Why the policy is the last good one, and not that of the folder.
+    pub(super) policy_refused: Option<LoadError>,
     pub(super) key_folder: KeyFolder,
     pub(super) peers: Arc<Peers>,
     pub(super) audit: Arc<Audit>,
@@ -56,7 +60,8 @@ impl Tokens {
         let staleness = config.state.max_staleness;
         let state = State::start(store, Handle::current(), Arc::clone(&clock), staleness).await?;
         let peers = Arc::new(Peers::new(config.trust.clone(), &config.public_url)?);
-        let policy = Arc::new(Reloaded::start(PolicyFiles(config.policies.clone()))?);
+        let started = last_good::start(PolicyFiles(config.policies.clone()), &state).await?;
+        let (policy, policy_refused) = (Arc::new(started.policy), started.refused);
         let key_folder = KeyFolder::open(&config.signing_keys, clock.now())?;
         let now = clock.reader();
         let keys = key_folder.keys(config.tokens.verify_for(), move || now())?;
@@ -92,6 +97,7 @@ impl Tokens {
             user_files,
             users,
             policy,
+            policy_refused,
             key_folder,
             peers,
             audit,

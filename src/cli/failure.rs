@@ -10,6 +10,8 @@ use crate::app;
 use crate::certificate;
 use crate::config;
 use crate::identity::users;
+use crate::last_good::{self, NoPolicy};
+use crate::log::Causes;
 use crate::policy_folder::LoadError;
 use crate::proxy::tls::TlsError;
 use crate::token::KeyError;
@@ -60,6 +62,14 @@ impl Failure {
         Self::new(Exit::Impossible, &Mistake::of(error))
     }
 
+    /// The same, and something more to say.
+    pub(super) fn and(mut self, more: &str) -> Self {
+        for text in [&mut self.plain, &mut self.coloured] {
+            *text = format!("{}\n\n{more}", text.trim_end());
+        }
+        self
+    }
+
     /// The whole message.
     pub(super) fn text(&self, colours: bool) -> &str {
         if colours { &self.coloured } else { &self.plain }
@@ -84,7 +94,10 @@ impl From<LoadError> for Failure {
 impl From<app::Error> for Failure {
     fn from(error: app::Error) -> Self {
         match error {
-            app::Error::Policies(error) => error.into(),
+            app::Error::Policies(NoPolicy::Folder(error)) => error.into(),
+            app::Error::Policies(NoPolicy::Neither { folder, kept }) => {
+                Self::from(folder).and(&last_good_is_unusable(&kept).render(false))
+            }
             app::Error::Users(error) => error.into(),
             app::Error::Tls(TlsError::Pair(error)) => error.into(),
             app::Error::Password(_)
@@ -102,6 +115,15 @@ impl From<app::Error> for Failure {
             | app::Error::System(_) => Self::impossible(&error),
         }
     }
+}
+
+/// What to say when the last good policy cannot take the place of a broken folder.
+pub(super) fn last_good_is_unusable(why: &last_good::Unusable) -> Mistake {
+    Mistake::new(format!(
+        "the last good policy, which the state keeps, cannot be used: {}",
+        Causes(why)
+    ))
+    .help("mend the policy folder")
 }
 
 impl From<KeyError> for Failure {

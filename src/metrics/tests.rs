@@ -38,8 +38,10 @@ fn everything_of_the_contract_is_there() {
         portcullis_login_failures_total counter
         portcullis_policy_evaluation_seconds histogram
         portcullis_policy_info gauge
+        portcullis_policy_kept gauge
         portcullis_policy_loaded_timestamp_seconds gauge
         portcullis_policy_reloads_total counter
+        portcullis_policy_stale gauge
         portcullis_request_duration_seconds histogram
         portcullis_requests_total counter
         portcullis_revocations gauge
@@ -129,6 +131,10 @@ fn only_the_policy_in_force_is_shown() {
         portcullis_policy_reloads_total{result="ok"} 2
     "#);
     assert!(metrics.policy_loaded.get() > 1_700_000_000);
+    metrics.policy_restored("aa", "2026-01-01T00:00:00Z".parse().unwrap());
+    insta::assert_snapshot!(lines(&metrics, "policy_info"), @r#"portcullis_policy_info{sha256="aa"} 1"#);
+    assert!(lines(&metrics, "policy_reloads").contains(r#"{result="restored"} 1"#));
+    assert_eq!(metrics.policy_loaded.get(), 1_767_225_600);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use tokio::runtime::Runtime;
 use super::State;
 use crate::clock::Clock;
 use crate::store::{
-    Changes, FamilyQuery, Revocation, Rotation, Sequence, Service, Settings, Store, StoreError,
-    StoreUrl, open,
+    Changes, FamilyQuery, KeptPolicy, Revocation, Rotation, Sequence, Service, Settings, Store,
+    StoreError, StoreUrl, open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -143,6 +143,12 @@ impl Store for Absent {
         no_answer()
     }
     async fn set_latest_time(&self, _: Timestamp) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn keep_policy(&self, _: &KeptPolicy) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn kept_policy(&self) -> Result<Option<KeptPolicy>, StoreError> {
         no_answer()
     }
     async fn purge(&self, _: Timestamp) -> Result<u64, StoreError> {

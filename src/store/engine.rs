@@ -125,7 +125,9 @@ impl<'a> From<&'a [u8]> for Value<'a> {
 pub(super) fn cause(error: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
     match error {
         sqlx::Error::Database(error) => error.into_error(),
-        sqlx::Error::Configuration(error) | sqlx::Error::Tls(error) => error,
+        sqlx::Error::Configuration(error)
+        | sqlx::Error::Tls(error)
+        | sqlx::Error::Decode(error) => error,
         sqlx::Error::Io(error) => error.into(),
         other => other.into(),
     }

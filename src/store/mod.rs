@@ -14,13 +14,14 @@ mod sql;
 mod sqlite;
 mod url;
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use policy::Subject;
 
-pub use open::{Checked, OpenError, Settings, check, open};
+pub use open::{Checked, OpenError, Settings, check, kept_policy, open};
 pub use url::{InvalidUrl, PostgresUrl, StoreUrl};
 
 use crate::token::{Family, LastUse, TokenHash, TokenId};
@@ -99,6 +100,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Remembers that time, unless a later one is kept.
     async fn set_latest_time(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Keeps a policy as the last good one, in the place of the one before, whichever replica that
+    /// came from.
+    async fn keep_policy(&self, policy: &KeptPolicy) -> Result<(), StoreError>;
+
+    /// The policy that was kept last; none before the first.
+    async fn kept_policy(&self) -> Result<Option<KeptPolicy>, StoreError>;
 
     /// Forgets families with their refresh tokens, and revocations, of which nothing could hold at
     /// `before` any more, and tells how many families and revocations went. Revocations of a subject
@@ -197,6 +205,23 @@ pub struct Service {
     pub disabled: bool,
     /// When it was added.
     pub made_at: Timestamp,
+}
+
+/// A policy that was in force.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptPolicy {
+    /// Stands for its files.
+    pub sha256: [u8; 32],
+    /// When it was loaded.
+    pub loaded_at: Timestamp,
+    /// The files, packed by whoever keeps it.
+    pub files: Vec<u8>,
+}
+
+impl fmt::Debug for KeptPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeptPolicy({} bytes, loaded at {})", self.files.len(), self.loaded_at)
+    }
 }
 
 /// The state could not be asked, or did not do it.

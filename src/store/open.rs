@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::cause;
-use super::schema::Unusable;
-use super::sql::Sql;
+use super::engine::{Session, cause};
+use super::schema::{self, Unusable};
+use super::sql::{Sql, policy};
 use super::url::StoreUrl;
-use super::{Store, postgres, sqlite};
+use super::{KeptPolicy, Store, postgres, sqlite};
 
 /// Where the state is, and how long the gate goes on without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,13 +115,34 @@ pub enum Checked {
 /// # Errors
 /// It cannot be used.
 pub async fn check(settings: &Settings) -> Result<Checked, OpenError> {
-    match &settings.url {
+    let seen = look(&settings.url, async |_, _| Ok(())).await?;
+    Ok(if seen.is_some() { Checked::Usable } else { Checked::Missing })
+}
+
+/// The last good policy of a state, without changing anything, also while a gate runs on it.
+///
+/// # Errors
+/// The state, or what it keeps of the policy, cannot be used.
+pub async fn kept_policy(settings: &Settings) -> Result<Option<KeptPolicy>, OpenError> {
+    let kept = async |session: &mut dyn Session, version| match version {
+        ..schema::WITH_POLICY => Ok(None),
+        _ => policy::look(session).await,
+    };
+    Ok(look(&settings.url, kept).await?.flatten())
+}
+
+/// Looks into a state, if there is one.
+async fn look<T>(
+    url: &StoreUrl,
+    view: impl AsyncFnOnce(&mut dyn Session, i64) -> Result<T, sqlx::Error>,
+) -> Result<Option<T>, OpenError> {
+    match url {
         StoreUrl::Sqlite(file) => match file.try_exists() {
-            Ok(true) => sqlite::check(file).await.map(|()| Checked::Usable),
-            Ok(false) => Ok(Checked::Missing),
+            Ok(true) => sqlite::look(file, view).await.map(Some),
+            Ok(false) => Ok(None),
             Err(source) => Err(OpenError::File { path: file.clone(), source }),
         },
-        StoreUrl::Postgres(url) => postgres::check(url).await,
+        StoreUrl::Postgres(url) => postgres::look(url, view).await,
     }
 }
 

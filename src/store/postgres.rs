@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::engine::{Access, Affected, Engine, Session};
-use super::open::{Checked, OpenError};
+use super::open::OpenError;
 use super::schema::{self, Dialect, Unusable};
 use super::url::PostgresUrl;
 
@@ -45,21 +45,27 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<Postgres, OpenError> {
     Ok(engine)
 }
 
-/// Whether the database answers and, if it has tables, this program knows them.
-pub(super) async fn check(url: &PostgresUrl) -> Result<Checked, OpenError> {
+/// Looks into a database, knowing the version of its tables. None: it has none yet.
+pub(super) async fn look<T>(
+    url: &PostgresUrl,
+    view: impl AsyncFnOnce(&mut dyn Session, i64) -> Result<T, sqlx::Error>,
+) -> Result<Option<T>, OpenError> {
     let look = async {
         let pool = connect(url).await?;
         let mut session = pool.begin_with(READ).await?;
         let there = "SELECT CAST(to_regclass('schema_version') AS TEXT) AS found";
         let rows = session.rows(there, &[]).await?;
         let found = rows.first().map(|row| row.text("found")).transpose()?.flatten();
-        let checked = match found {
-            Some(_) => schema::version(&mut session).await.map(|_| Checked::Usable)?,
-            None => Checked::Missing,
+        let seen = match found {
+            Some(_) => {
+                let version = schema::version(&mut session).await?;
+                Some(view(&mut session, version).await?)
+            }
+            None => None,
         };
         drop(session);
         pool.close().await;
-        Ok(checked)
+        Ok(seen)
     };
     look.await.map_err(|error| OpenError::unusable(url, error))
 }

@@ -1,6 +1,7 @@
 //! The operations, in the SQL that both databases read.
 
 mod families;
+pub(super) mod policy;
 mod revocations;
 mod rotation;
 mod row;
@@ -12,7 +13,8 @@ use jiff::Timestamp;
 
 use super::engine::{Access, Engine, cause};
 use super::{
-    Changes, FamilyQuery, Revocation, Rotation, Sequence, Service, Store, StoreError, failed,
+    Changes, FamilyQuery, KeptPolicy, Revocation, Rotation, Sequence, Service, Store, StoreError,
+    failed,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 use work::Work;
@@ -137,6 +139,16 @@ impl Store for Sql {
             WHERE latest_time IS NULL OR latest_time < $1";
         work.execute(sql, &[now.into()]).await?;
         work.commit().await
+    }
+
+    async fn keep_policy(&self, policy: &KeptPolicy) -> Result<(), StoreError> {
+        let mut work = self.write("keep the policy").await?;
+        policy::keep(&mut work, policy).await?;
+        work.commit().await
+    }
+
+    async fn kept_policy(&self) -> Result<Option<KeptPolicy>, StoreError> {
+        policy::kept(&mut self.read("look up the last good policy").await?).await
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {

@@ -69,18 +69,23 @@ pub(super) async fn open(file: &Path) -> Result<Sqlite, OpenError> {
     Ok(engine)
 }
 
-/// Whether a file that is there can be opened, next to a gate that runs on it.
-pub(super) async fn check(file: &Path) -> Result<(), OpenError> {
+/// Looks into a file that is there, next to a gate that runs on it, knowing the version of its
+/// tables.
+pub(super) async fn look<T>(
+    file: &Path,
+    view: impl AsyncFnOnce(&mut dyn Session, i64) -> Result<T, sqlx::Error>,
+) -> Result<T, OpenError> {
     let unusable = |error| OpenError::unusable(file.display(), error);
     let look = async {
         let connection = options(file).read_only(true);
         let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE).connect_with(connection);
         let pool = pool.await?;
         let mut session = pool.begin().await?;
-        schema::version(&mut session).await?;
+        let version = schema::version(&mut session).await?;
+        let seen = view(&mut session, version).await?;
         drop(session);
         pool.close().await;
-        Ok(())
+        Ok(seen)
     };
     look.await.map_err(unusable)
 }

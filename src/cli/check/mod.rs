@@ -1,5 +1,6 @@
 //! `portcullis check`.
 
+mod policies;
 mod state;
 mod upstream;
 
@@ -12,11 +13,9 @@ use serde_json::{Value, json};
 use super::ConfigArgument;
 use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
-use super::policy;
 use crate::certificate;
 use crate::config::Config;
 use crate::identity::users::{Source, User};
-use crate::policy_folder;
 use crate::token::{KeyFolder, KeyState};
 
 #[derive(Debug, Args)]
@@ -61,7 +60,7 @@ fn findings(path: &Path) -> Vec<Finding> {
         loaded,
         Finding { what: "certificate", result: certificate(&config, Timestamp::now()) },
         Finding { what: "signing keys", result: keys(&config, Timestamp::now()) },
-        Finding { what: "policies", result: policies(&config) },
+        Finding { what: "policies", result: policies::check(&config) },
         Finding { what: "users", result: users(&config) },
         Finding { what: "state", result: state::check(&config.state) },
         Finding { what: "upstream", result: upstream::check(&config.upstream) },
@@ -97,12 +96,6 @@ fn keys(config: &Config, now: Timestamp) -> Result<String, Failure> {
         None => Ok(format!("{path}, made at the first start")),
         Some(key) => Ok(format!("{path}, {} ({}){old}", key.kid, key.algorithm)),
     }
-}
-
-fn policies(config: &Config) -> Result<String, Failure> {
-    let compiled = policy_folder::load(&config.policies)?;
-    let summary = policy::summary(compiled.policy.rule_count(), compiled.warnings.len());
-    Ok(format!("{}, {summary}", config.policies.display()))
 }
 
 fn users(config: &Config) -> Result<String, Failure> {

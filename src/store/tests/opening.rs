@@ -82,15 +82,7 @@ async fn a_state_that_is_newer_than_the_program_is_refused() {
     let newer = "UPDATE schema_version SET version = 1000";
     for settings in [sqlite(&folder), postgres(&server)] {
         drop(open(&settings).await.unwrap());
-        match &settings.url {
-            StoreUrl::Postgres(_) => server.psql(newer),
-            StoreUrl::Sqlite(file) => {
-                let file = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-                let pool = sqlx::SqlitePool::connect_with(file).await.unwrap();
-                sqlx::query(newer).execute(&pool).await.unwrap();
-                pool.close().await;
-            }
-        }
+        run(&settings, &server, newer).await;
         for error in [open(&settings).await.err(), check(&settings).await.err()] {
             let error = error.unwrap();
             assert!(matches!(error, OpenError::Newer { found: 1000, .. }), "{error:?}");
@@ -112,6 +104,60 @@ async fn a_check_changes_nothing_and_needs_no_lock() {
         add(&store, &family()).await;
         drop(store);
         assert_eq!(check(&settings).await.unwrap(), Checked::Usable);
+    }
+}
+
+#[tokio::test]
+async fn tables_of_the_first_version_get_what_came_later_and_keep_what_they_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Postgres::start();
+    for settings in [sqlite(&folder), postgres(&server)] {
+        let store = open(&settings).await.unwrap();
+        let family = family();
+        add(&store, &family).await;
+        drop(store);
+        for statement in ["DROP TABLE policy", "UPDATE schema_version SET version = 1"] {
+            run(&settings, &server, statement).await;
+        }
+        assert_eq!(check(&settings).await.unwrap(), Checked::Usable);
+        assert_eq!(kept_policy(&settings).await.unwrap(), None);
+        let store = open(&settings).await.unwrap();
+        assert_eq!(store.family(&family.id).await.unwrap(), Some(family));
+        let kept = KeptPolicy { sha256: [1; 32], loaded_at: at(0), files: vec![1] };
+        store.keep_policy(&kept).await.unwrap();
+        // Also beside a gate that runs.
+        assert_eq!(kept_policy(&settings).await.unwrap(), Some(kept));
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_is_damaged_is_told_and_not_taken_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Postgres::start();
+    for settings in [sqlite(&folder), postgres(&server)] {
+        let store = open(&settings).await.unwrap();
+        assert_eq!(kept_policy(&settings).await.unwrap(), None);
+        let kept = KeptPolicy { sha256: [1; 32], loaded_at: at(0), files: vec![1] };
+        store.keep_policy(&kept).await.unwrap();
+        run(&settings, &server, "UPDATE policy SET sha256 = files").await;
+        let error = store.kept_policy().await.unwrap_err();
+        assert!(matches!(&error, StoreError::Damaged(told) if told.contains("sha256")));
+        let error = kept_policy(&settings).await.unwrap_err();
+        let told = Causes(&error).to_string();
+        assert!(told.contains("`sha256`: it is not 32 bytes long"), "{told}");
+    }
+}
+
+/// Runs a statement beside the gate.
+async fn run(settings: &Settings, server: &Postgres, statement: &'static str) {
+    match &settings.url {
+        StoreUrl::Postgres(_) => server.psql(statement),
+        StoreUrl::Sqlite(file) => {
+            let file = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+            let pool = sqlx::SqlitePool::connect_with(file).await.unwrap();
+            sqlx::query(statement).execute(&pool).await.unwrap();
+            pool.close().await;
+        }
     }
 }
 

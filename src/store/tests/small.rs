@@ -1,5 +1,27 @@
 use super::*;
 
+fn policy(number: u8, files: Vec<u8>) -> KeptPolicy {
+    KeptPolicy { sha256: [number; 32], loaded_at: at(number.into()), files }
+}
+
+#[tokio::test]
+async fn the_policy_that_was_kept_last_is_the_one_there_is() {
+    each(async |store| {
+        assert_eq!(store.kept_policy().await.unwrap(), None);
+        // Each with a time before the one of the last: clocks of replicas differ.
+        for kept in [policy(3, vec![0, 1, 255]), policy(2, Vec::new()), policy(1, vec![7; 5 << 20])]
+        {
+            store.keep_policy(&kept).await.unwrap();
+            assert_eq!(store.kept_policy().await.unwrap(), Some(kept));
+        }
+        // It is no change that anybody has to be told of.
+        assert_eq!(store.changes(Sequence(0)).await.unwrap(), Changes::default());
+        store.purge(at(1_000_000)).await.unwrap();
+        assert!(store.kept_policy().await.unwrap().is_some());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn services_are_added_once_and_told_of_when_they_change() {
     each(async |store| {

@@ -8,7 +8,7 @@ use oci::RepositoryName;
 use crate::Action;
 use crate::actions::{Actions, WORDS};
 use crate::glob::Bindings;
-use crate::image_pattern::{ImagePattern, TagPattern};
+use crate::image_pattern::{ImagePattern, TagPattern, Undecided};
 use crate::policy::Image;
 
 /// Image patterns and actions beyond which a credential does not reach, whatever policy grants its
@@ -138,7 +138,7 @@ impl Bounds {
         for pattern in self.patterns.iter().filter(there) {
             match &pattern.tags {
                 TagPattern::Whole => return Reach::Whole,
-                some @ TagPattern::Matching(_) => tags.push(some.clone()),
+                some => tags.push(some.clone()),
             }
         }
         if tags.is_empty() { Reach::Nothing } else { Reach::Tags(tags) }
@@ -152,7 +152,7 @@ impl Bounds {
         self.actions.contains(action)
             && self.patterns.iter().any(|pattern| {
                 pattern.repository.matches(repository, Bindings::default())
-                    && pattern.tags.matches(tag, Bindings::default())
+                    && pattern.tags.matches(tag, Bindings::default(), Undecided::Differs)
             })
     }
 }

@@ -33,11 +33,11 @@ impl Policy {
         let mut problems = Problems::default();
         let mut written = Vec::with_capacity(files.len());
         let mut all_readable = true;
-        let mut alternatives = lower::MAX_ALTERNATIVES;
+        let mut shared = lower::Shared::default();
         for (index, file) in files.iter().enumerate() {
             match document::parse(&POLICY_FILE, index, &file.text, &mut problems) {
                 Some(root) => {
-                    written.push(lower::lower(&root, &mut alternatives, &mut problems));
+                    written.push(lower::lower(&root, &mut shared, &mut problems));
                 }
                 None => all_readable = false,
             }
@@ -87,8 +87,8 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> Policy {
             deny: entry.deny.withheld(),
         });
         for image in images(entry.images) {
-            let key = image.repository.clone();
-            clauses.insert(&key, Clause { rule: Arc::clone(&rule), image });
+            let prefix: Box<str> = image.repository.literal_prefix().into();
+            clauses.insert_at(&prefix, Clause { rule: Arc::clone(&rule), image });
         }
         rules.push(rule);
     }

@@ -129,13 +129,13 @@ fn covers(
     let pattern = &clause.image;
     let matched = bindings(pattern, standing, effect.scope()).any(|bindings| {
         pattern.repository.matches_after_literal(rest, bindings)
-            && pattern.tags.matches(tag, bindings)
+            && pattern.tags.matches(tag, bindings, effect.undecided())
     });
     matched
         && !clause
             .rule
             .excepted(standing, image.repository.as_str())
-            .any(|(tags, bindings)| tags.matches(tag, bindings))
+            .any(|(tags, bindings)| tags.matches(tag, bindings, effect.undecided().opposite()))
 }
 
 impl<'a> Decision<'a> {

@@ -102,9 +102,10 @@ fn miss(
     let name = &rule.name;
     let would = format!("rule `{name}` would allow it but");
     let tag = asked.image.tag.map(Tag::as_str);
+    let undecided = Effect::Allow.undecided();
     let is_excepted = || {
         rule.excepted(standing, asked.image.repository.as_str())
-            .any(|(tags, bindings)| tags.matches(tag, bindings))
+            .any(|(tags, bindings)| tags.matches(tag, bindings, undecided.opposite()))
     };
     if !standing.is_one_of(&rule.subjects, Scope::Held) {
         return None;
@@ -121,7 +122,7 @@ fn miss(
         let text =
             format!("{would} {} does not match `{}`", asked.image.repository, image.repository);
         (Distance::Repository, text)
-    } else if !in_repository.any(|bindings| image.tags.matches(tag, bindings)) {
+    } else if !in_repository.any(|bindings| image.tags.matches(tag, bindings, undecided)) {
         if !allows {
             return None;
         }

@@ -1,25 +1,27 @@
 //! Image patterns: `team/*/api:rc-*`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use document::{Mistake, nearest};
 use oci::{RepositoryName, Tag};
 
+use crate::alternatives::alternatives;
 use crate::glob::{Bindings, Glob, Part};
 use crate::path::{PathPattern, Segment};
+use crate::regex::Regex;
+use crate::versions::Versions;
 
 /// Far beyond any repository and tag.
-const MAX_LENGTH: usize = 1024;
-/// Alternatives multiply; a list that long belongs into several patterns.
-const MAX_ALTERNATIVES: usize = 256;
+pub(crate) const MAX_LENGTH: usize = 1024;
 /// Of a repository name and of a tag, in bytes.
-const MAX_REPOSITORY: usize = 255;
-const MAX_TAG: usize = 128;
+pub(crate) const MAX_REPOSITORY: usize = 255;
+pub(crate) const MAX_TAG: usize = 128;
 
 /// Which images, as one pattern without alternatives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ImagePattern {
-    pub(crate) repository: PathPattern,
+    pub(crate) repository: RepositoryPattern,
     pub(crate) tags: TagPattern,
     /// Whether `${user}` occurs in it.
     pub(crate) uses_user: bool,
@@ -28,28 +30,46 @@ pub(crate) struct ImagePattern {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RepositoryPattern {
+    /// With wildcards and variables: `team/*`.
+    Path(PathPattern),
+    Regex(Arc<Regex>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TagPattern {
     /// The whole repository: every tag, and what is untagged.
     Whole,
     /// The tags that match; nothing untagged.
     Matching(Glob),
+    /// Likewise, by a regular expression.
+    Regex(Arc<Regex>),
+    /// The tags that are versions in a range; nothing untagged.
+    Semver(Arc<Versions>),
+}
+
+/// What it comes to that a pattern cannot decide about a tag: whether `latest` is one of the
+/// versions from 2 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undecided {
+    Matches,
+    Differs,
 }
 
 impl ImagePattern {
+    pub(crate) fn new(repository: RepositoryPattern, tags: TagPattern) -> Self {
+        let uses = |variable| repository.uses(variable) || tags.uses(variable);
+        let (uses_user, uses_group) = (uses(&Part::User), uses(&Part::Group));
+        Self { repository, tags, uses_user, uses_group }
+    }
+
     /// Reads a pattern: several, if there are alternatives in it.
     pub(crate) fn parse(text: &str) -> Result<Vec<Self>, Mistake> {
-        if text.len() > MAX_LENGTH {
-            return Err(Mistake::new(format!("a pattern has at most {MAX_LENGTH} characters")));
-        }
-        alternatives(text)?.iter().map(|text| Self::parse_one(text)).collect()
+        written_out(text, Self::parse_one)
     }
 
     fn parse_one(text: &str) -> Result<Self, Mistake> {
-        if text.contains('@') {
-            return Err(Mistake::new("an image pattern cannot name a digest").help(
-                "name tags, or the whole repository; policy finds out which tags hold a digest",
-            ));
-        }
+        refuse_digest(text)?;
         let (repository, tags) = match text.split_once(':') {
             Some((repository, tag)) if tag.contains('/') => {
                 return Err(Mistake::new("a `/` cannot stand after the `:` of a tag").help(
@@ -62,95 +82,161 @@ impl ImagePattern {
             Some((repository, tag)) => (repository, TagPattern::Matching(parse_tag(tag)?)),
             None => (text, TagPattern::Whole),
         };
-        let repository = parse_repository(repository)?;
-        let uses = |variable| {
-            repository.uses(variable)
-                || matches!(&tags, TagPattern::Matching(glob) if glob.uses(variable))
-        };
-        let (uses_user, uses_group) = (uses(&Part::User), uses(&Part::Group));
-        Ok(Self { repository, tags, uses_user, uses_group })
+        Ok(Self::new(RepositoryPattern::Path(parse_repository(repository)?), tags))
+    }
+}
+
+impl RepositoryPattern {
+    /// Reads the repository of a pattern alone: several, if there are alternatives in it.
+    pub(crate) fn parse(text: &str) -> Result<Vec<Self>, Mistake> {
+        written_out(text, |text| {
+            refuse_digest(text)?;
+            if let Some((repository, tag)) = text.split_once(':') {
+                return Err(Mistake::new("a tag cannot stand in `repository`")
+                    .help(format!("write `repository: \"{repository}\", tag: \"{tag}\"`")));
+            }
+            parse_repository(text).map(Self::Path)
+        })
+    }
+
+    /// Whole segments that every match begins with, as far as they are known.
+    pub(crate) fn literal_prefix(&self) -> &str {
+        match self {
+            Self::Path(path) => path.literal_prefix(),
+            Self::Regex(regex) => regex.literal_prefix(),
+        }
+    }
+
+    pub(crate) fn matches(&self, repository: &str, bindings: Bindings<'_>) -> bool {
+        match self {
+            Self::Path(path) => path.matches(repository, bindings),
+            Self::Regex(regex) => regex.matches(repository),
+        }
+    }
+
+    /// Whether what follows the literal beginning matches. `None`: nothing follows.
+    pub(crate) fn matches_after_literal(&self, rest: Option<&str>, bindings: Bindings<'_>) -> bool {
+        match self {
+            Self::Path(path) => path.matches_after_literal(rest, bindings),
+            Self::Regex(regex) => regex.matches_after_literal(rest),
+        }
+    }
+
+    fn uses(&self, variable: &Part) -> bool {
+        matches!(self, Self::Path(path) if path.uses(variable))
     }
 }
 
 impl TagPattern {
+    /// Reads the tag of a pattern alone: several, if there are alternatives in it.
+    pub(crate) fn parse(text: &str) -> Result<Vec<Self>, Mistake> {
+        if text.is_empty() {
+            return Err(Mistake::new("`tag` is empty")
+                .help("`*` is every tag; without `tag` the pattern is the whole repository"));
+        }
+        written_out(text, |text| parse_tag(text).map(Self::Matching))
+    }
+
     /// `None` stands for the repository as a whole and for what is untagged.
-    pub(crate) fn matches(&self, tag: Option<&str>, bindings: Bindings<'_>) -> bool {
+    pub(crate) fn matches(
+        &self,
+        tag: Option<&str>,
+        bindings: Bindings<'_>,
+        undecided: Undecided,
+    ) -> bool {
         match (self, tag) {
             (Self::Whole, _) => true,
+            (_, None) => false,
             (Self::Matching(glob), Some(tag)) => glob.matches(tag, bindings),
-            (Self::Matching(_), None) => false,
+            (Self::Regex(regex), Some(tag)) => regex.matches(tag),
+            (Self::Semver(versions), Some(tag)) => {
+                versions.contain(tag).unwrap_or(undecided == Undecided::Matches)
+            }
+        }
+    }
+
+    fn uses(&self, variable: &Part) -> bool {
+        matches!(self, Self::Matching(glob) if glob.uses(variable))
+    }
+}
+
+impl Undecided {
+    pub(crate) fn opposite(self) -> Self {
+        match self {
+            Self::Matches => Self::Differs,
+            Self::Differs => Self::Matches,
         }
     }
 }
 
-/// As in the pattern: empty or the text after the colon.
+/// What an explanation quotes: the text of the pattern, the expression or the range.
+impl fmt::Display for RepositoryPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "{path}"),
+            Self::Regex(regex) => f.write_str(regex.text()),
+        }
+    }
+}
+
+/// What an explanation quotes: empty for the whole repository.
 impl fmt::Display for TagPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole => Ok(()),
             Self::Matching(glob) => write!(f, "{glob}"),
+            Self::Regex(regex) => f.write_str(regex.text()),
+            Self::Semver(versions) => f.write_str(versions.text()),
         }
     }
 }
 
+/// As policies write it: as a map, where an expression or a range is in it.
 impl fmt::Display for ImagePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.tags {
-            TagPattern::Whole => write!(f, "{}", self.repository),
-            TagPattern::Matching(tag) => write!(f, "{}:{tag}", self.repository),
-        }
-    }
-}
-
-/// Writes `{a,b}` out: one text for each choice.
-fn alternatives(text: &str) -> Result<Vec<String>, Mistake> {
-    let mut open = vec![text.to_owned()];
-    let mut done = Vec::new();
-    while let Some(text) = open.pop() {
-        let Some((before, choices, after)) = first_braces(&text)? else {
-            done.push(text);
-            continue;
-        };
-        if open.len() + done.len() + choices.len() > MAX_ALTERNATIVES {
-            return Err(Mistake::new(format!(
-                "the alternatives make more than {MAX_ALTERNATIVES} patterns"
-            ))
-            .help("write several patterns, or use `*`"));
-        }
-        // Backwards, so that they are taken off in the order in which they are written.
-        open.extend(choices.iter().rev().map(|choice| format!("{before}{choice}{after}")));
-    }
-    Ok(done)
-}
-
-type Braces<'a> = (&'a str, Vec<&'a str>, &'a str);
-
-/// The first `{a,b}` that is no variable: what is before it, its choices, what is after it.
-fn first_braces(text: &str) -> Result<Option<Braces<'_>>, Mistake> {
-    let opening = text.char_indices().find(|&(index, char)| {
-        char == '{' && !text.get(..index).is_some_and(|before| before.ends_with('$'))
-    });
-    let Some((start, _)) = opening else { return Ok(None) };
-    let before = text.get(..start).unwrap_or_default();
-    let inside = text.get(start + 1..).unwrap_or_default();
-    let mut depth = 0_usize;
-    let mut choices = Vec::new();
-    let mut from = 0;
-    for (index, char) in inside.char_indices() {
-        match char {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            '}' | ',' if depth == 0 => {
-                choices.push(inside.get(from..index).unwrap_or_default());
-                from = index + 1;
-                if char == '}' {
-                    return Ok(Some((before, choices, inside.get(from..).unwrap_or_default())));
+        match (&self.repository, &self.tags) {
+            (RepositoryPattern::Path(path), TagPattern::Whole) => write!(f, "{path}"),
+            (RepositoryPattern::Path(path), TagPattern::Matching(tag)) => write!(f, "{path}:{tag}"),
+            (repository, tags) => {
+                match repository {
+                    RepositoryPattern::Path(path) => write!(f, "{{repository: \"{path}\"")?,
+                    RepositoryPattern::Regex(regex) => {
+                        write!(f, "{{repository: {{regex: {:?}}}", regex.text())?;
+                    }
+                }
+                match tags {
+                    TagPattern::Whole => f.write_str("}"),
+                    TagPattern::Matching(tag) => write!(f, ", tag: \"{tag}\"}}"),
+                    TagPattern::Regex(regex) => {
+                        write!(f, ", tag: {{regex: {:?}}}}}", regex.text())
+                    }
+                    TagPattern::Semver(versions) => {
+                        write!(f, ", tag: {{semver: \"{}\"}}}}", versions.text())
+                    }
                 }
             }
-            _ => {}
         }
     }
-    Err(Mistake::new("a `{` without its `}`"))
+}
+
+/// Reads each choice of the alternatives in `text`.
+fn written_out<T>(
+    text: &str,
+    read: impl Fn(&str) -> Result<T, Mistake>,
+) -> Result<Vec<T>, Mistake> {
+    if text.len() > MAX_LENGTH {
+        return Err(Mistake::new(format!("a pattern has at most {MAX_LENGTH} characters")));
+    }
+    alternatives(text)?.iter().map(|text| read(text)).collect()
+}
+
+fn refuse_digest(text: &str) -> Result<(), Mistake> {
+    if text.contains('@') {
+        return Err(Mistake::new("an image pattern cannot name a digest").help(
+            "name tags, or the whole repository; policy finds out which tags hold a digest",
+        ));
+    }
+    Ok(())
 }
 
 fn parse_repository(text: &str) -> Result<PathPattern, Mistake> {
@@ -326,27 +412,4 @@ fn fixed_length(glob: &Glob) -> usize {
         Part::Any => 0,
     };
     glob.0.iter().map(length).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn alternatives_are_written_out_in_order() {
-        let written = |text| {
-            let patterns = ImagePattern::parse(text).unwrap();
-            patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-        };
-        assert_eq!(written("team/{a,b}/{c,d}"), "team/a/c team/a/d team/b/c team/b/d");
-        assert_eq!(written("app:{v{1,2},latest}"), "app:v1 app:v2 app:latest");
-        assert_eq!(written("{home/${user},app:x}"), "home/${user} app:x");
-        assert_eq!(written("app{,-test}"), "app app-test");
-    }
-
-    #[test]
-    fn alternatives_cannot_multiply_without_bound() {
-        let error = ImagePattern::parse(&"{a,b}".repeat(20)).unwrap_err();
-        assert!(error.render(false).contains("256"), "{}", error.render(false));
-    }
 }

@@ -9,6 +9,8 @@
 
 mod action;
 mod actions;
+mod alternatives;
+mod automaton;
 mod bounds;
 mod caller;
 pub mod cases;
@@ -18,18 +20,22 @@ mod compile;
 mod conditions;
 mod decide;
 mod explanation;
+mod expressions;
 mod glob;
 mod image_pattern;
 mod lower;
+mod name_grammar;
 mod network;
 mod path;
 mod policy;
 mod prefix_map;
 pub mod question;
+mod regex;
 mod rule;
 mod subject_pattern;
 mod subjects;
 mod tags;
+mod versions;
 mod written;
 
 pub use action::{Action, UnknownAction};

@@ -1,6 +1,7 @@
 //! From the tree of a file to what it says, noting everything that does not belong there.
 
 mod conditions;
+mod image;
 mod rule;
 mod values;
 
@@ -8,6 +9,7 @@ pub(crate) use conditions::{credential, time};
 
 use document::{Entry, Mistake, Node, Problems, Value, did_you_mean};
 
+use crate::expressions::Expressions;
 use crate::written::{GroupEntry, Members, Word, Written};
 
 /// Names travel in denials, metrics and the audit trail.
@@ -15,15 +17,28 @@ const MAX_NAME: usize = 128;
 
 /// How many patterns the alternatives of all files may make. They multiply, and a file within its
 /// limit could fill the memory.
-pub(crate) const MAX_ALTERNATIVES: usize = 100_000;
+const MAX_ALTERNATIVES: usize = 100_000;
 
-/// Lowers one file. `alternatives` is what is left of [`MAX_ALTERNATIVES`].
-pub(crate) fn lower(root: &Node, alternatives: &mut usize, problems: &mut Problems) -> Written {
-    Lowering { alternatives, problems }.file(root)
+/// What the files of a policy have in common while they are lowered.
+pub(crate) struct Shared {
+    /// What is left of [`MAX_ALTERNATIVES`].
+    alternatives: usize,
+    expressions: Expressions,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { alternatives: MAX_ALTERNATIVES, expressions: Expressions::default() }
+    }
+}
+
+/// Lowers one file.
+pub(crate) fn lower(root: &Node, shared: &mut Shared, problems: &mut Problems) -> Written {
+    Lowering { shared, problems }.file(root)
 }
 
 struct Lowering<'a> {
-    alternatives: &'a mut usize,
+    shared: &'a mut Shared,
     problems: &'a mut Problems,
 }
 

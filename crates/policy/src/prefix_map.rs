@@ -21,7 +21,11 @@ impl<T> Default for PrefixMap<T> {
 
 impl<T> PrefixMap<T> {
     pub(crate) fn insert(&mut self, pattern: &PathPattern, value: T) {
-        let prefix = pattern.literal_prefix();
+        self.insert_at(pattern.literal_prefix(), value);
+    }
+
+    /// For a pattern of any kind with this literal beginning.
+    pub(crate) fn insert_at(&mut self, prefix: &str, value: T) {
         self.longest = self.longest.max(prefix.len());
         self.by_prefix.entry(prefix.into()).or_default().push(value);
     }

@@ -6,7 +6,7 @@ use crate::Action;
 use crate::actions::Actions;
 use crate::conditions::{Conditions, Unmet};
 use crate::glob::Bindings;
-use crate::image_pattern::{ImagePattern, TagPattern, is_segment};
+use crate::image_pattern::{ImagePattern, TagPattern, Undecided, is_segment};
 use crate::subjects::{Role, Scope, Standing};
 
 /// A rule without its images, which are kept where they are found by repository.
@@ -86,6 +86,15 @@ impl Rule {
 }
 
 impl Effect {
+    /// On which side it falls that a pattern cannot decide: against the caller. In an exception it
+    /// is the other one, for what is left out of an allowance is denied.
+    pub(crate) fn undecided(self) -> Undecided {
+        match self {
+            Self::Allow => Undecided::Differs,
+            Self::Deny => Undecided::Matches,
+        }
+    }
+
     /// The roles of a caller that count for it.
     pub(crate) fn scope(self) -> Scope {
         match self {

@@ -8,10 +8,12 @@ use crate::Action;
 use crate::bounds::Reach;
 use crate::caller::Caller;
 use crate::glob::{Bindings, Glob};
-use crate::image_pattern::TagPattern;
+use crate::image_pattern::{TagPattern, Undecided};
 use crate::policy::Policy;
+use crate::regex::Regex;
 use crate::rule::{Clause, Effect, bindings};
 use crate::subjects::Standing;
+use crate::versions::Versions;
 
 /// Which tags of a repository.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ struct Share<'p> {
 enum Scoped<'p> {
     Whole,
     Matching(Cow<'p, Glob>),
+    Regex(&'p Regex),
+    Semver(&'p Versions, Undecided),
 }
 
 impl Tags<'_> {
@@ -74,7 +78,7 @@ impl TagFilter<'_> {
         self.grants.iter().any(|grant| grant.holds(tag))
             && !self.denials.iter().any(|denial| denial.holds(tag))
             && self.within.as_ref().is_none_or(|within| {
-                within.iter().any(|tags| tags.matches(tag, Bindings::default()))
+                within.iter().any(|tags| tags.matches(tag, Bindings::default(), Undecided::Differs))
             })
     }
 }
@@ -91,21 +95,27 @@ impl Share<'_> {
 }
 
 impl<'p> Scoped<'p> {
-    fn new(tags: &'p TagPattern, bindings: Bindings<'_>) -> Option<Self> {
+    fn new(tags: &'p TagPattern, bindings: Bindings<'_>, undecided: Undecided) -> Option<Self> {
         match tags {
             TagPattern::Whole => Some(Self::Whole),
             TagPattern::Matching(glob) if glob.has_variables() => {
                 glob.bind(bindings).map(|glob| Self::Matching(Cow::Owned(glob)))
             }
             TagPattern::Matching(glob) => Some(Self::Matching(Cow::Borrowed(glob))),
+            TagPattern::Regex(regex) => Some(Self::Regex(regex)),
+            TagPattern::Semver(versions) => Some(Self::Semver(versions, undecided)),
         }
     }
 
     fn matches(&self, tag: Option<&str>) -> bool {
         match (self, tag) {
             (Self::Whole, _) => true,
+            (_, None) => false,
             (Self::Matching(glob), Some(tag)) => glob.matches(tag, Bindings::default()),
-            (Self::Matching(_), None) => false,
+            (Self::Regex(regex), Some(tag)) => regex.matches(tag),
+            (Self::Semver(versions, undecided), Some(tag)) => {
+                versions.contain(tag).unwrap_or(*undecided == Undecided::Matches)
+            }
         }
     }
 }
@@ -159,15 +169,16 @@ fn add_shares<'p>(
     repository: &RepositoryName,
     shares: &mut Vec<Share<'p>>,
 ) {
+    let undecided = effect.undecided();
     for bindings in bindings(&clause.image, standing, effect.scope()) {
         if !clause.image.repository.matches_after_literal(rest, bindings) {
             continue;
         }
-        let Some(covers) = Scoped::new(&clause.image.tags, bindings) else { continue };
+        let Some(covers) = Scoped::new(&clause.image.tags, bindings, undecided) else { continue };
         let except: Vec<_> = clause
             .rule
             .excepted(standing, repository.as_str())
-            .filter_map(|(tags, bindings)| Scoped::new(tags, bindings))
+            .filter_map(|(tags, bindings)| Scoped::new(tags, bindings, undecided.opposite()))
             .collect();
         if !except.iter().any(|except| matches!(except, Scoped::Whole)) {
             shares.push(Share { covers, except });

@@ -1,12 +1,11 @@
-//! What stands in rules and groups: subjects, images, actions.
+//! What stands in rules and groups: subjects, actions, lists.
 
 use document::{Entry, Mistake, Node, Value, did_you_mean, listed};
 
-use super::{Lowering, MAX_ALTERNATIVES};
+use super::Lowering;
 use crate::actions::{self, Actions};
-use crate::image_pattern::ImagePattern;
 use crate::subject_pattern::SubjectPattern;
-use crate::written::{ImageEntry, SubjectEntry, Word};
+use crate::written::{SubjectEntry, Word};
 
 impl Lowering<'_> {
     pub(super) fn subjects(&mut self, node: &Node, what: &str) -> Vec<SubjectEntry> {
@@ -37,36 +36,6 @@ impl Lowering<'_> {
         let written = self.text(node, "a subject")?;
         match SubjectPattern::parse(&written.text) {
             Ok(pattern) => Some(SubjectEntry { written, pattern }),
-            Err(mistake) => {
-                self.problems.at(written.place, mistake);
-                None
-            }
-        }
-    }
-
-    pub(super) fn images(&mut self, node: &Node, what: &str) -> Vec<ImageEntry> {
-        let items = self.list(node, what, false);
-        items.iter().filter_map(|item| self.image(item)).collect()
-    }
-
-    fn image(&mut self, node: &Node) -> Option<ImageEntry> {
-        let what = "an image pattern";
-        if matches!(node.value, Value::Map { .. })
-            && let Some(mistake) = node.refusal(what, "text")
-        {
-            let help = "put a pattern that begins with `{` or holds `: ` in quotes";
-            self.problems.at(node.place, mistake.help(help));
-            return None;
-        }
-        let written = self.text(node, what)?;
-        let patterns = ImagePattern::parse(&written.text).and_then(|patterns| {
-            // One pattern is what was written; the others are what its alternatives add.
-            let more = patterns.len().saturating_sub(1);
-            *self.alternatives = self.alternatives.checked_sub(more).ok_or_else(too_many)?;
-            Ok(patterns)
-        });
-        match patterns {
-            Ok(patterns) => Some(ImageEntry { place: written.place, patterns }),
             Err(mistake) => {
                 self.problems.at(written.place, mistake);
                 None
@@ -115,11 +84,4 @@ impl Lowering<'_> {
         let text = node.text(what, self.problems)?.to_owned();
         Some(Word { text, place: node.place })
     }
-}
-
-fn too_many() -> Mistake {
-    Mistake::new(format!(
-        "the alternatives of all files make more than {MAX_ALTERNATIVES} patterns"
-    ))
-    .help("use `*` in the place of long lists of alternatives")
 }

@@ -1,0 +1,91 @@
+//! An expression as a finite automaton: anchored at both ends, one step for each byte of a name.
+
+use std::collections::HashSet;
+
+use regex_automata::dfa::{Automaton as _, StartKind, dense, sparse};
+use regex_automata::nfa::thompson;
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::start;
+use regex_automata::{Anchored, MatchKind};
+use regex_syntax::hir::Hir;
+
+use crate::name_grammar::Reading;
+
+/// What one automaton may take, and what is needed to make it. `(a{100}){100}` is over it.
+pub(crate) const MAX_BYTES: usize = 256 * 1024;
+
+/// Made in advance and complete: matching needs no cache, as automata do that grow while they
+/// are used.
+pub(crate) struct Automaton {
+    table: sparse::DFA<Vec<u8>>,
+    start: StateID,
+    shortest: usize,
+}
+
+impl Automaton {
+    /// `None`: it would be over [`MAX_BYTES`].
+    pub(crate) fn new(expression: &Hir) -> Option<Self> {
+        let thompson = thompson::Config::new()
+            .utf8(false)
+            .which_captures(thompson::WhichCaptures::None)
+            .nfa_size_limit(Some(MAX_BYTES));
+        let nfa = thompson::Compiler::new().configure(thompson).build_from_hir(expression).ok()?;
+        // Every way to match is kept, so that the longest is not lost to the first.
+        let config = dense::Config::new()
+            .start_kind(StartKind::Anchored)
+            .match_kind(MatchKind::All)
+            .accelerate(false)
+            .dfa_size_limit(Some(MAX_BYTES))
+            .determinize_size_limit(Some(MAX_BYTES));
+        let dense = dense::Builder::new().configure(config).build_from_nfa(&nfa).ok()?;
+        let table = dense.to_sparse().ok()?;
+        let start = table.start_state(&start::Config::new().anchored(Anchored::Yes)).ok()?;
+        // Nothing at all is matched where there is no shortest match.
+        let shortest = expression.properties().minimum_len().unwrap_or(usize::MAX);
+        Some(Self { table, start, shortest })
+    }
+
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        let mut state = self.start;
+        for byte in text.bytes() {
+            state = self.table.next_state(state, byte);
+            if self.table.is_dead_state(state) {
+                return false;
+            }
+        }
+        self.ends(state)
+    }
+
+    /// Whether it matches any name, or rather what is left of one after `reading`.
+    pub(crate) fn matches_any_name(&self, reading: Reading) -> bool {
+        let mut seen = HashSet::new();
+        let mut open = vec![(reading, self.start)];
+        while let Some((reading, state)) = open.pop() {
+            if reading.may_end() && self.ends(state) {
+                return true;
+            }
+            for &byte in Reading::ALPHABET {
+                let Some(reading) = reading.next(byte) else { continue };
+                let state = self.table.next_state(state, byte);
+                if !self.table.is_dead_state(state) && seen.insert((reading, state)) {
+                    open.push((reading, state));
+                }
+            }
+        }
+        false
+    }
+
+    fn ends(&self, state: StateID) -> bool {
+        self.table.is_match_state(self.table.next_eoi_state(state))
+    }
+
+    /// In bytes.
+    pub(crate) fn shortest(&self) -> usize {
+        self.shortest
+    }
+
+    /// In bytes.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>() + self.table.memory_usage()
+    }
+}

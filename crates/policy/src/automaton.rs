@@ -12,7 +12,7 @@ use regex_syntax::hir::Hir;
 use crate::name_grammar::Reading;
 
 /// What one automaton may take, and what is needed to make it. `(a{100}){100}` is over it.
-pub(crate) const MAX_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_BYTES: usize = 128 * 1024;
 
 /// Made in advance and complete: matching needs no cache, as automata do that grow while they
 /// are used.

@@ -128,6 +128,9 @@ fn miss(
         }
         let pattern = image.tags.to_string();
         let text = match asked.image.tag {
+            Some(tag) if image.tags.is_undecided(tag.as_str()) => {
+                format!("{would} tag `{tag}` is no version, so not one of `{pattern}`")
+            }
             Some(tag) => format!("{would} tag `{tag}` does not match `{pattern}`"),
             None => format!("rule `{name}` allows it only for tags that match `{pattern}`"),
         };

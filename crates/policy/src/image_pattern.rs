@@ -155,6 +155,11 @@ impl TagPattern {
         }
     }
 
+    /// Whether it cannot say of this tag that it matches or that it does not.
+    pub(crate) fn is_undecided(&self, tag: &str) -> bool {
+        matches!(self, Self::Semver(versions) if versions.contain(tag).is_none())
+    }
+
     fn uses(&self, variable: &Part) -> bool {
         matches!(self, Self::Matching(glob) if glob.uses(variable))
     }

@@ -1,6 +1,6 @@
 //! Image patterns: as text, and as maps for what text cannot say.
 
-use document::{Mistake, Node, Value, nearest};
+use document::{Entry, Mistake, Node, Value, nearest};
 
 use super::{Lowering, MAX_ALTERNATIVES};
 use crate::alternatives;
@@ -18,7 +18,9 @@ impl Lowering<'_> {
     fn image(&mut self, node: &Node) -> Option<ImageEntry> {
         let what = "an image pattern";
         let patterns = match &node.value {
-            Value::Map { .. } if is_meant_as_map(node) => self.image_map(node)?,
+            Value::Map { entries, .. } if is_meant_as_map(entries) => {
+                self.image_map(node, entries)?
+            }
             Value::Map { .. } => {
                 let mistake = node.refusal(what, "text")?;
                 let help = "put a pattern that begins with `{` or holds `: ` in quotes";
@@ -37,14 +39,17 @@ impl Lowering<'_> {
         Some(ImageEntry { place: node.place, patterns })
     }
 
-    fn image_map(&mut self, node: &Node) -> Option<Vec<ImagePattern>> {
+    fn image_map(&mut self, node: &Node, entries: &[Entry]) -> Option<Vec<ImagePattern>> {
         let mut section = node.section("an image pattern", self.problems)?;
         let repository = section.take("repository", self.problems);
         let tag = section.take("tag", self.problems);
         let is_whole = section.lacks("tag");
         let lacks_repository = section.lacks("repository");
-        let misspelt = section.finish(self.problems);
-        if lacks_repository && !misspelt.contains(&"repository") {
+        let is_known = |entry: &Entry| matches!(entry.key.as_str(), "repository" | "tag");
+        let has_unknown = entries.iter().any(|entry| !is_known(entry));
+        section.finish(self.problems);
+        // An unknown key is probably where the repository is.
+        if lacks_repository && !has_unknown {
             let mistake = Mistake::new("the pattern names no repository");
             let help = "add `repository: …`; every repository is `repository: \"**\"`";
             self.problems.at(node.place, mistake.help(help));
@@ -138,12 +143,11 @@ impl Lowering<'_> {
 }
 
 /// Whether a map was written on purpose, and not by a space after a colon or by braces.
-fn is_meant_as_map(node: &Node) -> bool {
-    let known = ["repository", "tag", "regex", "semver"];
-    let Value::Map { entries, .. } = &node.value else { return false };
-    entries
-        .iter()
-        .any(|entry| entry.value.value != Value::Null && nearest(&entry.key, known).is_some())
+fn is_meant_as_map(entries: &[Entry]) -> bool {
+    entries.iter().any(|Entry { key, .. }| {
+        matches!(key.as_str(), "tag" | "tags" | "regex" | "semver")
+            || nearest(key, ["repository"]).is_some()
+    })
 }
 
 fn too_many() -> Mistake {

@@ -9,6 +9,8 @@ mod guide;
 #[cfg(test)]
 mod mistakes;
 #[cfg(test)]
+mod mistakes_images;
+#[cfg(test)]
 mod patterns;
 #[cfg(test)]
 mod properties;

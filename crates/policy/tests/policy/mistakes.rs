@@ -6,7 +6,7 @@ use policy::{Policy, Position, Severity};
 use crate::support::sources;
 
 /// The whole report of a policy that is refused.
-fn refused(text: &str) -> String {
+pub(crate) fn refused(text: &str) -> String {
     refused_files(&[("policies/teams.yaml", text)])
 }
 

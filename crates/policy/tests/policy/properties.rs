@@ -7,13 +7,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use oci::{RepositoryName, Tag};
 use policy::{
-    Action, Bounds, Caller, Circumstances, Credential, Image, Policy, SourceFile, Subject, Tags,
+    Action, Bounds, Caller, Circumstances, Credential, Policy, SourceFile, Subject, Tags,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::reference::{Conditions, Document, Rule};
+use crate::reference::{Conditions, Document, Image, Part, Rule};
 use crate::support::sources;
 
 const GROUPS: [&str; 5] = ["g0", "g1", "g2", "a", "x-1"];
@@ -51,38 +51,59 @@ fn groups() -> impl Strategy<Value = BTreeMap<String, Option<Vec<String>>>> {
     })
 }
 
-fn images() -> impl Strategy<Value = Vec<String>> {
-    let segment = select(
-        &[
-            "a",
-            "b",
-            "ab",
-            "*",
-            "a*",
-            "?",
-            "?b",
-            "**",
-            "**",
-            "{a,b}",
-            "a{,b}",
-            "${user}",
-            "${group}",
-            "{${user},b}",
-            "*${group}",
-        ][..],
-    );
-    let tag = select(
-        &["*", "v*", "v1", "?1", "{v1,rc-*}", "*-*", "${user}-*", "${group}-?", "{a-1,v10}"][..],
-    );
-    let image = (vec(segment, 1..4), proptest::option::of(tag)).prop_map(|(segments, tag)| {
-        let repository = segments.join("/");
-        match tag {
-            Some(tag) => format!("{repository}:{tag}"),
-            None => repository,
-        }
+fn images() -> impl Strategy<Value = Vec<Image>> {
+    let segment = || {
+        select(
+            &[
+                "a",
+                "b",
+                "ab",
+                "*",
+                "a*",
+                "?",
+                "?b",
+                "**",
+                "**",
+                "{a,b}",
+                "a{,b}",
+                "${user}",
+                "${group}",
+                "{${user},b}",
+                "*${group}",
+            ][..],
+        )
+    };
+    let path = || vec(segment(), 1..4).prop_map(|segments| segments.join("/"));
+    let tag = || {
+        select(
+            &["*", "v*", "v1", "?1", "{v1,rc-*}", "*-*", "${user}-*", "${group}-?", "{a-1,v10}"][..],
+        )
+    };
+    let text = (path(), proptest::option::of(tag())).prop_map(|(repository, tag)| match tag {
+        Some(tag) => Image::Text(format!("{repository}:{tag}")),
+        None => Image::Text(repository),
     });
-    let broad = select(&["**", "a/**", "**:*", "**:v*", "**:{v1,*-1}"][..]).prop_map(str::to_owned);
-    vec(prop_oneof![2 => image, 1 => broad], 1..4)
+    let broad = select(&["**", "a/**", "**:*", "**:v*", "**:{v1,*-1}"][..])
+        .prop_map(|text| Image::Text(text.to_owned()));
+    let repositories = select(
+        &["a/[ab]+", "[ab]+", "(a|b)/.*", "a|b/a", ".*b", "^a(/b)*$", "(a|ab)/(b|a)?.*", ".*"][..],
+    );
+    let repository = prop_oneof![
+        path().prop_map(Part::Text),
+        repositories.prop_map(|it| Part::Regex(it.into()))
+    ];
+    let tags = select(&[r"v\d+", "v1|rc-.*", r".*-\d", "[a-z]+", "v1.*", "(?i)a-1", ".*"][..]);
+    let ranges = select(
+        &["*", ">=1", "<2", ">1, <=2.1", "^1.2", "~2.1", "=1", ">=2.1.0-rc.1", "<2.1.0-rc.2"][..],
+    );
+    let tag = prop_oneof![
+        tag().prop_map(|it| Part::Text(it.into())),
+        tags.prop_map(|it| Part::Regex(it.into())),
+        ranges.prop_map(|it| Part::Semver(it.into())),
+    ];
+    let map = (repository, proptest::option::weighted(0.8, tag))
+        .prop_map(|(repository, tag)| Image::Map { repository, tag });
+    vec(prop_oneof![2 => text, 2 => broad, 2 => map], 1..4)
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
@@ -102,8 +123,7 @@ fn rule() -> impl Strategy<Value = Rule> {
             ("create", "inspect"),
         ][..],
     );
-    let except = |rule: BoxedStrategy<Vec<String>>| prop_oneof![3 => Just(Vec::new()), 1 => rule];
-    let except = (except(subjects().boxed()), except(images().boxed()));
+    let except = (seldom(subjects()), seldom(images()));
     let conditions = prop_oneof![3 => Just(Conditions::default()), 1 => conditions()];
     (subjects(), images(), effect, except, conditions).prop_map(
         |(subjects, images, (allow, deny), (except_subjects, except_images), conditions)| Rule {
@@ -117,6 +137,12 @@ fn rule() -> impl Strategy<Value = Rule> {
             deny: deny.split_whitespace().map(str::to_owned).collect(),
         },
     )
+}
+
+fn seldom<T: Clone + std::fmt::Debug>(
+    list: impl Strategy<Value = Vec<T>>,
+) -> impl Strategy<Value = Vec<T>> {
+    prop_oneof![3 => Just(Vec::new()), 1 => list]
 }
 
 fn document() -> impl Strategy<Value = Document> {
@@ -283,7 +309,20 @@ fn question() -> impl Strategy<Value = (Caller, Action, RepositoryName)> {
 
 /// Untagged, and tags of every kind that the patterns tell apart.
 fn tags() -> Vec<Option<Tag>> {
-    let tags = ["v1", "v10", "rc-1", "a-1", "A-1", "b-22", "g0-1", "x"];
+    let tags = [
+        "v1",
+        "v10",
+        "rc-1",
+        "a-1",
+        "A-1",
+        "b-22",
+        "g0-1",
+        "x",
+        "1.2.3",
+        "v2.1",
+        "2.1.0-rc.1",
+        "1.2-a",
+    ];
     let tags = tags.into_iter().map(|tag| Some(Tag::new(tag).unwrap()));
     tags.chain([None]).collect()
 }
@@ -302,23 +341,35 @@ fn may(
     repository: &RepositoryName,
     tag: Option<&Tag>,
 ) -> bool {
-    policy.decide(caller, action, Image { repository, tag }).is_allowed()
+    policy.decide(caller, action, policy::Image { repository, tag }).is_allowed()
+}
+
+/// How many questions are asked of each policy. Each is asked for every one of [`tags`].
+const QUESTIONS: usize = 60;
+
+/// As many policies as make 100,000 decisions, each question and tag being one decision.
+/// `PORTCULLIS_PROPERTY_CASES` is another number of decisions.
+fn policies() -> u32 {
+    let decisions = std::env::var("PORTCULLIS_PROPERTY_CASES").map_or(100_000, |text| {
+        text.parse::<usize>().expect("PORTCULLIS_PROPERTY_CASES has to be a number")
+    });
+    u32::try_from(decisions.div_ceil(QUESTIONS * tags().len())).unwrap()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(policies()))]
 
     #[test]
     fn decisions_are_those_of_the_reference(
         document in document(),
-        questions in vec(question(), 20),
+        questions in vec(question(), QUESTIONS),
     ) {
         let policy = compile(&document.yaml());
         for (caller, action, repository) in &questions {
             prop_assert_eq!(policy.groups_of(caller), document.groups_of(caller));
             for tag in tags() {
                 let tag = tag.as_ref();
-                let image = Image { repository, tag };
+                let image = policy::Image { repository, tag };
                 let decision = policy.decide(caller, *action, image);
                 let expected =
                     document.decide(caller, action.as_str(), repository.as_str(), tag.map(Tag::as_str));
@@ -336,10 +387,15 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(policies().div_ceil(3)))]
+
     #[test]
     fn tags_agree_with_decisions(
         document in document(),
-        questions in vec((question(), circumstances()), 20),
+        questions in vec((question(), circumstances()), QUESTIONS),
     ) {
         let policy = compile(&document.yaml());
         for ((caller, action, repository), circumstances) in &questions {
@@ -361,7 +417,7 @@ proptest! {
     #[test]
     fn narrowing_never_gains_anything(
         document in document(),
-        questions in vec((question(), narrowing()), 20),
+        questions in vec((question(), narrowing()), QUESTIONS),
     ) {
         let administrators = r#"administrators: ["group:g1", "group:a", "user:b"]"#;
         let policy = compile(&format!("{}{administrators}\n", document.yaml()));
@@ -375,7 +431,7 @@ proptest! {
             prop_assert!(!matches!(least, Tags::All) || matches!(most, Tags::All), "{}", context);
             for tag in tags() {
                 let tag = tag.as_ref();
-                let image = Image { repository, tag };
+                let image = policy::Image { repository, tag };
                 let (before, after) =
                     (policy.decide(whole, *action, image), policy.decide(&narrowed, *action, image));
                 prop_assert!(!after.is_allowed() || before.is_allowed(), "{}", context);
@@ -399,7 +455,7 @@ proptest! {
     #[test]
     fn the_order_of_rules_and_files_means_nothing(
         document in document(),
-        questions in vec(question(), 20),
+        questions in vec(question(), QUESTIONS),
         split in 0..12_usize,
     ) {
         let policy = compile(&document.yaml());
@@ -412,7 +468,7 @@ proptest! {
         let shuffled = Policy::compile(&files).unwrap().policy;
         for (caller, action, repository) in &questions {
             for tag in tags() {
-                let image = Image { repository, tag: tag.as_ref() };
+                let image = policy::Image { repository, tag: tag.as_ref() };
                 let one = policy.decide(caller, *action, image);
                 let other = shuffled.decide(caller, *action, image);
                 prop_assert_eq!(one.is_allowed(), other.is_allowed());
@@ -450,7 +506,7 @@ proptest! {
 fn the_generated_questions_are_answered_in_every_way() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let strategy = (document(), vec(question(), 20));
+    let strategy = (document(), vec(question(), QUESTIONS));
     let (mut allowed, mut denied, mut unmentioned, mut some, mut narrowed) = (0, 0, 0, 0, 0);
     let mut beyond = 0;
     for _ in 0..100 {
@@ -459,7 +515,7 @@ fn the_generated_questions_are_answered_in_every_way() {
         for (caller, action, repository) in &questions {
             some += usize::from(matches!(policy.tags(caller, *action, repository), Tags::Some(_)));
             for tag in tags() {
-                let image = Image { repository, tag: tag.as_ref() };
+                let image = policy::Image { repository, tag: tag.as_ref() };
                 let decision = policy.decide(caller, *action, image);
                 match (decision.is_allowed(), decision.rule()) {
                     (true, _) => allowed += 1,

@@ -115,3 +115,25 @@ fn a_credential_that_carries_too_little_is_named() {
         @"no rule allows user:quentin to pull team/backend/api:rc-1; rule `qa-sees-candidates` would allow it but the credential does not carry the group for it"
     );
 }
+
+#[test]
+fn expressions_and_ranges_are_told_as_they_are_written() {
+    let policy = policy(
+        r#"
+rules:
+  - name: stable
+    subjects: [user:quentin]
+    images: [{repository: "team/**", tag: {semver: ">=2.0, <3"}}]
+    allow: [pull]
+  - name: mirrors
+    subjects: [user:quentin]
+    images: [{repository: {regex: "mirror/[a-z]+/base"}, tag: {regex: "v\\d+"}}]
+    allow: [pull]
+"#,
+    );
+    assert_snapshot!(reason(&policy, "user:quentin", "pull", "team/app:3.1"), @"no rule allows user:quentin to pull team/app:3.1; rule `stable` would allow it but tag `3.1` does not match `>=2.0, <3`");
+    assert_snapshot!(reason(&policy, "user:quentin", "pull", "team/app:latest"), @"no rule allows user:quentin to pull team/app:latest; rule `stable` would allow it but tag `latest` is no version, so not one of `>=2.0, <3`");
+    assert_snapshot!(reason(&policy, "user:quentin", "pull", "team/app"), @"no rule allows user:quentin to pull team/app as a whole; rule `stable` allows it only for tags that match `>=2.0, <3`");
+    assert_snapshot!(reason(&policy, "user:quentin", "pull", "mirror/x/base:v1.0"), @r"no rule allows user:quentin to pull mirror/x/base:v1.0; rule `mirrors` would allow it but tag `v1.0` does not match `v\d+`");
+    assert_snapshot!(reason(&policy, "user:quentin", "pull", "mirror/x1/base:v1"), @"no rule allows user:quentin to pull mirror/x1/base:v1; rule `mirrors` would allow it but mirror/x1/base does not match `mirror/[a-z]+/base`");
+}

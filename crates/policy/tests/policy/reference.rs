@@ -1,12 +1,15 @@
 //! The language as its description says it, slowly: no index, no compiled patterns, groups by
 //! repeating until nothing changes. The policy engine is held to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::{LazyLock, Mutex};
 
 use jiff::Timestamp;
 use oci::RepositoryName;
 use policy::{Caller, Circumstances, Subject};
+use regex::Regex;
+use semver::{Version, VersionReq};
 
 /// A policy that is known to be free of mistakes.
 #[derive(Debug, Clone, Default)]
@@ -21,11 +24,26 @@ pub(crate) struct Rule {
     pub(crate) name: String,
     pub(crate) subjects: Vec<String>,
     pub(crate) except_subjects: Vec<String>,
-    pub(crate) images: Vec<String>,
-    pub(crate) except_images: Vec<String>,
+    pub(crate) images: Vec<Image>,
+    pub(crate) except_images: Vec<Image>,
     pub(crate) conditions: Conditions,
     pub(crate) allow: Vec<String>,
     pub(crate) deny: Vec<String>,
+}
+
+/// An image pattern.
+#[derive(Debug, Clone)]
+pub(crate) enum Image {
+    Text(String),
+    Map { repository: Part, tag: Option<Part> },
+}
+
+/// What a pattern says of the repository, or of the tag.
+#[derive(Debug, Clone)]
+pub(crate) enum Part {
+    Text(String),
+    Regex(String),
+    Semver(String),
 }
 
 /// When, from where and with what a rule holds, as it is written.
@@ -79,13 +97,13 @@ impl Document {
         text += "rules:\n";
         for rule in &self.rules {
             text += &format!("  - name: {}\n    subjects: {:?}\n", rule.name, rule.subjects);
-            text += &format!("    images: {:?}\n", rule.images);
+            text += &format!("    images: {}\n", image_list(&rule.images));
             let mut except = Vec::new();
             if !rule.except_subjects.is_empty() {
                 except.push(format!("subjects: {:?}", rule.except_subjects));
             }
             if !rule.except_images.is_empty() {
-                except.push(format!("images: {:?}", rule.except_images));
+                except.push(format!("images: {}", image_list(&rule.except_images)));
             }
             if !except.is_empty() {
                 text += &format!("    except: {{{}}}\n", except.join(", "));
@@ -117,14 +135,13 @@ impl Document {
         });
         let mut verdict = Verdict { is_beyond, ..Verdict::default() };
         for rule in &self.rules {
-            let excepted = rule.except_subjects.iter().any(|it| is(it, caller, &held))
-                || covers(&rule.except_images, caller, &held, repository, tag);
-            if excepted {
-                continue;
-            }
-            let applies = |groups: &BTreeSet<String>| {
+            // What is no version is denied, left out of what is allowed and not left out of what
+            // is denied.
+            let applies = |groups: &BTreeSet<String>, is_denial: bool| {
                 rule.subjects.iter().any(|it| is(it, caller, groups))
-                    && covers(&rule.images, caller, groups, repository, tag)
+                    && covers(&rule.images, caller, groups, repository, tag, is_denial)
+                    && !rule.except_subjects.iter().any(|it| is(it, caller, &held))
+                    && !covers(&rule.except_images, caller, &held, repository, tag, !is_denial)
             };
             // Inspecting is reading more: allowed, it allows to read; who may not read may not.
             let allows = rule
@@ -135,10 +152,13 @@ impl Document {
                 .deny
                 .iter()
                 .any(|word| means(word, action) || (means(word, "pull") && action == "inspect"));
-            if denies && rule.conditions.hold(&caller.circumstances, true) && applies(&held) {
+            if denies && rule.conditions.hold(&caller.circumstances, true) && applies(&held, true) {
                 verdict.denying.insert(rule.name.clone());
             }
-            if allows && rule.conditions.hold(&caller.circumstances, false) && applies(&carried) {
+            if allows
+                && rule.conditions.hold(&caller.circumstances, false)
+                && applies(&carried, false)
+            {
                 verdict.allowing.insert(rule.name.clone());
             }
         }
@@ -178,6 +198,27 @@ impl Document {
             if groups.len() == before {
                 return groups;
             }
+        }
+    }
+}
+
+fn image_list(images: &[Image]) -> String {
+    let image = |image: &Image| match image {
+        Image::Text(text) => format!("{text:?}"),
+        Image::Map { repository, tag } => {
+            let tag = tag.as_ref().map(|tag| format!(", tag: {}", tag.yaml()));
+            format!("{{repository: {}{}}}", repository.yaml(), tag.unwrap_or_default())
+        }
+    };
+    format!("[{}]", images.iter().map(image).collect::<Vec<_>>().join(", "))
+}
+
+impl Part {
+    fn yaml(&self) -> String {
+        match self {
+            Self::Text(text) => format!("{text:?}"),
+            Self::Regex(text) => format!("{{regex: {text:?}}}"),
+            Self::Semver(text) => format!("{{semver: {text:?}}}"),
         }
     }
 }
@@ -256,19 +297,66 @@ fn is(written: &str, caller: &Caller, groups: &BTreeSet<String>) -> bool {
     }
 }
 
+/// Whether one of the patterns matches. Where it asks for a version and there is none, `unknown` is
+/// the answer.
 fn covers(
-    images: &[String],
+    images: &[Image],
     caller: &Caller,
     groups: &BTreeSet<String>,
     repository: &str,
     tag: Option<&str>,
+    unknown: bool,
 ) -> bool {
+    let variables = variables(caller, groups);
     images.iter().any(|image| {
-        with_variables(image, caller, groups)
-            .iter()
-            .flat_map(|image| choices(image))
-            .any(|image| matches(&image, repository, tag))
+        variables.iter().any(|(user, group)| {
+            let choices =
+                |text: &str| choices(&text.replace("${user}", user).replace("${group}", group));
+            match image {
+                Image::Text(text) => {
+                    choices(text).iter().any(|text| matches(text, repository, tag))
+                }
+                Image::Map { repository: wanted, tag: wanted_tag } => {
+                    let is_there = match wanted {
+                        Part::Text(text) => choices(text).iter().any(|it| path(it, repository)),
+                        Part::Regex(text) => regex(text, repository),
+                        Part::Semver(_) => unreachable!(),
+                    };
+                    let is_tagged = match (wanted_tag, tag) {
+                        (None, _) => true,
+                        (Some(_), None) => false,
+                        (Some(Part::Text(text)), Some(tag)) => {
+                            choices(text).iter().any(|it| glob(it, tag))
+                        }
+                        (Some(Part::Regex(text)), Some(tag)) => regex(text, tag),
+                        (Some(Part::Semver(range)), Some(tag)) => version(tag)
+                            .map_or(unknown, |it| VersionReq::parse(range).unwrap().matches(&it)),
+                    };
+                    is_there && is_tagged
+                }
+            }
+        })
     })
+}
+
+/// An expression by another engine. Compiling takes long, and the expressions are few.
+fn regex(text: &str, name: &str) -> bool {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    let mut compiled = COMPILED.lock().unwrap();
+    let regex = compiled
+        .entry(text.to_owned())
+        .or_insert_with(|| Regex::new(&format!("^(?:{text})$")).unwrap());
+    regex.is_match(name)
+}
+
+/// The version that a tag is, its short forms filled up with zeros.
+fn version(tag: &str) -> Option<Version> {
+    let text = tag.strip_prefix('v').unwrap_or(tag);
+    match text.matches('.').count() {
+        0 => Version::parse(&format!("{text}.0.0")).ok().filter(|it| it.pre.is_empty()),
+        1 => Version::parse(&format!("{text}.0")).ok().filter(|it| it.pre.is_empty()),
+        _ => Version::parse(text).ok(),
+    }
 }
 
 /// Whether an image pattern with neither variables nor alternatives matches.
@@ -281,9 +369,9 @@ fn matches(image: &str, repository: &str, tag: Option<&str>) -> bool {
     }
 }
 
-/// The pattern with its variables replaced, in every way there is. Each choice of an alternative
+/// What `${user}` and `${group}` stand for, in every way there is. Each choice of an alternative
 /// stands for itself: where `${user}` means nothing, a choice without it still means something.
-fn with_variables(image: &str, caller: &Caller, groups: &BTreeSet<String>) -> Vec<String> {
+fn variables(caller: &Caller, groups: &BTreeSet<String>) -> Vec<(String, String)> {
     let is_segment = |name: &str| !name.contains('/') && RepositoryName::new(name).is_ok();
     let user = match &caller.subject {
         Subject::User(name) if is_segment(name) => name,
@@ -291,10 +379,7 @@ fn with_variables(image: &str, caller: &Caller, groups: &BTreeSet<String>) -> Ve
         _ => "\0",
     };
     let groups = groups.iter().map(String::as_str).filter(|name| is_segment(name));
-    groups
-        .chain(["\0"])
-        .map(|group| image.replace("${user}", user).replace("${group}", group))
-        .collect()
+    groups.chain(["\0"]).map(|group| (user.to_owned(), group.to_owned())).collect()
 }
 
 /// Writes alternatives out, the innermost first.

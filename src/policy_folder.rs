@@ -97,22 +97,43 @@ pub fn read(folder: &Path) -> Result<Sources, Error> {
         return Err(Error::Empty(folder.to_owned()));
     }
     paths.sort();
+    let files = texts(folder, &paths)?;
+    // A file that is cut short before it is written again must not count as a policy.
+    let is_empty = |file: &SourceFile| file.text.trim().is_empty();
+    if let Some((empty, _)) = paths.iter().zip(&files).find(|(_, file)| is_empty(file)) {
+        return Err(Error::EmptyFile(empty.clone()));
+    }
+    Ok(Sources::new(files))
+}
+
+/// Reads all case files of the policy in `folder`: every `*.yaml` below its folder `tests`. There
+/// may be none.
+///
+/// # Errors
+/// Any of it cannot be read.
+pub fn read_cases(folder: &Path) -> Result<Vec<SourceFile>, Error> {
+    let tests = folder.join("tests");
+    let mut paths = Vec::new();
+    if fs::symlink_metadata(&tests).is_ok() {
+        walk(&tests, 1, &mut paths)?;
+    }
+    paths.sort();
+    texts(folder, &paths)
+}
+
+fn texts(folder: &Path, paths: &[PathBuf]) -> Result<Vec<SourceFile>, Error> {
     let mut left = MAX_SIZE;
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        let text = files::read_text(&path, left).map_err(|source| match source.kind() {
+        let text = files::read_text(path, left).map_err(|source| match source.kind() {
             io::ErrorKind::InvalidData => Error::NotText(path.clone()),
             _ => Error::Unreadable { path: path.clone(), source },
         })?;
         let text = text.ok_or_else(|| Error::TooMuch(folder.to_owned()))?;
-        // A file that is cut short before it is written again must not count as a policy.
-        if text.trim().is_empty() {
-            return Err(Error::EmptyFile(path));
-        }
         left -= text.len() as u64;
-        files.push(SourceFile { path: shown(folder, &path)?, text });
+        files.push(SourceFile { path: shown(folder, path)?, text });
     }
-    Ok(Sources::new(files))
+    Ok(files)
 }
 
 fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Error> {
@@ -232,6 +253,26 @@ mod tests {
                 "policies/teams/x.yaml"
             ]
         );
+    }
+
+    #[test]
+    fn cases_are_read_from_the_tests_alone() {
+        let names = |folder: &TempDir| {
+            let files = read_cases(&folder.path().join("policies")).unwrap();
+            files.into_iter().map(|file| file.path).collect::<Vec<_>>()
+        };
+        let folder = folder(&[
+            ("a.yaml", "a"),
+            ("tests/t.yaml", "t"),
+            ("tests/teams/tests/u.yaml", ""),
+            ("tests/.hidden.yaml", "h"),
+            ("teams/tests/y.yaml", "y"),
+        ]);
+        assert_eq!(names(&folder), ["policies/tests/t.yaml", "policies/tests/teams/tests/u.yaml"]);
+        fs::remove_dir_all(folder.path().join("policies/tests")).unwrap();
+        assert!(names(&folder).is_empty());
+        symlink("nowhere", folder.path().join("policies/tests")).unwrap();
+        assert!(read_cases(&folder.path().join("policies")).is_err());
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub(super) enum Output {
 }
 
 impl OutputArgument {
+    /// Whether the result is for a program.
+    pub(super) fn is_json(&self) -> bool {
+        self.output == Output::Json
+    }
+
     /// Prints `text`, or `json` on one line.
     pub(super) fn print(&self, text: &str, json: &impl Serialize) -> Result<(), Failure> {
         match self.output {

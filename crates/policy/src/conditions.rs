@@ -62,32 +62,40 @@ impl Conditions {
     }
 }
 
+/// As the end of "the rule holds ...".
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        parts.extend(self.starts.map(|time| format!("from {time} on")));
+        parts.extend(self.expires.map(|time| format!("until {time}")));
+        if !self.networks.is_empty() {
+            parts.push(format!("for callers from {}", either(&self.networks)));
+        }
+        if !self.credentials.is_empty() {
+            let kinds: Vec<_> = self.credentials.iter().map(|kind| kind.as_str()).collect();
+            parts.push(format!("for credentials of the kind {}", either(&kinds)));
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
 /// As the end of "the rule would allow it but ...".
 impl fmt::Display for Unmet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotYet(time) => write!(f, "only from {time} on"),
             Self::Over(time) => write!(f, "it expired at {time}"),
-            Self::Elsewhere(networks) => {
-                f.write_str("only from ")?;
-                list(networks.iter(), f)
-            }
+            Self::Elsewhere(networks) => write!(f, "only from {}", either(networks)),
             Self::OtherCredential(kinds) => {
-                f.write_str("only with a credential of the kind ")?;
-                list(kinds.iter().map(|kind| kind.as_str()), f)
+                let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+                write!(f, "only with a credential of the kind {}", either(&kinds))
             }
         }
     }
 }
 
-fn list<T: fmt::Display>(
-    items: impl Iterator<Item = T>,
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
-    items.enumerate().try_for_each(|(index, item)| {
-        let or = if index == 0 { "" } else { " or " };
-        write!(f, "{or}{item}")
-    })
+fn either(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 #[cfg(test)]
@@ -149,6 +157,17 @@ mod tests {
         let credentials = Credential::ALL.to_vec();
         let conditions = Conditions { credentials, ..Conditions::default() };
         assert!(!hold(&conditions, &nobody, Effect::Deny), "that there is no credential is known");
+    }
+
+    #[test]
+    fn conditions_are_told_in_the_order_in_which_they_are_judged() {
+        let conditions = Conditions {
+            starts: Some(time("2026-01-01T00:00:00Z")),
+            expires: Some(time("2027-01-01T00:00:00Z")),
+            networks: vec!["10.20.0.0/16".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            credentials: vec![Credential::User, Credential::Federated],
+        };
+        insta::assert_snapshot!(conditions, @"from 2026-01-01T00:00:00Z on, until 2027-01-01T00:00:00Z, for callers from 10.20.0.0/16 or fd00::/8, for credentials of the kind user or federated");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::Action;
 use crate::caller::Subject;
 use crate::decide::{Asked, Decision, Outcome};
 use crate::policy::Policy;
-use crate::rule::{Clause, Rule, bindings};
+use crate::rule::{Clause, Effect, Rule, bindings};
 use crate::subjects::{Scope, Standing};
 
 impl Asked<'_> {
@@ -30,6 +30,14 @@ impl Decision<'_> {
             Outcome::Unmentioned => unmentioned(self.policy, self.asked),
             Outcome::Beyond => beyond(self.asked),
         }
+    }
+
+    /// What the rule that decided depends on beside the caller and the image, as the end of "it
+    /// holds ...". `None`: on nothing.
+    #[must_use]
+    pub fn conditions(&self) -> Option<String> {
+        let (Outcome::Allowed(rule) | Outcome::Denied(rule)) = self.outcome else { return None };
+        rule.conditions.as_ref().map(ToString::to_string)
     }
 }
 

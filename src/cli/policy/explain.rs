@@ -1,12 +1,13 @@
 //! `portcullis policy explain`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
-use document::nearest;
-use oci::{RepositoryName, Tag};
-use policy::{Action, Caller, Image, Subject};
+use document::Mistake;
+use jiff::Timestamp;
+use policy::question::{self, Target};
+use policy::{Action, Caller, Circumstances, Credential, Decision, Policy, Subject};
 
 use crate::answer::Answer;
 use crate::cli::failure::{Exit, Failure};
@@ -17,12 +18,23 @@ use crate::policy_folder;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// Who asks: `user:NAME`, `service:NAME`, `peer:GATE/NAME` or `anyone`.
-    #[arg(long = "as", value_name = "SUBJECT")]
-    subject: Asker,
+    #[arg(long = "as", value_name = "SUBJECT", value_parser = subject)]
+    subject: Subject,
     /// A group that the caller's identity source asserts; may be repeated. Groups with members in
     /// the policy need not be named.
     #[arg(long = "group", value_name = "G")]
     groups: Vec<Name>,
+    /// When: a date, which is its 00:00 UTC, or a time such as 2026-12-24T18:00:00Z. [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Timestamp>,
+    /// From which address. An address that is not known is in no network that a rule allows, and in
+    /// every network that a rule denies.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
+    /// By what kind of credential the caller is known: user, service, federated or peer.
+    /// [default: that of the subject]
+    #[arg(long, value_name = "KIND", value_parser = credential)]
+    token: Option<Credential>,
     /// The folder of policy files.
     #[arg(long, value_name = "DIR", default_value = "policies")]
     policies: PathBuf,
@@ -30,114 +42,92 @@ pub(in crate::cli) struct Arguments {
     output: OutputArgument,
     /// What is to be done: pull, inspect, create, overwrite, push, attach, delete or all. With
     /// `push` and `all`, everything that they stand for must be allowed.
-    #[arg(value_name = "ACTION")]
+    #[arg(value_name = "ACTION", value_parser = actions)]
     actions: Actions,
     /// What it is to be done to: `REPOSITORY:TAG`, or `REPOSITORY` as a whole.
-    #[arg(value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", value_parser = target)]
     image: Target,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let caller = arguments.caller(Timestamp::now())?;
     let policy = policy_folder::load(&arguments.policies)?.policy;
-    let caller = Caller::new(
-        arguments.subject.0.clone(),
-        arguments.groups.iter().map(ToString::to_string).collect(),
-    );
-    let image =
-        Image { repository: &arguments.image.repository, tag: arguments.image.tag.as_ref() };
-    let decisions: Vec<_> =
-        arguments.actions.0.iter().map(|action| policy.decide(&caller, *action, image)).collect();
+    let decisions = decide(&policy, &caller, &arguments.actions, &arguments.image);
     let answer = Answer::of(&decisions);
-    arguments.output.print(&format!("{}: {}", answer.decision, answer.reason), &answer)?;
+    arguments.output.print(&text(&answer, &decisions), &answer)?;
     Ok(if answer.decision == "allow" { Exit::Done } else { Exit::Denied })
 }
 
-/// Who asks.
-#[derive(Debug, Clone)]
-struct Asker(Subject);
-
-impl FromStr for Asker {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let subject = match text.split_once(':') {
-            Some((_, "")) => return Err("a name must follow the colon".to_owned()),
-            Some(("user", name)) => Subject::User(name.to_owned()),
-            Some(("service", name)) => Subject::Service(name.to_owned()),
-            Some(("peer", peer)) => match peer.split_once('/') {
-                Some((gate, name)) if !gate.is_empty() && !name.is_empty() => {
-                    Subject::Peer { gate: gate.to_owned(), name: name.to_owned() }
-                }
-                _ => return Err("write `peer:GATE/NAME`".to_owned()),
-            },
-            Some(("group", _)) => {
-                return Err("a group does not ask: name someone, and add `--group`".to_owned());
-            }
-            None if matches!(text, "anyone" | "anonymous") => Subject::Anonymous,
-            _ => return Err(no_subject(text)),
+impl Arguments {
+    fn caller(&self, now: Timestamp) -> Result<Caller, Failure> {
+        let usual = Credential::usual(&self.subject);
+        if self.token.is_some() && usual == Credential::Anonymous {
+            let mistake = Mistake::new("--token: a caller without an account has no token");
+            return Err(Failure::input(&mistake.help("remove it, or name a user or a service")));
+        }
+        let groups = self.groups.iter().map(ToString::to_string).collect();
+        let circumstances = Circumstances {
+            at: Some(self.at.unwrap_or(now)),
+            address: self.from,
+            credential: Some(self.token.unwrap_or(usual)),
         };
-        Ok(Self(subject))
+        Ok(Caller { circumstances, ..Caller::new(self.subject.clone(), groups) })
     }
 }
 
-fn no_subject(text: &str) -> String {
-    let (prefix, name) = text.split_once(':').unwrap_or((text, ""));
-    let guess = match nearest(prefix, ["user", "service", "peer", "anyone"]) {
-        Some("anyone") => "anyone".to_owned(),
-        Some(known) if !name.is_empty() => format!("{known}:{name}"),
-        _ => format!("user:{text}"),
-    };
-    format!("not a subject; did you mean `{guess}`?")
+fn decide<'a>(
+    policy: &'a Policy,
+    caller: &'a Caller,
+    actions: &Actions,
+    target: &'a Target,
+) -> Vec<Decision<'a>> {
+    let decide = |&action| policy.decide(caller, action, target.image());
+    actions.0.iter().map(decide).collect()
+}
+
+/// The answer, and what it depends on beside the caller and the image.
+fn text(answer: &Answer<'_>, decisions: &[Decision<'_>]) -> String {
+    let mut text = format!("{}: {}", answer.decision, answer.reason);
+    let mut told = Vec::new();
+    for decision in decisions.iter().filter(|it| it.is_allowed() == (answer.decision == "allow")) {
+        if let (Some(rule), Some(conditions)) = (decision.rule(), decision.conditions())
+            && !told.contains(&rule.name)
+        {
+            told.push(rule.name);
+            text += &format!("\nrule `{}` holds {conditions}", rule.name);
+        }
+    }
+    text
 }
 
 /// The actions that a word stands for.
 #[derive(Debug, Clone)]
 struct Actions(Vec<Action>);
 
-impl FromStr for Actions {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let actions = match text {
-            "push" => vec![Action::Create, Action::Overwrite],
-            "all" => Action::ALL.into_iter().filter(|a| *a != Action::Inspect).collect(),
-            _ => vec![text.parse::<Action>().map_err(|error| {
-                let words = Action::ALL.map(Action::as_str);
-                let known = words.into_iter().chain(["push", "all"]);
-                match nearest(text, known.clone()) {
-                    Some(known) => format!("{error}; did you mean `{known}`?"),
-                    None => format!("{error}; known: {}", known.collect::<Vec<_>>().join(", ")),
-                }
-            })?],
-        };
-        Ok(Self(actions))
-    }
+fn actions(text: &str) -> Result<Actions, String> {
+    question::actions(text).map(Actions).map_err(|mistake| in_a_line(&mistake))
 }
 
-/// What something is done to.
-#[derive(Debug, Clone)]
-struct Target {
-    repository: RepositoryName,
-    tag: Option<Tag>,
+fn subject(text: &str) -> Result<Subject, String> {
+    question::asker(text).map_err(|mistake| in_a_line(&mistake))
 }
 
-impl FromStr for Target {
-    type Err = String;
+fn target(text: &str) -> Result<Target, String> {
+    question::target(text).map_err(|mistake| in_a_line(&mistake))
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.contains('@') {
-            return Err("policies speak of tags: what may be done to a digest follows from the \
-                        tags that lead to it, so name one of those"
-                .to_owned());
-        }
-        let (repository, tag) = match text.split_once(':') {
-            Some((repository, tag)) => (repository, Some(tag)),
-            None => (text, None),
-        };
-        Ok(Self {
-            repository: RepositoryName::new(repository).map_err(|error| error.to_string())?,
-            tag: tag.map(Tag::new).transpose().map_err(|error| error.to_string())?,
-        })
+fn credential(text: &str) -> Result<Credential, String> {
+    question::credential(text).map_err(|mistake| in_a_line(&mistake))
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    question::time(text).map_err(|mistake| in_a_line(&mistake))
+}
+
+fn in_a_line(mistake: &Mistake) -> String {
+    match mistake.remedy() {
+        Some(help) => format!("{}; {help}", mistake.message()),
+        None => mistake.message().to_owned(),
     }
 }
 

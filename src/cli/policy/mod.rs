@@ -1,7 +1,9 @@
 //! `portcullis policy`.
 
 mod check;
+mod diagnostics;
 mod explain;
+mod test;
 
 use clap::Subcommand;
 
@@ -13,6 +15,8 @@ pub(super) use check::summary;
 pub(super) enum Command {
     /// Read policy files and show every mistake in them.
     Check(check::Arguments),
+    /// Ask a policy what its test cases ask, and compare the answers.
+    Test(test::Arguments),
     /// Show what a policy decides, and why. Exits with 0 where it allows and 1 where it denies.
     Explain(explain::Arguments),
 }
@@ -20,6 +24,7 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
     }
 }

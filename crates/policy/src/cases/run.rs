@@ -28,6 +28,10 @@ pub struct Results<'a> {
 pub struct Question<'a> {
     /// The case.
     pub case: &'a Case,
+    /// The file that it stands in.
+    pub file: &'a str,
+    /// The line there, from 1.
+    pub line: usize,
     /// The image.
     pub image: &'a Target,
     /// One for each action of the case.
@@ -44,7 +48,8 @@ impl Cases {
             for image in &case.images {
                 let decide = |&action| policy.decide(&case.caller, action, image.image());
                 let decisions = case.actions.iter().map(decide).collect();
-                let question = Question { case, image, decisions };
+                let line = case.place.line;
+                let question = Question { case, file: self.file(case), line, image, decisions };
                 exercised.extend(question.deciding().flatten().map(|rule| rule.name));
                 if !question.is_as_expected() {
                     failures.push(question);
@@ -59,6 +64,12 @@ impl Cases {
             rules: policy.rule_count(),
             uncovered,
         }
+    }
+}
+
+impl Cases {
+    fn file(&self, case: &Case) -> &str {
+        self.files.get(case.place.file).map_or("", |file| &file.path)
     }
 }
 

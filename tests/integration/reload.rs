@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::support::client::{ACCEPT, Credentials};
-use crate::support::gate::{add_user, password_of};
+use crate::support::gate::{Gate, add_user, password_of};
 use crate::support::images::Image;
 use crate::support::process::{Said, wait_for};
 use crate::support::scene::Scene;
@@ -84,14 +84,103 @@ fn a_broken_policy_leaves_the_good_one_in_force_and_raises_an_alarm() {
     assert!(scene.gate.log().contains("policies/test.yaml"), "{}", scene.gate.log());
 }
 
+fn until_stale(scene: &Scene, stale: bool) {
+    wait_for(&format!("the alarm to be {stale}"), SOON, || {
+        let raised = scene.gate.metric("portcullis_policy_stale ") == 1.0;
+        (raised == stale).then_some(())
+    });
+}
+
 #[test]
-fn a_policy_folder_that_vanishes_changes_nothing() {
+fn a_policy_folder_that_vanishes_changes_nothing_and_counts_again_when_it_is_back() {
     let scene = scene();
     let policies = scene.gate.home().join("policies");
-    fs::rename(&policies, policies.with_extension("gone")).unwrap();
-    wait_for("the alarm", SOON, || {
-        (scene.gate.count("portcullis_policy_reloads_total{result=\"failed\"}") > 0.0).then_some(())
-    });
+    let gone = policies.with_extension("gone");
+    fs::rename(&policies, &gone).unwrap();
+    until_stale(&scene, true);
+    assert!(scene.gate.count("portcullis_policy_reloads_total{result=\"failed\"}") > 0.0);
+    assert_eq!(status(&scene), 200);
+    fs::rename(&gone, &policies).unwrap();
+    until_stale(&scene, false);
+    assert_eq!(status(&scene), 200);
+    scene.gate.write_policy(CLOSED);
+    wait_for("the new policy", SOON, || (status(&scene) == 403).then_some(()));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_leaves_the_good_policy_in_force() {
+    use std::os::unix::fs::symlink;
+    let scene = scene();
+    let file = scene.gate.home().join("policies/test.yaml");
+    fs::remove_file(&file).unwrap();
+    // Opens well, and reading it is an input/output error.
+    symlink("/proc/self/mem", &file).unwrap();
+    until_stale(&scene, true);
+    assert_eq!(status(&scene), 200);
+    assert!(scene.gate.log().contains("Input/output error"), "{}", scene.gate.log());
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, CLOSED).unwrap();
+    wait_for("the new policy", SOON, || (status(&scene) == 403).then_some(()));
+    until_stale(&scene, false);
+}
+
+#[test]
+fn a_file_with_another_content_of_the_same_size_and_time_is_taken_up() {
+    let scene = scene();
+    let file = scene.gate.home().join("policies/test.yaml");
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    let other = OPEN.replace("user:alice", "user:nobod");
+    assert_eq!(other.len(), OPEN.len());
+    let opened = fs::File::options().write(true).open(&file).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&opened, other.as_bytes(), 0).unwrap();
+    opened.set_modified(time).unwrap();
+    wait_for("the new policy", SOON, || (status(&scene) == 403).then_some(()));
+}
+
+#[test]
+fn a_file_that_is_added_or_removed_changes_the_policy() {
+    let scene = scene();
+    let denials = scene.gate.home().join("policies/teams/denials.yaml");
+    fs::create_dir(denials.parent().unwrap()).unwrap();
+    fs::write(&denials, CLOSED).unwrap();
+    wait_for("the denial", SOON, || (status(&scene) == 403).then_some(()));
+    fs::remove_file(&denials).unwrap();
+    wait_for("its end", SOON, || (status(&scene) == 200).then_some(()));
+    until_stale(&scene, false);
+}
+
+#[test]
+fn a_file_that_is_still_being_written_does_not_count() {
+    let scene = scene();
+    let denial = CLOSED.split_once("rules:\n").unwrap().1;
+    // Every beginning that ends with a line is a policy; only the whole has the denial.
+    let padding: String = (0..300).map(|line| format!("# {line}\n")).collect();
+    let loads = || scene.gate.metric("portcullis_policy_reloads_total{result=\"ok\"}");
+    for _ in 0..10 {
+        let before = loads();
+        let steady =
+            Gate::write_policy_slowly(&scene.gate.home(), &format!("{OPEN}{padding}{denial}"));
+        wait_for("the whole policy", SOON, || (status(&scene) == 403).then_some(()));
+        if steady {
+            // At first the file was empty, and at most that was refused.
+            assert_eq!(loads(), before + 1.0, "no beginning of it was in force");
+            return;
+        }
+        scene.gate.write_policy(OPEN);
+        wait_for("the first policy", SOON, || (status(&scene) == 200).then_some(()));
+    }
+    panic!("this machine is too busy for this test");
+}
+
+#[test]
+fn a_hangup_shows_again_what_is_still_wrong() {
+    let scene = scene();
+    let failed = || scene.gate.count("portcullis_policy_reloads_total{result=\"failed\"}");
+    scene.gate.write_policy("rule: []\n");
+    until_stale(&scene, true);
+    wait_for("the first word", SOON, || (failed() == 1.0).then_some(()));
+    scene.gate.signal("HUP");
+    wait_for("the second", SOON, || (failed() == 2.0).then_some(()));
     assert_eq!(status(&scene), 200);
 }
 

@@ -1,11 +1,13 @@
 //! The built program, set up the way its users do.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -259,6 +261,20 @@ impl Gate {
         let new = path.with_extension("new");
         fs::write(&new, text).unwrap();
         fs::rename(new, path).unwrap();
+    }
+
+    /// Writes a policy file in its place, line by line. False: this machine was so busy in between
+    /// that the gate may have taken a part of it for the whole.
+    pub(crate) fn write_policy_slowly(home: &Path, text: &str) -> bool {
+        let mut file = fs::File::create(home.join("policies/test.yaml")).unwrap();
+        let mut longest = Duration::ZERO;
+        for line in text.split_inclusive('\n') {
+            let before = Instant::now();
+            file.write_all(line.as_bytes()).unwrap();
+            thread::sleep(Duration::from_millis(10));
+            longest = longest.max(before.elapsed());
+        }
+        longest < Duration::from_millis(200)
     }
 
     /// The clock that it goes by, where it has one of its own.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use oci::RepositoryName;
+use oci::{RepositoryName, Tag};
 use policy::{Action, Bounds, Caller, Subject};
 
 use crate::caller::caller;
@@ -23,10 +23,12 @@ pub(crate) struct Question {
     pub(crate) caller: Caller,
     pub(crate) action: Action,
     pub(crate) repository: RepositoryName,
+    /// `None`: the repository as a whole.
+    pub(crate) tags: Vec<Option<Tag>>,
 }
 
 /// Tags of every kind that the patterns tell apart.
-pub(crate) const TAGS: [&str; 8] = ["v1", "v10", "rc-1", "a-1", "A-1", "b-22", "g0-1", "x"];
+const TAGS: [&str; 8] = ["v1", "v10", "rc-1", "a-1", "A-1", "b-22", "g0-1", "x"];
 
 const GROUPS: [&str; 5] = ["g0", "g1", "g2", "a", "x-1"];
 const ASSERTED: [&str; 9] = ["g0", "g1", "g2", "a", "x-1", "z", "b", "g9", "A"];
@@ -80,7 +82,7 @@ const ACTIONS: [&str; 8] =
 impl<'a> Arbitrary<'a> for Case {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         // Questions first: an input that ends early has them.
-        let questions = several(u, 1..=3, question)?;
+        let questions = several(u, 1..=4, question)?;
         let mut rules = several(u, 0..=8, rule)?;
         for (index, rule) in rules.iter_mut().enumerate() {
             rule.name = format!("rule-{index}");
@@ -164,7 +166,13 @@ fn question(u: &mut Unstructured<'_>) -> Result<Question> {
         caller: asking(u)?,
         action: *u.choose(&Action::ALL)?,
         repository: RepositoryName::new(&segments.join("/")).unwrap(),
+        tags: several(u, 1..=2, tag)?,
     })
+}
+
+fn tag(u: &mut Unstructured<'_>) -> Result<Option<Tag>> {
+    let tag = Tag::new(u.choose(&TAGS)?).unwrap();
+    Ok(if u.ratio(3, 4)? { Some(tag) } else { None })
 }
 
 fn asking(u: &mut Unstructured<'_>) -> Result<Caller> {

@@ -1,4 +1,5 @@
-//! Any bytes as policy files: mistakes that can be shown, or a policy that answers.
+//! Any bytes as policy files, and as test cases of a policy: mistakes that can be shown, or a policy
+//! that answers.
 //!
 //! The byte 0xFF, which no text holds, ends a file and begins another.
 
@@ -7,12 +8,8 @@
 use document::{Kind, Problems, is_unsafe, parse};
 use libfuzzer_sys::fuzz_target;
 use oci::{RepositoryName, Tag};
-use policy::{Action, Diagnostics, Image, Policy, Severity, SourceFile};
-
-#[path = "caller.rs"]
-mod caller;
-
-use caller::caller;
+use policy::cases::Cases;
+use policy::{Action, Caller, Diagnostics, Image, Policy, Severity, SourceFile};
 
 /// A file as the configuration is: with secrets.
 const FILE_WITH_SECRETS: Kind = Kind {
@@ -32,6 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
             can_be_shown(&first.warnings, &files);
             assert_eq!(first.warnings, second.warnings);
             answers(&first.policy);
+            cases(&files, &first.policy);
             true
         }
         (Err(first), Err(second)) => {
@@ -42,6 +40,12 @@ fuzz_target!(|bytes: &[u8]| {
         }
         _ => panic!("the same files are a policy and are none"),
     };
+    if !is_policy {
+        // What is no policy may hold cases.
+        let text = "rules: [{name: keep, subjects: [anyone], images: ['**'], deny: [delete]}]";
+        let keep = SourceFile { path: "keep.yaml".to_owned(), text: text.to_owned() };
+        cases(&files, &Policy::compile(&[keep]).unwrap().policy);
+    }
     if files.len() > 1 {
         files.reverse();
         assert_eq!(
@@ -81,11 +85,19 @@ fn can_be_shown(found: &Diagnostics, files: &[SourceFile]) {
     assert_eq!(found.render(true).is_empty(), found.is_empty());
 }
 
+/// The same files as test cases.
+fn cases(files: &[SourceFile], policy: &Policy) {
+    match Cases::read(files.to_vec(), policy, jiff::Timestamp::UNIX_EPOCH) {
+        Ok(read) => can_be_shown(&read.warnings, files),
+        Err(mistakes) => can_be_shown(&mistakes, files),
+    }
+}
+
 fn answers(policy: &Policy) {
     let repository = RepositoryName::new("team/app").unwrap();
     let tag = Tag::new("v1").unwrap();
     for subject in ["user:alice", "service:ci/build", "peer:eu/a", "anonymous"] {
-        let caller = caller(subject.parse().unwrap(), vec!["backend".to_owned()]);
+        let caller = Caller::new(subject.parse().unwrap(), vec!["backend".to_owned()]);
         for tag in [None, Some(&tag)] {
             for action in Action::ALL {
                 let image = Image { repository: &repository, tag };

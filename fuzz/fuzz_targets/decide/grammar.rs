@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use oci::{RepositoryName, Tag};
-use policy::{Action, Bounds, Caller, Subject};
+use policy::{Action, Bounds, Caller, Circumstances, Credential, Subject};
 
-use crate::caller::caller;
-use crate::reference::{Document, Rule};
+use crate::reference::{Conditions, Document, Rule};
 
 /// A policy and what it is asked.
 #[derive(Debug)]
@@ -76,6 +75,16 @@ const TAG_PATTERNS: [&str; 11] = [
     "{a-1,v10}",
     "?*?",
 ];
+const DATES: [&str; 3] = ["2026-01-01", "2026-07-01", "2026-07-01T02:00:00+02:00"];
+const TIMES: [&str; 4] = [
+    "2025-12-31T23:59:59Z",
+    "2026-01-01T00:00:00Z",
+    "2026-06-30T23:59:59Z",
+    "2026-07-01T00:00:00Z",
+];
+const NETWORKS: [&str; 5] = ["10.0.0.0/8", "10.1.0.0/16", "10.2.0.1", "fd00::/8", "::/0"];
+const ADDRESSES: [&str; 4] = ["10.1.2.3", "10.2.0.1", "::ffff:10.1.0.1", "fd00::1"];
+const KINDS: [&str; 4] = ["user", "service", "federated", "peer"];
 const ACTIONS: [&str; 8] =
     ["pull", "inspect", "create", "overwrite", "push", "attach", "delete", "all"];
 
@@ -141,7 +150,29 @@ fn rule(u: &mut Unstructured<'_>) -> Result<Rule> {
         rule.except_subjects = several(u, 0..=2, subject)?;
         rule.except_images = several(u, 0..=2, image)?;
     }
+    if u.ratio(1, 4)? {
+        rule.conditions = conditions(u)?;
+    }
     Ok(rule)
+}
+
+fn conditions(u: &mut Unstructured<'_>) -> Result<Conditions> {
+    let mut conditions = Conditions {
+        networks: several(u, 0..=2, |u| one_of(u, &NETWORKS))?,
+        kinds: several(u, 0..=2, |u| one_of(u, &KINDS))?,
+        ..Conditions::default()
+    };
+    // One that ends before it starts is a mistake.
+    match u.int_in_range(0..=3)? {
+        0 => conditions.starts = Some(one_of(u, &DATES)?),
+        1 => conditions.expires = Some(one_of(u, &DATES)?),
+        2 => {
+            conditions.starts = Some("2025-01-01".to_owned());
+            conditions.expires = Some(one_of(u, &DATES)?);
+        }
+        _ => {}
+    }
+    Ok(conditions)
 }
 
 fn subject(u: &mut Unstructured<'_>) -> Result<String> {
@@ -184,7 +215,8 @@ fn asking(u: &mut Unstructured<'_>) -> Result<Caller> {
         _ => Subject::User(name),
     };
     let asserted = |u: &mut Unstructured<'_>| several(u, 0..=3, |u| one_of(u, &ASSERTED));
-    let mut caller = caller(subject, asserted(u)?);
+    let mut caller = Caller::new(subject, asserted(u)?);
+    caller.circumstances = circumstances(u)?;
     if u.ratio(1, 4)? {
         caller.granting = Some(asserted(u)?);
     }
@@ -192,6 +224,22 @@ fn asking(u: &mut Unstructured<'_>) -> Result<Caller> {
         caller.bounds = Some(Arc::new(bounds(u)?));
     }
     Ok(caller)
+}
+
+/// Around the conditions of [`conditions`], and mostly known.
+fn circumstances(u: &mut Unstructured<'_>) -> Result<Circumstances> {
+    let mut here = Circumstances::default();
+    if u.ratio(7, 8)? {
+        here.at = Some(u.choose(&TIMES)?.parse().unwrap());
+    }
+    if u.ratio(7, 8)? {
+        here.address = Some(u.choose(&ADDRESSES)?.parse().unwrap());
+    }
+    if u.ratio(7, 8)? {
+        let named = Credential::ALL.into_iter().chain([Credential::Anonymous]);
+        here.credential = Some(*u.choose(&named.collect::<Vec<_>>())?);
+    }
+    Ok(here)
 }
 
 fn bounds(u: &mut Unstructured<'_>) -> Result<Bounds> {

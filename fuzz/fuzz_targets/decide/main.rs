@@ -3,8 +3,6 @@
 
 #![no_main]
 
-#[path = "../caller.rs"]
-mod caller;
 mod grammar;
 #[allow(dead_code, reason = "shared with the tests of the crate, which ask more of it")]
 #[path = "../../../crates/policy/tests/policy/reference.rs"]
@@ -13,7 +11,7 @@ mod reference;
 use grammar::{Case, Question};
 use libfuzzer_sys::fuzz_target;
 use oci::Tag;
-use policy::{Caller, Decision, Image, Policy, SourceFile, Tags};
+use policy::{Caller, Circumstances, Decision, Image, Policy, SourceFile, Tags};
 use reference::{Document, Verdict};
 
 fuzz_target!(|case: Case| {
@@ -85,6 +83,10 @@ fn lists_agree(
     assert_eq!(is_listed, is_allowed, "listed otherwise: {tags:?}\n{}", context());
     let any = policy.grants_any(caller, *action, repository);
     assert!(any || !is_allowed, "nothing granted: {}", context());
+    // Whoever asks for a token may do so in other circumstances.
+    let elsewhere = Caller { circumstances: Circumstances::default(), ..caller.clone() };
+    let ever = policy.grants_ever(&elsewhere, *action, repository);
+    assert!(ever || !is_allowed, "never granted: {}", context());
 }
 
 fn told(case: &Case, question: &Question) -> String {

@@ -8,7 +8,7 @@ use regex_syntax::ast::{self, Ast};
 use regex_syntax::hir::{Hir, Look, translate::TranslatorBuilder};
 
 use crate::automaton::{Automaton, MAX_BYTES};
-use crate::image_pattern::{MAX_LENGTH, MAX_REPOSITORY, MAX_TAG};
+use crate::image_text::{MAX_LENGTH, MAX_REPOSITORY, MAX_TAG};
 use crate::name_grammar::Reading;
 use crate::regex::Regex;
 

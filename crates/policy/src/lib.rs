@@ -23,6 +23,7 @@ mod explanation;
 mod expressions;
 mod glob;
 mod image_pattern;
+mod image_text;
 mod lower;
 mod name_grammar;
 mod network;

@@ -6,7 +6,8 @@ use crate::Action;
 use crate::actions::Actions;
 use crate::conditions::{Conditions, Unmet};
 use crate::glob::Bindings;
-use crate::image_pattern::{ImagePattern, TagPattern, Undecided, is_segment};
+use crate::image_pattern::{ImagePattern, TagPattern, Undecided};
+use crate::image_text::is_segment;
 use crate::subjects::{Role, Scope, Standing};
 
 /// A rule without its images, which are kept where they are found by repository.

@@ -253,6 +253,86 @@ fn arguments_that_are_wrong_are_explained() {
 }
 
 #[test]
+fn a_gate_that_was_just_made_passes_its_own_tests() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = folder.path().join("gate");
+    let made = Said::of(portcullis().arg("init").arg(&gate));
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let tested = Said::of(
+        portcullis().args(["policy", "test", "--deny-uncovered"]).arg(gate.join("policies")),
+    );
+    assert_eq!(tested.code, Some(0), "{}{}", tested.out, tested.err);
+    assert_eq!(tested.out, "34 cases, all as expected\n16 of 16 rules exercised\n");
+}
+
+#[test]
+fn test_cases_that_fail_and_cases_that_cannot_be_meant_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("team.yaml"), POLICY).unwrap();
+    let test = |cases: Option<&str>, arguments: &[&str]| {
+        if let Some(cases) = cases {
+            fs::create_dir_all(folder.path().join("tests")).unwrap();
+            fs::write(folder.path().join("tests/a.yaml"), format!("cases: [{cases}]")).unwrap();
+        }
+        let mut command = portcullis();
+        command.args(["policy", "test"]).args(arguments).arg(folder.path());
+        Said::of(&mut command)
+    };
+    let json = |said: &Said| serde_json::from_str::<serde_json::Value>(&said.out).unwrap();
+    let none = test(None, &[]);
+    assert_eq!(none.code, Some(2), "{}", none.out);
+    assert!(none.err.contains("expect: allow"), "{}", none.err);
+
+    let case = "{as: user:alice, do: pull, image: team/app, expect: allow}";
+    let passed = test(Some(case), &["--output", "json"]);
+    assert_eq!((passed.code, &json(&passed)["failed"]), (Some(0), &0.into()));
+
+    let case = "{as: user:alice, do: pull, image: other/app, expect: allow}";
+    let failed = test(Some(case), &[]);
+    assert_eq!(failed.code, Some(1), "{}", failed.err);
+    assert!(failed.out.contains("1 case, 1 failed"), "{}", failed.out);
+    assert!(failed.out.contains("tests/a.yaml:1"), "{}", failed.out);
+    assert_eq!(test(Some(case), &["--output", "json"]).code, Some(1));
+
+    let case = "{as: user:alice, do: pul, image: other/app, expect: allow}";
+    let wrong = test(Some(case), &[]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.out);
+    assert!(wrong.err.contains("did you mean `pull`?"), "{}", wrong.err);
+    let wrong = test(Some(case), &["--output", "json"]);
+    assert_eq!((wrong.code, wrong.err.as_str()), (Some(2), ""));
+    assert_eq!(json(&wrong)["diagnostics"][0]["line"], 1);
+}
+
+#[test]
+fn check_tells_programs_every_mistake_and_denies_warnings_where_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |text: &str, arguments: &[&str]| {
+        fs::write(folder.path().join("a.yaml"), text).unwrap();
+        let mut command = portcullis();
+        command.args(["policy", "check", "--output", "json"]).args(arguments).arg(folder.path());
+        let said = Said::of(&mut command);
+        let json: serde_json::Value = serde_json::from_str(&said.out).expect(&said.err);
+        (said.code, json)
+    };
+    let rule = "{name: a, subjects: [group:g], images: [x], allow: [pull]}";
+    let odd = format!("groups: {{g: []}}\nrules: [{rule}]");
+    let (code, json) = check(&odd, &[]);
+    assert_eq!((code, &json["rules"], &json["warnings"]), (Some(0), &1.into(), &1.into()));
+    assert_eq!(json["diagnostics"][0]["severity"], "warning");
+    assert_eq!(check(&odd, &["--deny-warnings"]).0, Some(1));
+
+    let (code, json) = check("rules: [{name: a, allow: [pul]}]\nx: y", &["--deny-warnings"]);
+    assert_eq!((code, &json["errors"]), (Some(2), &4.into()), "{json}");
+    assert_eq!(json["diagnostics"].as_array().unwrap().len(), 4);
+    assert_eq!(json["diagnostics"][2]["column"], 28, "{json}");
+    fs::remove_file(folder.path().join("a.yaml")).unwrap();
+    let empty =
+        Said::of(portcullis().args(["policy", "check", "--output", "json"]).arg(folder.path()));
+    assert_eq!(empty.code, Some(2));
+    assert!(empty.out.contains("no policy in"), "{}", empty.out);
+}
+
+#[test]
 fn explain_tells_the_rule_and_its_exit_code_the_decision() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("team.yaml"), POLICY).unwrap();

@@ -44,12 +44,15 @@ pub(super) struct Arguments {
 
 const ADMINISTRATOR: &str = "admin";
 const CONFIGURATION: &str = include_str!("configuration.yaml");
-/// The sample policies, by their path in the folder of policies.
-const POLICIES: [(&str, &str); 4] = [
+/// The sample policies and their test cases, by their path in the folder of policies.
+const POLICIES: [(&str, &str); 7] = [
     ("portcullis.yaml", include_str!("../../../policies/portcullis.yaml")),
     ("ci.yaml", include_str!("../../../policies/ci.yaml")),
     ("teams/backend.yaml", include_str!("../../../policies/teams/backend.yaml")),
     ("teams/frontend.yaml", include_str!("../../../policies/teams/frontend.yaml")),
+    ("tests/portcullis.yaml", include_str!("../../../policies/tests/portcullis.yaml")),
+    ("tests/ci.yaml", include_str!("../../../policies/tests/ci.yaml")),
+    ("tests/teams.yaml", include_str!("../../../policies/tests/teams.yaml")),
 ];
 const CERTIFICATES: [&str; 4] = ["ca.crt", "ca.key", "server.crt", "server.key"];
 
@@ -71,6 +74,7 @@ fn make(arguments: &Arguments) -> Result<Made, Failure> {
     refuse_what_is_there(folder)?;
     make_folder(folder, 0o755)?;
     make_folder(&folder.join("policies/teams"), 0o755)?;
+    make_folder(&folder.join("policies/tests"), 0o755)?;
     for (name, text) in POLICIES {
         make_file(&folder.join("policies").join(name), text, 0o644)?;
     }

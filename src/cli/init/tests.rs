@@ -85,8 +85,10 @@ fn the_samples_are_all_policies_of_the_repository() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     let mut samples = POLICIES.map(|(name, text)| (format!("policies/{name}"), text.to_owned()));
     samples.sort();
-    let files = policy_folder::read(&repository).unwrap().files;
-    let files: Vec<_> = files.into_iter().map(|file| (file.path, file.text)).collect();
+    let policies = policy_folder::read(&repository).unwrap().files;
+    let cases = policy_folder::read_cases(&repository).unwrap();
+    let files = policies.into_iter().chain(cases);
+    let files: Vec<_> = files.map(|file| (file.path, file.text)).collect();
     assert_eq!(files, samples);
 }
 

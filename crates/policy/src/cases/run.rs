@@ -50,7 +50,8 @@ impl Cases {
                 let decisions = case.actions.iter().map(decide).collect();
                 let line = case.place.line;
                 let question = Question { case, file: self.file(case), line, image, decisions };
-                exercised.extend(question.deciding().flatten().map(|rule| rule.name));
+                exercised
+                    .extend(question.deciding().filter_map(Decision::rule).map(|rule| rule.name));
                 if !question.is_as_expected() {
                     failures.push(question);
                 }
@@ -85,10 +86,9 @@ impl<'a> Question<'a> {
     }
 
     /// Where an image is denied one thing and allowed another, it was the denials that decided.
-    fn deciding(&self) -> impl Iterator<Item = Option<RuleRef<'a>>> {
+    fn deciding(&self) -> impl Iterator<Item = &Decision<'a>> {
         let allowed = self.answer() == Expected::Allow;
-        let deciding = self.decisions.iter().filter(move |it| it.is_allowed() == allowed);
-        deciding.map(Decision::rule)
+        self.decisions.iter().filter(move |it| it.is_allowed() == allowed)
     }
 
     fn is_as_expected(&self) -> bool {
@@ -97,20 +97,26 @@ impl<'a> Question<'a> {
 
     /// One denial is enough to deny, and everything has to be allowed to allow.
     fn is_by_the_rule(&self) -> bool {
-        let Some(by) = &self.case.by else { return true };
-        let is_it = |rule: Option<RuleRef<'_>>| rule.is_some_and(|rule| rule.name == by);
         match self.answer() {
-            Expected::Allow => self.deciding().all(is_it),
-            Expected::Deny => self.deciding().any(is_it),
+            Expected::Allow => self.deciding().all(|it| self.is_by(it.rule())),
+            Expected::Deny => self.deciding().any(|it| self.is_by(it.rule())),
         }
+    }
+
+    fn is_by(&self, rule: Option<RuleRef<'_>>) -> bool {
+        let Some(by) = &self.case.by else { return true };
+        rule.is_some_and(|rule| rule.name == by)
     }
 
     /// What was decided, told at the part of the case that it does not agree with.
     fn mistake(&self) -> (Place, Mistake) {
         let case = self.case;
         let answer = self.answer();
-        let told =
-            self.decisions.iter().filter(|it| it.is_allowed() == (answer == Expected::Allow));
+        let is_right = |it: &&Decision<'_>| {
+            // Of what is allowed, the part that the rule allows is as expected.
+            answer == Expected::Allow && answer == case.expected && self.is_by(it.rule())
+        };
+        let told = self.deciding().filter(|it| !is_right(it));
         let mut reasons: Vec<_> = told.map(Decision::reason).collect();
         reasons.dedup();
         let mut message = reasons.join("; ");

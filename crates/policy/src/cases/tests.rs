@@ -116,6 +116,23 @@ fn a_failure_tells_what_was_expected_and_which_rule_decided() {
 }
 
 #[test]
+fn of_what_is_allowed_only_the_part_that_another_rule_allows_is_told() {
+    let policy = POLICY.to_owned()
+        + "  - {name: all-read, subjects: [anyone], images: [\"**\"], allow: [pull]}\n";
+    let file = SourceFile { path: "policies/a.yaml".into(), text: policy };
+    let policy = Policy::compile(&[file]).unwrap().policy;
+    let case = "cases: [{as: service:ci/x, do: [pull, push], image: team/a, expect: allow, by: services-publish}]";
+    let cases = Cases::read(files(&[case]), &policy, Timestamp::UNIX_EPOCH).unwrap().cases;
+    assert_snapshot!(cases.run(&policy).diagnostics(), @"
+        error: rule `all-read` (policies/a.yaml:30) allows pull
+         --> policies/tests/1.yaml:1:80
+          |
+        1 | cases: [{as: service:ci/x, do: [pull, push], image: team/a, expect: allow, by: services-publish}]
+          |                                                                                ^^^^^^^^^^^^^^^^ was to decide
+        ");
+}
+
+#[test]
 fn a_case_that_is_decided_by_another_rule_fails() {
     assert_snapshot!(failures(r#"
   - {as: service:ci/build, do: pull, image: "team/app:1", expect: allow, by: qa-reads-candidates}

@@ -12,6 +12,9 @@ fn read(folder: &Path, files: &mut Vec<SourceFile>) {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     for path in paths {
+        if path.ends_with("tests") {
+            continue;
+        }
         if path.is_dir() {
             read(&path, files);
         } else if path.extension().is_some_and(|extension| extension == "yaml") {

@@ -333,6 +333,18 @@ fn check_tells_programs_every_mistake_and_denies_warnings_where_it_is_told_to() 
 }
 
 #[test]
+fn the_schemas_for_editors_are_printed() {
+    let title = |arguments: &[&str]| {
+        let said = Said::of(portcullis().args(["policy", "schema"]).args(arguments));
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let schema: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        schema["title"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(title(&[]), "A policy file of Portcullis");
+    assert_eq!(title(&["--cases"]), "Test cases of a Portcullis policy");
+}
+
+#[test]
 fn explain_tells_the_rule_and_its_exit_code_the_decision() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("team.yaml"), POLICY).unwrap();

@@ -33,6 +33,7 @@ mod prefix_map;
 pub mod question;
 mod regex;
 mod rule;
+pub mod schema;
 mod subject_pattern;
 mod subjects;
 mod tags;

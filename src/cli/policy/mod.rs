@@ -3,6 +3,7 @@
 mod check;
 mod diagnostics;
 mod explain;
+mod schema;
 mod test;
 
 use clap::Subcommand;
@@ -19,6 +20,8 @@ pub(super) enum Command {
     Test(test::Arguments),
     /// Show what a policy decides, and why. Exits with 0 where it allows and 1 where it denies.
     Explain(explain::Arguments),
+    /// Print the JSON Schema of policy files, with which editors complete and check them.
+    Schema(schema::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
@@ -26,5 +29,6 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Schema(arguments) => schema::run(arguments),
     }
 }

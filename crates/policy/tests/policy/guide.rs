@@ -6,13 +6,13 @@ use policy::{Policy, Tags};
 
 use crate::support::{allows, caller, image, policy, sources};
 
-struct Example {
+pub(crate) struct Example {
     /// What stands after the opening fence.
-    kind: String,
-    text: String,
+    pub(crate) kind: String,
+    pub(crate) text: String,
 }
 
-fn examples() -> Vec<Example> {
+pub(crate) fn examples() -> Vec<Example> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policy.md");
     let guide = fs::read_to_string(path).unwrap();
     let mut examples = Vec::new();

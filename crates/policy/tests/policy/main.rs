@@ -21,4 +21,6 @@ mod reference;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod support;

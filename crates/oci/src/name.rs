@@ -51,6 +51,12 @@ impl RepositoryName {
         Ok(Self(text.into()))
     }
 
+    /// Whether `text` could stand between two `/` of a name.
+    #[must_use]
+    pub fn is_segment(text: &str) -> bool {
+        text.len() <= MAX_LENGTH && is_segment(text)
+    }
+
     /// The name as written.
     #[must_use]
     pub fn as_str(&self) -> &str {

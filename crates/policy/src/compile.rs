@@ -6,10 +6,10 @@ use std::sync::Arc;
 use document::{Diagnostics, Kind, Problems, SourceFile};
 
 use crate::check;
+use crate::clauses::Clauses;
 use crate::image_pattern::ImagePattern;
 use crate::lower;
 use crate::policy::{Compiled, Policy};
-use crate::prefix_map::PrefixMap;
 use crate::rule::{Clause, Rule};
 use crate::subjects::{Role, SubjectsBuilder};
 use crate::written::{ImageEntry, Members, RuleEntry, SubjectEntry, Written};
@@ -73,36 +73,41 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> Policy {
     }
     entries.sort_by(|one, other| one.name.text.cmp(&other.name.text));
     let mut rules = Vec::with_capacity(entries.len());
-    let mut clauses = PrefixMap::default();
+    let mut clauses = Vec::new();
     for entry in entries {
+        let images: Vec<_> = images(entry.images).collect();
         let rule = Arc::new(Rule {
             name: entry.name.text.into(),
             file: paths.get(entry.name.place.file).cloned().unwrap_or_default(),
             line: entry.name.place.line,
-            subjects: roles(&entry.subjects, &mut subjects).into(),
-            except_subjects: roles(&entry.except.subjects, &mut subjects).into(),
-            except_images: images(entry.except.images).collect(),
+            subjects: each_once(roles(&entry.subjects, &mut subjects)),
+            except_subjects: each_once(roles(&entry.except.subjects, &mut subjects)),
+            except_images: self::images(entry.except.images).collect(),
+            images: images.len(),
             conditions: (!entry.conditions.is_empty()).then(|| Box::new(entry.conditions)),
             allow: entry.allow.granted(),
             deny: entry.deny.withheld(),
         });
-        for image in images(entry.images) {
-            let prefix: Box<str> = image.repository.literal_prefix().into();
-            clauses.insert_at(&prefix, Clause { rule: Arc::clone(&rule), image });
-        }
+        clauses.extend(images.into_iter().map(|image| Clause { rule: Arc::clone(&rule), image }));
         rules.push(rule);
     }
     Policy {
         subjects: subjects.finish(),
         rules,
-        clauses,
-        administrators: administrators.into(),
+        clauses: Clauses::new(clauses),
+        administrators: each_once(administrators),
         listed_groups,
     }
 }
 
 fn roles(entries: &[SubjectEntry], subjects: &mut SubjectsBuilder) -> Vec<Role> {
     entries.iter().map(|entry| subjects.role(&entry.written.text, &entry.pattern)).collect()
+}
+
+fn each_once(mut roles: Vec<Role>) -> Box<[Role]> {
+    roles.sort_unstable();
+    roles.dedup();
+    roles.into()
 }
 
 fn images(entries: Vec<ImageEntry>) -> impl Iterator<Item = ImagePattern> {

@@ -4,8 +4,9 @@ use oci::RepositoryName;
 
 use crate::Action;
 use crate::caller::Caller;
+use crate::clauses::Candidate;
 use crate::policy::{Image, Policy};
-use crate::rule::{Clause, Effect, Rule, bindings};
+use crate::rule::{Effect, Rule, bindings};
 use crate::subjects::Standing;
 
 /// Allowed or denied, and why. Holds on to the question, so that an explanation can be made when
@@ -62,21 +63,28 @@ impl Policy {
 
     fn outcome(&self, Asked { caller, action, image }: Asked<'_>) -> Outcome<'_> {
         let standing = Standing::new(&self.subjects, caller);
-        let mut allowed = None;
-        for (effect, clause, rest) in self.relevant(&standing, action, image.repository.as_str()) {
-            if effect == Effect::Allow && allowed.is_some() {
+        let (mut allowed, mut denied): (Option<Candidate<'_, '_>>, _) = (None, None);
+        for found in self.clauses.candidates(standing.held(), image.repository.as_str()) {
+            let Some(effect) = found.effect(action) else { continue };
+            // Where several rules decide alike, the first by name is told.
+            let decided = match effect {
+                Effect::Allow => denied.or(allowed.filter(|known| known.order() <= found.order())),
+                Effect::Deny => denied.filter(|known| known.order() <= found.order()),
+            };
+            if decided.is_some() || !covers(&found, &standing, effect, image) {
                 continue;
             }
-            if covers(clause, rest, &standing, effect, image) {
-                if effect == Effect::Deny {
-                    return Outcome::Denied(&clause.rule);
-                }
-                allowed = Some(&*clause.rule);
+            match effect {
+                Effect::Allow => allowed = Some(found),
+                Effect::Deny => denied = Some(found),
             }
+        }
+        if let Some(denied) = denied {
+            return Outcome::Denied(&denied.clause.rule);
         }
         match allowed {
             Some(_) if !caller.reaches(action, image) => Outcome::Beyond,
-            Some(rule) => Outcome::Allowed(rule),
+            Some(allowed) => Outcome::Allowed(&allowed.clause.rule),
             None => Outcome::Unmentioned,
         }
     }
@@ -103,28 +111,32 @@ impl Policy {
     }
 
     /// The image patterns that could match the repository, of rules that concern the caller and
-    /// the action; each with what the repository has after the pattern's literal beginning.
+    /// the action.
     pub(crate) fn relevant<'p, 't>(
         &'p self,
         standing: &'t Standing<'t>,
         action: Action,
         repository: &'t str,
-    ) -> impl Iterator<Item = (Effect, &'p Clause, Option<&'t str>)> {
-        self.clauses.candidates(repository).filter_map(move |(rest, clause)| {
-            let effect = clause.rule.effect(action)?;
-            clause.rule.concerns(standing, effect).then_some((effect, clause, rest))
+    ) -> impl Iterator<Item = (Effect, Candidate<'p, 't>)> {
+        self.clauses.candidates(standing.held(), repository).filter_map(move |found| {
+            let effect = found.effect(action)?;
+            let is_relevant =
+                found.comes_first(standing.held()) && found.clause.rule.concerns(standing, effect);
+            is_relevant.then_some((effect, found))
         })
     }
 }
 
-/// Whether the clause of a rule that concerns the caller holds for the image.
+/// Whether the rule concerns the caller, and its clause holds for the image.
 fn covers(
-    clause: &Clause,
-    rest: Option<&str>,
+    &Candidate { clause, rest, .. }: &Candidate<'_, '_>,
     standing: &Standing<'_>,
     effect: Effect,
     image: Image<'_>,
 ) -> bool {
+    if !clause.rule.concerns(standing, effect) {
+        return false;
+    }
     let tag = image.tag.map(oci::Tag::as_str);
     let pattern = &clause.image;
     let matched = bindings(pattern, standing, effect.scope()).any(|bindings| {

@@ -4,9 +4,10 @@ use oci::Tag;
 
 use crate::Action;
 use crate::caller::Subject;
+use crate::clauses::Candidate;
 use crate::decide::{Asked, Decision, Outcome};
 use crate::policy::Policy;
-use crate::rule::{Clause, Effect, Rule, bindings};
+use crate::rule::{Effect, Rule, bindings};
 use crate::subjects::{Scope, Standing};
 
 impl Asked<'_> {
@@ -75,10 +76,10 @@ fn nearest_miss(policy: &Policy, asked: Asked<'_>) -> Option<String> {
     let repository = asked.image.repository.as_str();
     policy
         .clauses
-        .candidates(repository)
-        .filter_map(|(rest, clause)| miss(clause, rest, &standing, asked))
-        .min_by_key(|miss| miss.distance)
-        .map(|miss| miss.text)
+        .candidates(standing.held(), repository)
+        .filter_map(|found| Some((miss(&found, &standing, asked)?, found.order())))
+        .min_by_key(|(miss, order)| (miss.distance, *order))
+        .map(|(miss, _)| miss.text)
 }
 
 struct Miss {
@@ -98,8 +99,7 @@ enum Distance {
 }
 
 fn miss(
-    clause: &Clause,
-    rest: Option<&str>,
+    &Candidate { clause, rest, .. }: &Candidate<'_, '_>,
     standing: &Standing<'_>,
     asked: Asked<'_>,
 ) -> Option<Miss> {

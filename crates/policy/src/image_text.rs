@@ -141,7 +141,7 @@ pub(crate) fn parse_tag(text: &str) -> Result<Glob, Mistake> {
 
 /// Whether a name can stand in the place of a variable: as one segment of a repository.
 pub(crate) fn is_segment(name: &str) -> bool {
-    !name.contains('/') && RepositoryName::new(name).is_ok()
+    RepositoryName::is_segment(name)
 }
 
 /// Splits a segment or a tag at its wildcards and variables.

@@ -16,6 +16,7 @@ mod caller;
 pub mod cases;
 mod check;
 mod circumstances;
+mod clauses;
 mod compile;
 mod conditions;
 mod decide;

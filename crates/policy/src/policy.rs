@@ -7,9 +7,9 @@ use document::Diagnostics;
 use oci::{RepositoryName, Tag};
 
 use crate::caller::Caller;
+use crate::clauses::Clauses;
 use crate::decide::RuleRef;
-use crate::prefix_map::PrefixMap;
-use crate::rule::{Clause, Rule};
+use crate::rule::Rule;
 use crate::subjects::{Role, Scope, Standing, Subjects};
 
 /// What may be done to what by whom. Made by [`Policy::compile`]; never changes.
@@ -18,7 +18,7 @@ pub struct Policy {
     pub(crate) subjects: Subjects,
     /// In the order of their names, so that the order of files and rules means nothing.
     pub(crate) rules: Vec<Arc<Rule>>,
-    pub(crate) clauses: PrefixMap<Clause>,
+    pub(crate) clauses: Clauses,
     pub(crate) administrators: Box<[Role]>,
     /// The groups whose members the policy lists.
     pub(crate) listed_groups: HashSet<Box<str>>,

@@ -27,7 +27,21 @@ impl<T> PrefixMap<T> {
     /// For a pattern of any kind with this literal beginning.
     pub(crate) fn insert_at(&mut self, prefix: &str, value: T) {
         self.longest = self.longest.max(prefix.len());
-        self.by_prefix.entry(prefix.into()).or_default().push(value);
+        match self.by_prefix.get_mut(prefix) {
+            Some(values) => values.push(value),
+            None => {
+                self.by_prefix.insert(prefix.into(), vec![value]);
+            }
+        }
+    }
+
+    /// Puts the values of each beginning in order, and gives back what was kept for more of them.
+    pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl Fn(&T) -> K) {
+        for values in self.by_prefix.values_mut() {
+            values.sort_unstable_by_key(&key);
+            values.shrink_to_fit();
+        }
+        self.by_prefix.shrink_to_fit();
     }
 
     /// The values whose pattern begins as `text` does, each with what follows that beginning
@@ -36,6 +50,15 @@ impl<T> PrefixMap<T> {
         &'s self,
         text: &'t str,
     ) -> impl Iterator<Item = (Option<&'t str>, &'s T)> + use<'s, 't, T> {
+        self.beginnings(text)
+            .flat_map(|(rest, values)| values.iter().map(move |value| (rest, value)))
+    }
+
+    /// Likewise, all values of each beginning together.
+    pub(crate) fn beginnings<'s, 't>(
+        &'s self,
+        text: &'t str,
+    ) -> impl Iterator<Item = (Option<&'t str>, &'s [T])> + use<'s, 't, T> {
         let ends = text.match_indices('/').map(|(end, _)| end);
         std::iter::once(0)
             .chain(ends)
@@ -47,9 +70,8 @@ impl<T> PrefixMap<T> {
                     0 => Some(text),
                     _ => text.get(end + 1..),
                 };
-                Some(values.iter().map(move |value| (rest, value)))
+                Some((rest, values.as_slice()))
             })
-            .flatten()
     }
 }
 

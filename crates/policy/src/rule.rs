@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::Action;
 use crate::actions::Actions;
 use crate::conditions::{Conditions, Unmet};
 use crate::glob::Bindings;
@@ -17,10 +16,13 @@ pub(crate) struct Rule {
     pub(crate) file: Arc<str>,
     /// From 1.
     pub(crate) line: usize,
+    /// In order, each once.
     pub(crate) subjects: Box<[Role]>,
     pub(crate) except_subjects: Box<[Role]>,
     pub(crate) except_images: Box<[ImagePattern]>,
     pub(crate) conditions: Option<Box<Conditions>>,
+    /// How many patterns its images are.
+    pub(crate) images: usize,
     pub(crate) allow: Actions,
     pub(crate) deny: Actions,
 }
@@ -40,16 +42,6 @@ pub(crate) struct Clause {
 }
 
 impl Rule {
-    pub(crate) fn effect(&self, action: Action) -> Option<Effect> {
-        if self.deny.contains(action) {
-            Some(Effect::Deny)
-        } else if self.allow.contains(action) {
-            Some(Effect::Allow)
-        } else {
-            None
-        }
-    }
-
     /// Whether the rule speaks of this caller. What a credential carries narrows grants alone;
     /// whom a rule leaves out is always judged by all that the caller is.
     pub(crate) fn concerns(&self, standing: &Standing<'_>, effect: Effect) -> bool {

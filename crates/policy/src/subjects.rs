@@ -19,11 +19,12 @@ use crate::subject_pattern::SubjectPattern;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Role(u32);
 
-const ANYONE: Role = Role(0);
+/// Everybody fills it, whatever a credential carries.
+pub(crate) const ANYONE: Role = Role(0);
 const AUTHENTICATED: Role = Role(1);
 
 /// The roles that a caller fills, in order and each once.
-pub(crate) type Roles = SmallVec<[Role; 16]>;
+pub(crate) type Roles = SmallVec<[Role; 32]>;
 
 /// All subjects of a policy.
 #[derive(Debug)]
@@ -68,7 +69,12 @@ impl Subjects {
                 find(&self.services, name, &mut roles);
             }
             Subject::Peer { gate, name } => {
-                find(&self.peers, &format!("{gate}/{name}"), &mut roles);
+                // On the stack: a decision is made without asking for memory.
+                let mut full: SmallVec<[u8; 256]> = SmallVec::new();
+                full.extend_from_slice(gate.as_bytes());
+                full.push(b'/');
+                full.extend_from_slice(name.as_bytes());
+                find(&self.peers, str::from_utf8(&full).unwrap_or_default(), &mut roles);
             }
             Subject::Anonymous => {}
         }
@@ -94,7 +100,7 @@ impl Subjects {
 
     /// Adds a role and all that follow from it.
     fn add(&self, role: Role, roles: &mut Roles) {
-        let mut open: SmallVec<[Role; 8]> = SmallVec::new();
+        let mut open = Roles::new();
         open.push(role);
         while let Some(role) = open.pop() {
             if let Err(place) = roles.binary_search(&role) {
@@ -170,10 +176,22 @@ impl<'a> Standing<'a> {
         standing
     }
 
-    /// Whether the caller fills one of these roles.
+    /// Whether the caller fills one of these roles, which are in order.
     pub(crate) fn is_one_of(&self, roles: &[Role], scope: Scope) -> bool {
         let own = self.roles(scope);
-        roles.iter().any(|role| own.binary_search(role).is_ok())
+        match roles {
+            [] => false,
+            [role] => own.binary_search(role).is_ok(),
+            _ if roles.len() > own.len() => {
+                own.iter().any(|role| roles.binary_search(role).is_ok())
+            }
+            _ => roles.iter().any(|role| own.binary_search(role).is_ok()),
+        }
+    }
+
+    /// Every role that the caller fills, in order.
+    pub(crate) fn held(&self) -> &[Role] {
+        &self.held
     }
 
     /// The same in whatever circumstances: conditional rules that allow count, and conditional ones

@@ -7,11 +7,12 @@ use oci::{RepositoryName, Tag};
 use crate::Action;
 use crate::bounds::Reach;
 use crate::caller::Caller;
+use crate::clauses::Candidate;
 use crate::glob::{Bindings, Glob};
 use crate::image_pattern::{TagPattern, Undecided};
 use crate::policy::Policy;
 use crate::regex::Regex;
-use crate::rule::{Clause, Effect, bindings};
+use crate::rule::{Effect, bindings};
 use crate::subjects::Standing;
 use crate::versions::Versions;
 
@@ -150,20 +151,19 @@ impl Policy {
             None => None,
         };
         let mut filter = TagFilter { grants: Vec::new(), denials: Vec::new(), within };
-        for (effect, clause, rest) in self.relevant(standing, action, repository.as_str()) {
+        for (effect, found) in self.relevant(standing, action, repository.as_str()) {
             let shares = match effect {
                 Effect::Allow => &mut filter.grants,
                 Effect::Deny => &mut filter.denials,
             };
-            add_shares(clause, rest, effect, standing, repository, shares);
+            add_shares(&found, effect, standing, repository, shares);
         }
         filter.simplify()
     }
 }
 
 fn add_shares<'p>(
-    clause: &'p Clause,
-    rest: Option<&str>,
+    &Candidate { clause, rest, .. }: &Candidate<'p, '_>,
     effect: Effect,
     standing: &Standing<'_>,
     repository: &RepositoryName,

@@ -69,7 +69,7 @@ impl Verdict {
         self.denying.is_empty() && !self.allowing.is_empty() && !self.is_beyond
     }
 
-    /// The rules of which one is named as the reason.
+    /// The rules of which the first is named as the reason.
     pub(crate) fn deciding(&self) -> BTreeSet<String> {
         if !self.denying.is_empty() {
             self.denying.clone()

@@ -1,0 +1,137 @@
+//! The image patterns of all rules, found by repository and by caller.
+//!
+//! Where many rules are about the same place, each for somebody else, only those for the caller are
+//! looked at. So the cost of a decision grows with the rules that can match.
+
+use std::cmp::Ordering;
+
+use crate::Action;
+use crate::actions::Actions;
+use crate::prefix_map::PrefixMap;
+use crate::rule::{Clause, Effect};
+use crate::subjects::{ANYONE, Role};
+
+/// Clauses, in the order of the names of their rules.
+#[derive(Debug)]
+pub(crate) struct Clauses {
+    clauses: Vec<Clause>,
+    /// By the literal beginning of the repository; among the same beginning by role, and for the
+    /// same role in the order of the clauses.
+    entries: PrefixMap<Entry>,
+}
+
+/// A clause, for one of the roles that its rule is for. What the rule does stands here too, because
+/// most of what is found is about another action.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    role: Role,
+    clause: u32,
+    allow: Actions,
+    deny: Actions,
+}
+
+/// A clause that may be about a repository, of a rule that may be for a caller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate<'p, 't> {
+    pub(crate) clause: &'p Clause,
+    /// What the repository has after the literal beginning of the pattern; `None`: nothing.
+    pub(crate) rest: Option<&'t str>,
+    entry: Entry,
+}
+
+impl Clauses {
+    /// `clauses` are in the order of the names of their rules, and the subjects of each rule are in
+    /// the order of their roles.
+    pub(crate) fn new(clauses: Vec<Clause>) -> Self {
+        let mut entries = PrefixMap::default();
+        // Bounded by the size of the files, far below 2³².
+        for (number, clause) in (0_u32..).zip(&clauses) {
+            let rule = &clause.rule;
+            for &role in found_by(clause) {
+                let (allow, deny) = (rule.allow, rule.deny);
+                let entry = Entry { role, clause: number, allow, deny };
+                entries.insert_at(clause.image.repository.literal_prefix(), entry);
+            }
+        }
+        entries.sort_by_key(|entry| (entry.role, entry.clause));
+        Self { clauses, entries }
+    }
+
+    /// What may be about the repository and for one of the roles, which are in order. A clause for
+    /// several of the roles may come several times.
+    pub(crate) fn candidates<'p, 't>(
+        &'p self,
+        roles: &'t [Role],
+        repository: &'t str,
+    ) -> impl Iterator<Item = Candidate<'p, 't>> {
+        self.entries.beginnings(repository).flat_map(move |(rest, entries)| {
+            shared(entries, roles).filter_map(move |&entry| {
+                let clause = self.clauses.get(entry.clause as usize)?;
+                Some(Candidate { clause, rest, entry })
+            })
+        })
+    }
+}
+
+/// The roles under which a clause is filed: each that its rule is for. Where the rule has many
+/// subjects and many images, that would be each with each; it is then filed as for everybody, and
+/// whoever finds it asks the rule.
+fn found_by(clause: &Clause) -> &[Role] {
+    /// So many times more than there are subjects and images.
+    const EACH_WITH_EACH: usize = 4;
+    let rule = &clause.rule;
+    let (subjects, images) = (rule.subjects.len(), rule.images);
+    let too_many = subjects.saturating_mul(images) > (subjects + images) * EACH_WITH_EACH;
+    if too_many || rule.subjects.contains(&ANYONE) { &[ANYONE] } else { &rule.subjects }
+}
+
+/// The entries for one of the roles; both are in order. What does not concern the other is leapt
+/// over, so that a few roles are found quickly among the entries of ten thousand.
+fn shared<'e, 'r>(
+    mut entries: &'e [Entry],
+    mut roles: &'r [Role],
+) -> impl Iterator<Item = &'e Entry> + use<'e, 'r> {
+    std::iter::from_fn(move || {
+        loop {
+            let ((entry, more_entries), (role, more_roles)) =
+                (entries.split_first()?, roles.split_first()?);
+            match entry.role.cmp(role) {
+                Ordering::Equal => {
+                    entries = more_entries;
+                    return Some(entry);
+                }
+                Ordering::Greater => roles = more_roles,
+                Ordering::Less => {
+                    let before = more_entries.partition_point(|entry| entry.role < *role);
+                    entries = more_entries.get(before..)?;
+                }
+            }
+        }
+    })
+}
+
+impl Candidate<'_, '_> {
+    /// What its rule does about an action.
+    pub(crate) fn effect(&self, action: Action) -> Option<Effect> {
+        if self.entry.deny.contains(action) {
+            Some(Effect::Deny)
+        } else if self.entry.allow.contains(action) {
+            Some(Effect::Allow)
+        } else {
+            None
+        }
+    }
+
+    /// Of two, the one with the lower number has the rule whose name comes first.
+    pub(crate) fn order(&self) -> u32 {
+        self.entry.clause
+    }
+
+    /// Whether it was found by the first of these roles by which it can be found.
+    pub(crate) fn comes_first(&self, roles: &[Role]) -> bool {
+        let subjects = found_by(self.clause);
+        subjects.len() == 1
+            || subjects.iter().find(|subject| roles.binary_search(subject).is_ok())
+                == Some(&self.entry.role)
+    }
+}

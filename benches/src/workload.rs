@@ -53,7 +53,7 @@ pub struct Request {
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Teams, Self::Homes];
+    pub const ALL: [Self; 3] = [Self::Teams, Self::Homes, Self::Regexes];
 
     /// Its name, and how it is chosen on the command line.
     #[must_use]

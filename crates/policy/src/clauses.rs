@@ -135,3 +135,100 @@ impl Candidate<'_, '_> {
                 == Some(&self.entry.role)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use document::SourceFile;
+    use oci::RepositoryName;
+    use proptest::collection::btree_set;
+    use proptest::prelude::*;
+
+    use crate::subjects::Standing;
+    use crate::{Action, Caller, Image, Policy, Subject};
+
+    use super::*;
+
+    fn compile(text: String) -> Policy {
+        Policy::compile(&[SourceFile { path: "policy.yaml".into(), text }]).unwrap().policy
+    }
+
+    fn user(name: &str) -> Caller {
+        Caller::new(Subject::User(name.into()), Vec::new())
+    }
+
+    fn found(policy: &Policy, caller: &Caller, repository: &str) -> usize {
+        let standing = Standing::new(&policy.subjects, caller);
+        policy.clauses.candidates(standing.held(), repository).count()
+    }
+
+    #[test]
+    fn rules_for_others_about_the_same_place_are_not_looked_at() {
+        let mut text = String::from("rules:\n");
+        for index in 0..1_000 {
+            let _ = writeln!(
+                text,
+                "  - {{name: rule-{index}, subjects: [user:u{index}], images: ['team/**', '**/lib'], allow: [pull]}}"
+            );
+        }
+        text.push_str("  - {name: all, subjects: [anyone], images: ['**:v*'], deny: [delete]}\n");
+        let policy = compile(text);
+        assert_eq!(found(&policy, &user("u7"), "team/app"), 3);
+        assert_eq!(found(&policy, &user("nobody"), "team/app"), 1);
+        assert_eq!(found(&policy, &user("u7"), "other/app"), 2);
+    }
+
+    #[test]
+    fn a_rule_with_many_subjects_and_images_is_for_each_and_all() {
+        let list = |prefix: &str| {
+            (0..50).map(|index| format!("{prefix}{index}")).collect::<Vec<_>>().join(", ")
+        };
+        let (subjects, images) = (list("user:u"), list("team/r"));
+        let policy = compile(format!(
+            "rules:\n  - {{name: many, subjects: [{subjects}], images: [{images}], allow: [pull]}}\n"
+        ));
+        let repository = RepositoryName::new("team/r31").unwrap();
+        let image = Image { repository: &repository, tag: None };
+        for (name, allowed) in [("u0", true), ("u49", true), ("u50", false)] {
+            let caller = user(name);
+            let decision = policy.decide(&caller, Action::Pull, image);
+            assert_eq!(decision.is_allowed(), allowed, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rule_for_several_roles_of_a_caller_is_relevant_once() {
+        let policy = compile(
+            "groups: {a: [user:x], b: [group:a]}\n\
+             rules:\n  - {name: one, subjects: [group:b, user:x, group:a], images: [team], allow: [pull]}\n"
+                .to_owned(),
+        );
+        let caller = user("x");
+        let standing = Standing::new(&policy.subjects, &caller);
+        assert_eq!(found(&policy, &caller, "team"), 3);
+        assert_eq!(policy.relevant(&standing, Action::Pull, "team").count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn leaping_over_entries_loses_none(
+            filed in btree_set((0..40_u32, 0..8_u32), 0..120),
+            roles in btree_set(0..40_u32, 0..8),
+        ) {
+            let entry = |&(role, clause): &(u32, u32)| Entry {
+                role: Role(role),
+                clause,
+                allow: Actions::default(),
+                deny: Actions::default(),
+            };
+            let entries: Vec<_> = filed.iter().map(entry).collect();
+            let own: Vec<_> = roles.iter().copied().map(Role).collect();
+            let found: Vec<_> =
+                shared(&entries, &own).map(|entry| (entry.role.0, entry.clause)).collect();
+            let expected: Vec<_> =
+                filed.iter().copied().filter(|(role, _)| roles.contains(role)).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -17,7 +17,7 @@ use crate::subject_pattern::SubjectPattern;
 
 /// A subject of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Role(u32);
+pub(crate) struct Role(pub(crate) u32);
 
 /// Everybody fills it, whatever a credential carries.
 pub(crate) const ANYONE: Role = Role(0);

@@ -25,7 +25,8 @@ pub const INTERVAL: Duration = Duration::from_secs(1);
 /// the last denial is not there yet.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// How often a start waits for files to settle before it takes them as they are.
+/// So many looks at files that do not settle are too many: a start takes them as they are then, and a
+/// gate that runs says so.
 const TRIES: u32 = 20;
 
 /// The SHA-256 of everything that was read. `Display` writes it in hexadecimal digits.
@@ -119,6 +120,8 @@ pub struct Reloaded<S: Source> {
 struct Seen {
     look: Look,
     in_force: Fingerprint,
+    /// How many looks in a row found files that were changing.
+    restless: u32,
 }
 
 /// What the files looked like.
@@ -191,7 +194,7 @@ impl<S: Source> Reloaded<S> {
             source,
             current: ArcSwap::from_pointee(value),
             stale: AtomicBool::new(look != Look::Content(in_force)),
-            seen: Mutex::new(Seen { look, in_force }),
+            seen: Mutex::new(Seen { look, in_force, restless: 0 }),
         }
     }
 
@@ -226,14 +229,22 @@ impl<S: Source> Reloaded<S> {
         let in_force = Look::Content(seen.in_force);
         self.stale.store(first != in_force, Ordering::Relaxed);
         if first == seen.look && (cause == Cause::Interval || first == in_force) {
+            seen.restless = 0;
             return Ok(false);
         }
         thread::sleep(self.source.settle());
         let (settled, content) = look(&self.source);
         if settled != first {
+            seen.restless += 1;
+            if seen.restless == TRIES {
+                tracing::error!(
+                    "{} does not come to rest; the last good one stays in force",
+                    self.source.name()
+                );
+            }
             return Ok(false);
         }
-        seen.look = settled;
+        (seen.look, seen.restless) = (settled, 0);
         match content.and_then(|content| Ok((S::fingerprint(&content), self.source.load(content)?)))
         {
             Ok((in_force, value)) => {

@@ -78,8 +78,10 @@ fn records(gate: &Gate, event: &str, count: usize) -> Vec<Value> {
     })
 }
 
-/// Everything that can be wrong with a policy folder, and words that tell of it.
-const BROKEN: &[(&str, fn(&Path), &str)] = &[
+/// What is wrong with a policy folder, how it comes to be so, and words that tell of it.
+type Break = (&'static str, fn(&Path), &'static str);
+
+const BROKEN: &[Break] = &[
     ("missing", |_| {}, "cannot read the policies"),
     ("empty", |folder| fs::create_dir(folder).unwrap(), "no policy in"),
     ("half written", |folder| put(folder, ""), "is empty"),
@@ -130,7 +132,7 @@ fn on_postgresql_a_gate_that_was_killed_starts_with_the_last_good_policy() {
     survives_every_break(setup(&registry).setting("state", &state).start(), &BROKEN[..5]);
 }
 
-fn survives_every_break(mut gate: Gate, ways: &[(&str, fn(&Path), &str)]) {
+fn survives_every_break(mut gate: Gate, ways: &[Break]) {
     let folder = gate.home().join("policies");
     let mut loads = 1;
     for (number, (way, break_it, words)) in ways.iter().enumerate() {

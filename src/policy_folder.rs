@@ -4,11 +4,12 @@
 //! and behind names that start with a dot, which editors and Kubernetes (`..data`) use. Whatever
 //! else could be a policy that was forgotten is an error: a rule that is not read may be a denial.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use policy::{Compiled, Diagnostics, Policy, SourceFile};
 
 use crate::files;
@@ -81,9 +82,9 @@ pub enum LoadError {
 /// Reads all policy files below `folder` and makes one policy of them.
 ///
 /// # Errors
-/// As [`read`] and [`Policy::compile`].
+/// As [`read`] and [`Policy::compile_at`].
 pub fn load(folder: &Path) -> Result<Compiled, LoadError> {
-    Ok(Policy::compile(&read(folder)?.files)?)
+    Ok(Policy::compile_at(&read(folder)?.files, Timestamp::now())?)
 }
 
 /// Reads all policy files below `folder`.
@@ -122,6 +123,7 @@ pub fn read_cases(folder: &Path) -> Result<Vec<SourceFile>, Error> {
 }
 
 fn texts(folder: &Path, paths: &[PathBuf]) -> Result<Vec<SourceFile>, Error> {
+    let name = name_of(folder)?;
     let mut left = MAX_SIZE;
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
@@ -131,7 +133,7 @@ fn texts(folder: &Path, paths: &[PathBuf]) -> Result<Vec<SourceFile>, Error> {
         })?;
         let text = text.ok_or_else(|| Error::TooMuch(folder.to_owned()))?;
         left -= text.len() as u64;
-        files.push(SourceFile { path: shown(folder, path)?, text });
+        files.push(SourceFile { path: shown(&name, folder, path)?, text });
     }
     Ok(files)
 }
@@ -174,11 +176,23 @@ fn metadata(path: &Path) -> Result<Metadata, Error> {
     fs::metadata(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })
 }
 
+/// The folder's own name, also where it is given as `.` or `..`.
+fn name_of(folder: &Path) -> Result<OsString, Error> {
+    let unreadable = |source| Error::Unreadable { path: folder.to_owned(), source };
+    let name = match folder.file_name() {
+        Some(name) => Some(name.to_owned()),
+        None => fs::canonicalize(folder).map_err(unreadable)?.file_name().map(ToOwned::to_owned),
+    };
+    // The root of the file system has none.
+    Ok(name.unwrap_or_else(|| ".".into()))
+}
+
 /// The path from the folder's own name on, such as `policies/teams.yaml`: denials show it, and where
-/// on this machine the folder lies is nobody's business.
-fn shown(folder: &Path, path: &Path) -> Result<String, Error> {
-    let above = folder.file_name().and(folder.parent()).unwrap_or(folder);
-    let shown = path.strip_prefix(above).unwrap_or(path);
+/// on this machine the folder lies is nobody's business. The name is always there: delegations are
+/// about what follows it.
+fn shown(name: &OsStr, folder: &Path, path: &Path) -> Result<String, Error> {
+    let below = path.strip_prefix(folder).unwrap_or(path);
+    let shown = Path::new(name).join(below);
     shown.to_str().map(str::to_owned).ok_or_else(|| Error::NotText(path.to_owned()))
 }
 
@@ -273,6 +287,16 @@ mod tests {
         assert!(names(&folder).is_empty());
         symlink("nowhere", folder.path().join("policies/tests")).unwrap();
         assert!(read_cases(&folder.path().join("policies")).is_err());
+    }
+
+    #[test]
+    fn shown_paths_begin_with_the_name_of_the_folder_however_it_is_given() {
+        let folder = folder(&[("teams/a.yaml", "a")]);
+        let policies = folder.path().join("policies");
+        for given in [policies.clone(), policies.join("."), policies.join("teams/..")] {
+            let files = read(&given).unwrap().files;
+            assert_eq!(files[0].path, "policies/teams/a.yaml", "{}", given.display());
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl LoadedPolicy {
     /// # Errors
     /// They have mistakes.
     pub fn compile(sources: Sources, loaded_at: Timestamp) -> Result<Self, LoadError> {
-        let compiled = Policy::compile(&sources.files)?;
+        let compiled = Policy::compile_at(&sources.files, loaded_at)?;
         if !compiled.warnings.is_empty() {
             tracing::warn!("the policies have warnings; `portcullis policy check` shows them");
         }

@@ -11,6 +11,7 @@ pub struct Section<'a> {
     entries: &'a [Entry],
     flow: bool,
     known: Vec<&'static str>,
+    refused: Vec<&'static str>,
 }
 
 impl Node {
@@ -18,7 +19,13 @@ impl Node {
     pub fn section(&self, what: &str, problems: &mut Problems) -> Option<Section<'_>> {
         let entries = self.map(what, problems)?;
         let flow = matches!(self.value, Value::Map { flow: true, .. });
-        Some(Section { what: what.to_owned(), entries, flow, known: Vec::new() })
+        Some(Section {
+            what: what.to_owned(),
+            entries,
+            flow,
+            known: Vec::new(),
+            refused: Vec::new(),
+        })
     }
 }
 
@@ -61,6 +68,19 @@ impl<'a> Section<'a> {
         self.take(key, problems)?.section(&format!("`{key}`"), problems)
     }
 
+    /// Notes a mistake of its own where `key` is there, which is not one of the known keys.
+    pub fn refuse(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+        mistake: impl FnOnce() -> Mistake,
+    ) {
+        self.refused.push(key);
+        if let Some(entry) = self.entries.iter().find(|entry| entry.key == key) {
+            problems.at(entry.key_place, mistake());
+        }
+    }
+
     /// Whether `key` is not there at all.
     #[must_use]
     pub fn lacks(&self, key: &str) -> bool {
@@ -71,7 +91,11 @@ impl<'a> Section<'a> {
     /// is written wrong is not missing too.
     pub fn finish(self, problems: &mut Problems) -> Vec<&'static str> {
         let mut misspelt = Vec::new();
-        for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
+        let is_new = |entry: &&Entry| {
+            let key = entry.key.as_str();
+            !self.known.contains(&key) && !self.refused.contains(&key)
+        };
+        for entry in self.entries.iter().filter(is_new) {
             if self.flow && entry.value.value == Value::Null {
                 // `{password: a,b}`: what looks like a key is the end of a value, maybe a secret.
                 problems.hide(entry.key_place);

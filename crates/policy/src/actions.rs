@@ -44,6 +44,11 @@ impl Actions {
         self.0 & bit(action) != 0
     }
 
+    /// Whether all of `other` are among these.
+    pub(crate) fn includes(self, other: Self) -> bool {
+        other.without(self).is_empty()
+    }
+
     pub(crate) fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }

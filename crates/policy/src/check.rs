@@ -2,15 +2,23 @@
 
 use std::collections::{HashMap, HashSet, hash_map};
 
-use document::{Mistake, Place, Problems, did_you_mean};
+use document::{Mistake, Place, Problems, SourceFile, did_you_mean};
+use jiff::Timestamp;
 
 use crate::glob::Bindings;
 use crate::subject_pattern::SubjectPattern;
-use crate::written::{GroupEntry, ImageEntry, Members, RuleEntry, SubjectEntry, Word, Written};
+use crate::written::{GroupEntry, Members, SubjectEntry, Word, Written};
+use crate::{delegate, warn};
 
 /// Checks a policy as a whole. Where a file could not be read, groups may be missing through no
 /// fault of those that name them, so unknown groups are not reported then.
-pub(crate) fn check(files: &[Written], all_readable: bool, problems: &mut Problems) {
+pub(crate) fn check(
+    files: &[Written],
+    sources: &[SourceFile],
+    all_readable: bool,
+    now: Option<Timestamp>,
+    problems: &mut Problems,
+) {
     let groups = Groups::new(files, problems);
     unique_rules(files, problems);
     let mentions = mentions(files);
@@ -21,15 +29,14 @@ pub(crate) fn check(files: &[Written], all_readable: bool, problems: &mut Proble
     }
     members_are_enumerable(files, problems);
     groups.check_cycles(problems);
+    delegate::check(files, sources, &groups, problems);
     if !problems.has_errors() {
-        for rule in files.iter().flat_map(|file| &file.rules) {
-            groups.warn_nobody(rule, problems);
-            warn_nothing(rule, problems);
-        }
+        warn::warn(files, &groups, now, problems);
     }
 }
 
-fn mentions(files: &[Written]) -> impl Iterator<Item = &SubjectEntry> {
+/// Every subject that is written anywhere.
+pub(crate) fn mentions(files: &[Written]) -> impl Iterator<Item = &SubjectEntry> {
     files.iter().flat_map(|file| {
         let members = file.groups.iter().flat_map(listed_members);
         let rules =
@@ -38,7 +45,8 @@ fn mentions(files: &[Written]) -> impl Iterator<Item = &SubjectEntry> {
     })
 }
 
-fn listed_members(group: &GroupEntry) -> &[SubjectEntry] {
+/// The members that a file lists.
+pub(crate) fn listed_members(group: &GroupEntry) -> &[SubjectEntry] {
     match &group.members {
         Members::Listed(members) => members,
         Members::External | Members::Unreadable => &[],
@@ -69,7 +77,8 @@ fn unique<'a>(
         hash_map::Entry::Occupied(first) => {
             let mistake = Mistake::new(format!("two {kind}s are named `{}`", name.text))
                 .label("the second")
-                .also(*first.get(), "the first");
+                .also(*first.get(), "the first")
+                .help("rename one of them; a name that begins with its team or file stays unique");
             problems.at(name.place, mistake);
         }
     }
@@ -93,25 +102,8 @@ fn members_are_enumerable(files: &[Written], problems: &mut Problems) {
     }
 }
 
-/// Warns of a rule about the homes of users that is for no users.
-fn warn_nothing(rule: &RuleEntry, problems: &mut Problems) {
-    let is_no_user = |entry: &SubjectEntry| {
-        matches!(entry.pattern, SubjectPattern::Service(_) | SubjectPattern::Peer(_))
-    };
-    let needs_user = |entry: &ImageEntry| entry.patterns.iter().all(|pattern| pattern.uses_user);
-    if rule.subjects.iter().all(is_no_user)
-        && rule.images.iter().all(needs_user)
-        && let Some(first) = rule.images.first()
-    {
-        let message = format!("rule `{}` is about nothing", rule.name.text);
-        let mistake =
-            Mistake::new(message).label("`${user}` stands for users, and the rule is for none");
-        problems.warn(first.place, mistake);
-    }
-}
-
 /// The groups of all files.
-struct Groups<'a> {
+pub(crate) struct Groups<'a> {
     declared: HashMap<&'a str, &'a GroupEntry>,
     /// In the order of the files.
     in_order: Vec<&'a GroupEntry>,
@@ -154,7 +146,10 @@ impl<'a> Groups<'a> {
     }
 
     /// The declared groups that a subject names.
-    fn matched<'s>(&'s self, pattern: &'s SubjectPattern) -> impl Iterator<Item = &'a GroupEntry> {
+    pub(crate) fn matched<'s>(
+        &'s self,
+        pattern: &'s SubjectPattern,
+    ) -> impl Iterator<Item = &'a GroupEntry> {
         let (exact, all) = match pattern {
             SubjectPattern::Group(name) => match name.literal() {
                 Some(literal) => (self.declared.get(literal).copied(), None),
@@ -199,50 +194,30 @@ impl<'a> Groups<'a> {
         }
     }
 
-    /// Warns of a rule that is for nobody.
-    fn warn_nobody(&self, rule: &RuleEntry, problems: &mut Problems) {
-        let empty = |entry: &SubjectEntry| match &entry.pattern {
-            SubjectPattern::Group(name) => name.literal().is_some() && !self.has_members(entry),
-            _ => false,
-        };
-        if !rule.subjects.iter().all(empty) {
-            return;
-        }
-        if let Some(first) = rule.subjects.first() {
-            let message = format!("rule `{}` is for nobody", rule.name.text);
-            let mistake = Mistake::new(message)
-                .label(if rule.subjects.len() == 1 {
-                    "a group without members"
-                } else {
-                    "groups without members"
-                })
-                .help("if an identity source asserts the group, write `external` for its members");
-            problems.warn(first.written.place, mistake);
-        }
-    }
-
-    fn has_members(&self, subject: &SubjectEntry) -> bool {
+    /// The declared groups that a subject names, and those that these contain.
+    pub(crate) fn within(&self, subject: &SubjectPattern) -> impl Iterator<Item = &'a GroupEntry> {
         let mut seen = HashSet::new();
-        let mut open = vec![&subject.pattern];
-        while let Some(pattern) = open.pop() {
-            for group in self.matched(pattern) {
-                if !seen.insert(group.name.text.as_str()) {
-                    continue;
-                }
-                match &group.members {
-                    Members::External | Members::Unreadable => return true,
-                    Members::Listed(members) => {
-                        for member in members {
-                            match member.pattern {
-                                SubjectPattern::Group(_) => open.push(&member.pattern),
-                                _ => return true,
-                            }
-                        }
+        let mut open: Vec<_> = self.matched(subject).collect();
+        std::iter::from_fn(move || {
+            while let Some(group) = open.pop() {
+                if seen.insert(group.name.text.as_str()) {
+                    for member in listed_members(group) {
+                        open.extend(self.matched(&member.pattern));
                     }
+                    return Some(group);
                 }
             }
-        }
-        false
+            None
+        })
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.in_order.iter().map(|group| group.name.text.as_str())
+    }
+
+    /// In the order of the files.
+    pub(crate) fn all(&self) -> &[&'a GroupEntry] {
+        &self.in_order
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use document::{Diagnostics, Kind, Problems, SourceFile};
+use jiff::Timestamp;
 
 use crate::check;
 use crate::clauses::Clauses;
@@ -25,11 +26,24 @@ const POLICY_FILE: Kind = Kind {
 };
 
 impl Policy {
-    /// Reads all files as one policy.
+    /// Reads all files as one policy. Their paths begin with the name of the policy folder, and
+    /// delegations are about what follows it. Nothing is warned of that depends on the time.
     ///
     /// # Errors
     /// Every mistake in every file, and the warnings too.
     pub fn compile(files: &[SourceFile]) -> Result<Compiled, Diagnostics> {
+        Self::compile_for(files, None)
+    }
+
+    /// As [`Policy::compile`], and warns of rules that have expired `now`.
+    ///
+    /// # Errors
+    /// As [`Policy::compile`]. That a rule has expired is no error.
+    pub fn compile_at(files: &[SourceFile], now: Timestamp) -> Result<Compiled, Diagnostics> {
+        Self::compile_for(files, Some(now))
+    }
+
+    fn compile_for(files: &[SourceFile], now: Option<Timestamp>) -> Result<Compiled, Diagnostics> {
         let mut problems = Problems::default();
         let mut written = Vec::with_capacity(files.len());
         let mut all_readable = true;
@@ -42,7 +56,7 @@ impl Policy {
                 None => all_readable = false,
             }
         }
-        check::check(&written, all_readable, &mut problems);
+        check::check(&written, files, all_readable, now, &mut problems);
         if problems.has_errors() {
             return Err(problems.into_diagnostics(files));
         }

@@ -1,6 +1,7 @@
 //! From the tree of a file to what it says, noting everything that does not belong there.
 
 mod conditions;
+mod delegations;
 mod image;
 mod rule;
 mod values;
@@ -37,6 +38,16 @@ pub(crate) fn lower(root: &Node, shared: &mut Shared, problems: &mut Problems) -
     Lowering { shared, problems }.file(root)
 }
 
+/// Keys of a release gate.
+const LATER: [(&str, &str); 3] = [
+    ("flags", "`flags` come with release gates, and this version has none yet"),
+    ("gates", "`gates` come with release gates, and this version has none yet"),
+    ("exceptions", "`exceptions` come with release gates, and this version has none yet"),
+];
+
+/// What to do without one.
+pub(crate) const NO_RELEASE_GATE: &str = "leave it out; rules that allow and deny do without it";
+
 struct Lowering<'a> {
     shared: &'a mut Shared,
     problems: &'a mut Problems,
@@ -44,7 +55,7 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn file(&mut self, root: &Node) -> Written {
-        let mut written = Written::default();
+        let mut written = Written { file: root.place.file, ..Written::default() };
         if root.value == Value::Null {
             return written;
         }
@@ -55,8 +66,16 @@ impl Lowering<'_> {
         if let Some(node) = file.take("rules", self.problems) {
             written.rules = self.rules(node);
         }
-        if let Some(node) = file.take("administrators", self.problems) {
-            written.administrators = self.subjects(node, "`administrators`");
+        if let Some(entry) = file.entry("administrators", self.problems) {
+            written.administrators_place = Some(entry.key_place);
+            written.administrators = self.subjects(&entry.value, "`administrators`");
+        }
+        if let Some(entry) = file.entry("delegations", self.problems) {
+            written.delegations_place = Some(entry.key_place);
+            written.delegations = self.delegations(&entry.value);
+        }
+        for (key, message) in LATER {
+            file.refuse(key, self.problems, || Mistake::new(message).help(NO_RELEASE_GATE));
         }
         file.finish(self.problems);
         written

@@ -59,6 +59,11 @@ impl PathPattern {
         &self.literal
     }
 
+    /// What follows the literal beginning.
+    pub(crate) fn wildcards(&self) -> &[Segment] {
+        &self.rest
+    }
+
     pub(crate) fn uses(&self, variable: &Part) -> bool {
         self.rest.iter().any(|segment| matches!(segment, Segment::One(glob) if glob.uses(variable)))
     }

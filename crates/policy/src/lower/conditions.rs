@@ -1,6 +1,6 @@
 //! When, from where and with what a rule holds.
 
-use document::{Mistake, Node, Section, listed, nearest};
+use document::{Mistake, Node, Place, Section, listed, nearest};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -9,10 +9,11 @@ use super::Lowering;
 use crate::circumstances::Credential;
 use crate::conditions::Conditions;
 use crate::network::Network;
+use crate::written::ConditionPlaces;
 
 impl Lowering<'_> {
     /// The keys of a rule that are conditions.
-    pub(super) fn conditions(&mut self, rule: &mut Section<'_>) -> Conditions {
+    pub(super) fn conditions(&mut self, rule: &mut Section<'_>) -> (Conditions, ConditionPlaces) {
         let starts = rule.take("starts", self.problems);
         let starts = starts.and_then(|node| node.read("`starts`", self.problems, time));
         let expires = rule.take("expires", self.problems);
@@ -20,7 +21,7 @@ impl Lowering<'_> {
         let networks = rule.take("networks", self.problems);
         let networks = networks.map_or(Vec::new(), |node| self.networks(node));
         let token = rule.take("token", self.problems);
-        let credentials = token.map_or(Vec::new(), |node| self.token(node));
+        let (kind, credentials) = token.map_or((None, Vec::new()), |node| self.token(node));
         if let (Some(starts), Some(expires)) = (&starts, &expires)
             && starts.value >= expires.value
         {
@@ -30,12 +31,14 @@ impl Lowering<'_> {
                 .help("`starts` is the first moment, `expires` the first one after the last");
             self.problems.at(expires.place, mistake);
         }
-        Conditions {
+        let places = ConditionPlaces { expires: expires.as_ref().map(|it| it.place), kind };
+        let conditions = Conditions {
             starts: starts.map(|starts| starts.value),
             expires: expires.map(|expires| expires.value),
             networks,
             credentials,
-        }
+        };
+        (conditions, places)
     }
 
     fn networks(&mut self, node: &Node) -> Vec<Network> {
@@ -48,20 +51,23 @@ impl Lowering<'_> {
         networks.map(|network| network.value).collect()
     }
 
-    fn token(&mut self, node: &Node) -> Vec<Credential> {
-        let Some(mut section) = node.section("`token`", self.problems) else { return Vec::new() };
+    /// The kinds of credential, and where they are listed.
+    fn token(&mut self, node: &Node) -> (Option<Place>, Vec<Credential>) {
+        let Some(mut section) = node.section("`token`", self.problems) else {
+            return (None, Vec::new());
+        };
         let kinds = section.take("kind", self.problems);
         if kinds.is_none() && section.lacks("kind") {
             let mistake = Mistake::new("`token` asks for nothing");
             self.problems.at(node.place, mistake.help("write `token: {kind: [service]}`"));
         }
         section.finish(self.problems);
-        let Some(kinds) = kinds else { return Vec::new() };
-        let items = self.list(kinds, "`kind`", false);
+        let Some(list) = kinds else { return (None, Vec::new()) };
+        let items = self.list(list, "`kind`", false);
         let kinds = items
             .iter()
             .filter_map(|item| item.read("a kind of credential", self.problems, credential));
-        kinds.map(|kind| kind.value).collect()
+        (Some(list.place), kinds.map(|kind| kind.value).collect())
     }
 }
 

@@ -36,7 +36,7 @@ impl Lowering<'_> {
         let allow = allow.map(|entry| (entry.key_place, self.actions(&entry.value, "`allow`")));
         let deny = section.entry("deny", self.problems);
         let deny = deny.map(|entry| (entry.key_place, self.actions(&entry.value, "`deny`")));
-        let conditions = self.conditions(&mut section);
+        let (conditions, places) = self.conditions(&mut section);
         section.read("comment", self.problems, |_| Ok(()));
         let mut missing = vec!["name", "subjects", "images", "allow", "deny"];
         missing.retain(|key| section.lacks(key));
@@ -64,6 +64,7 @@ impl Lowering<'_> {
             images: images.unwrap_or_default(),
             except: except.unwrap_or_default(),
             conditions,
+            places,
             allow: allow.map(|(_, actions)| actions).unwrap_or_default(),
             deny: deny.map(|(_, actions)| actions).unwrap_or_default(),
         })

@@ -2,10 +2,13 @@
 
 use document::{Entry, Mistake, Node, Value, did_you_mean, listed};
 
-use super::Lowering;
+use super::{Lowering, NO_RELEASE_GATE};
 use crate::actions::{self, Actions};
 use crate::subject_pattern::SubjectPattern;
 use crate::written::{SubjectEntry, Word};
+
+/// Actions of a release gate, and those that begin with `flag:`.
+const LATER: [&str; 3] = ["report", "scan", "break-glass"];
 
 impl Lowering<'_> {
     pub(super) fn subjects(&mut self, node: &Node, what: &str) -> Vec<SubjectEntry> {
@@ -49,12 +52,7 @@ impl Lowering<'_> {
             let Some(word) = self.text(item, "an action") else { continue };
             match Actions::from_word(&word.text) {
                 Some(actions) => set = set.union(actions),
-                None => {
-                    let help = did_you_mean(&word.text, actions::WORDS)
-                        .unwrap_or_else(|| format!("actions are {}", listed(&actions::WORDS)));
-                    let mistake = Mistake::new(format!("unknown action `{}`", word.text));
-                    self.problems.at(word.place, mistake.help(help));
-                }
+                None => self.problems.at(word.place, unknown_action(&word.text)),
             }
         }
         set
@@ -84,4 +82,16 @@ impl Lowering<'_> {
         let text = node.text(what, self.problems)?.to_owned();
         Some(Word { text, place: node.place })
     }
+}
+
+fn unknown_action(word: &str) -> Mistake {
+    if word.starts_with("flag:") || LATER.contains(&word) {
+        return Mistake::new(format!(
+            "the action `{word}` comes with release gates, and this version has none yet"
+        ))
+        .help(NO_RELEASE_GATE);
+    }
+    let help = did_you_mean(word, actions::WORDS)
+        .unwrap_or_else(|| format!("actions are {}", listed(&actions::WORDS)));
+    Mistake::new(format!("unknown action `{word}`")).help(help)
 }

@@ -16,6 +16,7 @@ groups:
 administrators: ["user:alice"]
 rules:
   - {name: backend, subjects: [group:backend], images: ["team/**"], allow: [all]}
+  - {name: on-call, subjects: [group:oncall], images: ["run/**"], allow: [pull]}
   - {name: versions-stay, subjects: [anyone], images: ["**:v*"], deny: [overwrite]}
 "#,
     )
@@ -64,7 +65,7 @@ fn a_denial_is_the_reason_also_beyond_the_bounds() {
     let policy = teams();
     let token = bound(&["team/backend/**"], &["pull"]);
     let denied = decide(&policy, &token, "overwrite", "team/app:v1");
-    assert_snapshot!(denied.reason, @"rule `versions-stay` (policy.yaml:8) denies overwrite");
+    assert_snapshot!(denied.reason, @"rule `versions-stay` (policy.yaml:9) denies overwrite");
     assert_eq!(denied.rule.unwrap().name, "versions-stay");
 }
 

@@ -16,7 +16,7 @@ fn a_denial_wins_over_any_grant() {
     let policy = policy(
         r#"
 rules:
-  - {name: a-grant, subjects: [anyone], images: ["**"], allow: [all]}
+  - {name: a-grant, subjects: [anyone], images: ["**"], allow: [pull, create, delete]}
   - {name: still, subjects: ["user:alice"], images: ["team/app"], allow: [overwrite]}
   - {name: releases-do-not-move, subjects: [anyone], images: ["**:v*"], deny: [overwrite, delete]}
 "#,

@@ -85,13 +85,13 @@ fn an_unknown_key_of_a_file() {
 rule: []
 "#;
     assert_snapshot!(refused(text), @"
-    error: unknown key `flags` in a policy file
+    error: `flags` come with release gates, and this version has none yet
      --> policies/teams.yaml:1:1
       |
     1 | flags: [qa-passed]
       | ^^^^^
       |
-      = help: keys of a policy file are `groups`, `rules`, `administrators`
+      = help: leave it out; rules that allow and deny do without it
 
     error: unknown key `rule` in a policy file
      --> policies/teams.yaml:2:1
@@ -140,6 +140,8 @@ fn a_rule_name_twice_in_different_files() {
       |
     1 | rules: [{name: reads, subjects: [anyone], images: [app], allow: [pull]}]
       |                ----- the first
+      |
+      = help: rename one of them; a name that begins with its team or file stays unique
     ");
 }
 
@@ -160,6 +162,8 @@ fn a_group_twice_in_different_files() {
       |
     2 |   backend: [user:alice]
       |   ------- the first
+      |
+      = help: rename one of them; a name that begins with its team or file stays unique
     ");
 }
 
@@ -1012,6 +1016,8 @@ fn a_rule_about_nothing() {
       |
     4 |     images: ["home/${user}/**"]
       |              ^^^^^^^^^^^^^^^^^ `${user}` stands for users, and the rule is for none
+      |
+      = help: name the images themselves, or users as `subjects`
     "#);
 }
 
@@ -1027,7 +1033,7 @@ fn control_characters_are_shown_and_not_sent_to_the_terminal() {
     1 | "a\u001b[31m\nb": []
       | ^^^^^^^^^^^^^^^^
       |
-      = help: keys of a policy file are `groups`, `rules`, `administrators`
+      = help: keys of a policy file are `groups`, `rules`, `administrators`, `delegations`
     "#);
 }
 

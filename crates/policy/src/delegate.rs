@@ -103,7 +103,11 @@ impl Delegated<'_> {
         let mistake = Mistake::new(format!("`{key}` cannot stand in a file that is delegated"))
             .label("in a file that a delegation covers")
             .also(files.place, "by this delegation")
-            .help("move it to a file that no delegation covers");
+            .help(if files.place.file == place.file {
+                "let `files` match other files than its own"
+            } else {
+                "move it to a file that no delegation covers"
+            });
         self.problems.at(place, mistake);
     }
 

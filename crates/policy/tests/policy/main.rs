@@ -5,6 +5,8 @@ mod bounded;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod delegations;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod mistakes;

@@ -145,7 +145,7 @@ fn seldom<T: Clone + std::fmt::Debug>(
     prop_oneof![3 => Just(Vec::new()), 1 => list]
 }
 
-fn document() -> impl Strategy<Value = Document> {
+pub(crate) fn document() -> impl Strategy<Value = Document> {
     (groups(), vec(rule(), 0..12)).prop_map(|(groups, mut rules)| {
         for (index, rule) in rules.iter_mut().enumerate() {
             rule.name = format!("rule-{index}");
@@ -292,7 +292,7 @@ impl Narrowing {
     }
 }
 
-fn in_tags(answer: &Tags<'_>, tag: Option<&Tag>) -> bool {
+pub(crate) fn in_tags(answer: &Tags<'_>, tag: Option<&Tag>) -> bool {
     match (answer, tag) {
         (Tags::All, _) => true,
         (Tags::None, _) => false,
@@ -301,14 +301,14 @@ fn in_tags(answer: &Tags<'_>, tag: Option<&Tag>) -> bool {
     }
 }
 
-fn question() -> impl Strategy<Value = (Caller, Action, RepositoryName)> {
+pub(crate) fn question() -> impl Strategy<Value = (Caller, Action, RepositoryName)> {
     let repository = vec(select(&["a", "b", "ab"][..]), 1..4)
         .prop_map(|segments| RepositoryName::new(&segments.join("/")).unwrap());
     (caller(), select(&Action::ALL[..]), repository)
 }
 
 /// Untagged, and tags of every kind that the patterns tell apart.
-fn tags() -> Vec<Option<Tag>> {
+pub(crate) fn tags() -> Vec<Option<Tag>> {
     let tags = [
         "v1",
         "v10",

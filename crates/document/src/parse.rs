@@ -249,7 +249,28 @@ impl Tree<'_> {
         if self.text.get(..start).is_some_and(|before| before.ends_with(['}', ']'])) {
             mistake = mistake.help(QUOTES);
         }
+        // The parser names where the text began that the tab is in the way of.
+        let tab = self.tab_behind(start).filter(|_| error.info().contains("tab"));
+        let place = tab.unwrap_or(place);
+        if tab.is_some() {
+            mistake = mistake.help("indent with spaces: YAML knows no tabs there");
+        }
         self.problems.at(place, mistake);
+    }
+
+    /// The first tab in the indentation of a line that begins behind `start`, or of its own.
+    fn tab_behind(&self, start: usize) -> Option<Place> {
+        let mut at = 0;
+        for (index, line) in self.text.split_inclusive('\n').enumerate() {
+            let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+            let tab = line.get(..indentation).and_then(|blank| blank.find('\t'));
+            if let Some(tab) = tab.filter(|_| at + line.len() > start) {
+                let start = at + tab;
+                return Some(Place { file: self.file, start, end: start + 1, line: index + 1 });
+            }
+            at += line.len();
+        }
+        None
     }
 
     fn too_deep(&self) -> Mistake {

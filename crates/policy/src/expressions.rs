@@ -208,6 +208,7 @@ fn parse(text: &str) -> Result<(Ast, Hir), Mistake> {
     let wrong = |reason: String, at: usize| {
         Mistake::new(format!("`{text}` is no regular expression: {reason}"))
             .label(format!("at its character {}", at + 1))
+            .help("a sign that stands for itself, such as `(` or `+`, has a `\\` before it")
     };
     let ast = ast::parse::Parser::new()
         .parse(text)

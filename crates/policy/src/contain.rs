@@ -10,7 +10,7 @@
 
 use std::collections::HashSet;
 
-use crate::glob::{Glob, Part};
+use crate::glob::{Bindings, Glob, Part};
 use crate::image_pattern::{ImagePattern, RepositoryPattern, TagPattern};
 use crate::path::{PathPattern, Segment};
 use crate::subject_pattern::SubjectPattern;
@@ -77,16 +77,9 @@ impl TagPattern {
             (_, Self::Whole) => false,
             (Self::Matching(outer), _) if outer.0 == [Part::Any] => true,
             (Self::Matching(outer), Self::Matching(inner)) => {
-                outer == inner || {
-                    let begins_as_this = match (outer.0.first(), inner.0.first()) {
-                        (Some(Part::Text(outer)), Some(Part::Text(inner))) => {
-                            inner.starts_with(&**outer)
-                        }
-                        (Some(Part::Text(_)), _) => false,
-                        _ => true,
-                    };
-                    begins_as_this && includes(&tag_steps(outer), &tag_steps(inner))
-                }
+                outer == inner
+                    || (outer.matches(&sample_text(inner), SAMPLE)
+                        && includes(&tag_steps(outer), &tag_steps(inner)))
             }
             (Self::Regex(outer), Self::Matching(inner)) => {
                 inner.literal().is_some_and(|tag| outer.matches(tag))
@@ -109,7 +102,11 @@ impl PathPattern {
             _ if !begins_as_this => false,
             [Segment::AnyNumber] => true,
             [] => self == inner,
-            _ => self == inner || includes(&path_steps(self), &path_steps(inner)),
+            _ => {
+                self == inner
+                    || (self.matches(&sample_path(inner), SAMPLE)
+                        && includes(&path_steps(self), &path_steps(inner)))
+            }
         }
     }
 
@@ -154,6 +151,35 @@ impl SubjectPattern {
 fn is_beginning(beginning: &str, path: &str) -> bool {
     beginning.is_empty()
         || path.strip_prefix(beginning).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What variables stand for in a sample: letters that no pattern names.
+const SAMPLE: Bindings<'_> = Bindings { user: Some("\u{2}"), group: Some("\u{3}") };
+
+/// One of the names that a pattern matches. Most patterns that do not contain another one do not
+/// match it, and that is soon found out.
+fn sample_path(pattern: &PathPattern) -> String {
+    let literal = Some(pattern.literal_prefix().to_owned()).filter(|text| !text.is_empty());
+    let segments = pattern.wildcards().iter().filter_map(|segment| match segment {
+        Segment::AnyNumber => None,
+        Segment::One(glob) => Some(sample_text(glob)),
+    });
+    let segments: Vec<_> = literal.into_iter().chain(segments).collect();
+    if segments.is_empty() { "\u{1}".to_owned() } else { segments.join("/") }
+}
+
+fn sample_text(glob: &Glob) -> String {
+    let mut text = String::new();
+    for part in &glob.0 {
+        text.push_str(match part {
+            Part::Text(text) => text,
+            Part::Any => "",
+            Part::One => "\u{1}",
+            Part::User => "\u{2}",
+            Part::Group => "\u{3}",
+        });
+    }
+    if text.is_empty() { "\u{1}".to_owned() } else { text }
 }
 
 /// One step through a pattern.

@@ -87,13 +87,19 @@ impl<'a> Inclusion<'a> {
         let mut next = 0;
         while let Some(&who) = found.get(next) {
             next += 1;
+            let group;
             let pattern = match who {
-                Who::Group(name) => Some(SubjectPattern::Group(PathPattern::of_name(name))),
-                Who::Written(text) => self.patterns.get(text).map(|&pattern| pattern.clone()),
-                Who::Authenticated => Some(SubjectPattern::Authenticated),
-                Who::Anyone => None,
+                Who::Group(name) => {
+                    group = SubjectPattern::Group(PathPattern::of_name(name));
+                    &group
+                }
+                Who::Written(text) => match self.patterns.get(text) {
+                    Some(&pattern) => pattern,
+                    None => continue,
+                },
+                Who::Authenticated => &SubjectPattern::Authenticated,
+                Who::Anyone => continue,
             };
-            let Some(pattern) = pattern else { continue };
             let is_group = matches!(pattern, SubjectPattern::Group(_));
             let listed = if is_group || scope == Scope::Held {
                 self.listed_in.get(&who).map_or(&[][..], Vec::as_slice)
@@ -104,14 +110,14 @@ impl<'a> Inclusion<'a> {
                 (SubjectPattern::Authenticated, Who::Authenticated),
                 (SubjectPattern::Anyone, Who::Anyone),
             ];
-            let words = words.into_iter().filter(|(word, _)| word.contains(&pattern));
-            let wider = kind(&pattern).into_iter().flat_map(|(kind, path)| {
+            let words = words.into_iter().filter(|(word, _)| word.contains(pattern));
+            let wider = kind(pattern).into_iter().flat_map(|(kind, path)| {
                 let wide = self.wide.get(kind).into_iter();
                 wide.flat_map(|wide| wide.candidates(path.literal_prefix()))
             });
             let wider = wider
                 .map(|(_, found)| found)
-                .filter(|(outer, _)| outer.contains(&pattern))
+                .filter(|(outer, _)| outer.contains(pattern))
                 .map(|&(_, text)| Who::Written(text));
             let all = words.map(|(_, who)| who).chain(wider);
             for who in all.chain(listed.iter().map(|&name| Who::Group(name))) {

@@ -6,6 +6,7 @@
 //! is not to wait for a warning.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use document::{Mistake, Problems};
 
@@ -66,8 +67,8 @@ struct Candidate<'a> {
 
 struct Search<'a> {
     inclusion: &'a Inclusion<'a>,
-    /// By the whole pattern.
-    exact: HashMap<(String, Who<'a>), Vec<Candidate<'a>>>,
+    /// By the [`fingerprint`] of the whole pattern.
+    exact: HashMap<(u64, Who<'a>), Vec<Candidate<'a>>>,
     /// Those with wildcards, by their literal beginning; the widest first.
     wide: HashMap<(&'a str, Who<'a>), Vec<Candidate<'a>>>,
     budget: usize,
@@ -82,10 +83,10 @@ impl<'a> Search<'a> {
                 continue;
             }
             for image in patterns(rule) {
-                let text = image.to_string();
+                let print = fingerprint(image);
                 for who in rule.subjects.iter().map(Who::of) {
                     let candidate = Candidate { rule, image };
-                    exact.entry((text.clone(), who)).or_default().push(candidate);
+                    exact.entry((print, who)).or_default().push(candidate);
                     if !is_single(image) {
                         let prefix = image.repository.literal_prefix();
                         wide.entry((prefix, who)).or_default().push(candidate);
@@ -104,10 +105,10 @@ impl<'a> Search<'a> {
     fn reason(&mut self, rule: &'a RuleEntry) -> Option<(&'a RuleEntry, Why)> {
         let first = rule.subjects.first()?;
         let image = rule.images.first()?.patterns.first()?;
-        let text = image.to_string();
+        let print = fingerprint(image);
         let prefixes = beginnings(image.repository.literal_prefix());
         for who in self.inclusion.around(first, Scope::Held) {
-            let exact = self.exact.get(&(text.clone(), who)).into_iter();
+            let exact = self.exact.get(&(print, who)).into_iter();
             let wide = prefixes.clone().filter_map(|prefix| self.wide.get(&(prefix, who)));
             let found = exact.chain(wide).flat_map(|found| found.iter().take(MAX_COMPARED));
             for candidate in found {
@@ -194,6 +195,13 @@ fn is_single(image: &ImagePattern) -> bool {
         }
         _ => false,
     }
+}
+
+/// The same for equal patterns, and for hardly any others.
+fn fingerprint(image: &ImagePattern) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    image.to_string().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Less is wider.

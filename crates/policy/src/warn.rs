@@ -168,7 +168,10 @@ fn all_excepted(rule: &RuleEntry, inclusion: &Inclusion<'_>) -> Option<Warning> 
         patterns(images)
             .any(|wide| wide.contains(image) && (wide.decides() || rule.deny.is_empty()))
     };
-    let first = images.first().filter(|_| patterns(&rule.images).all(is_excepted))?;
+    let image =
+        patterns(&rule.images).next().filter(|_| patterns(&rule.images).all(is_excepted))?;
+    let takes_out = |entry: &&ImageEntry| entry.patterns.iter().any(|wide| wide.contains(image));
+    let first = images.iter().find(takes_out)?;
     let mistake = about_nothing(rule)
         .label("this takes out all its images")
         .help("name fewer in `except`, or remove the rule");

@@ -8,7 +8,7 @@ use jiff::{Timestamp, Zoned};
 use super::Lowering;
 use crate::circumstances::Credential;
 use crate::conditions::Conditions;
-use crate::network::Network;
+use crate::network::{InvalidNetwork, Network};
 use crate::written::ConditionPlaces;
 
 impl Lowering<'_> {
@@ -45,7 +45,16 @@ impl Lowering<'_> {
         let items = self.list(node, "`networks`", false);
         let networks = items.iter().filter_map(|item| {
             item.read("a network", self.problems, |text| {
-                text.parse().map_err(|error| Mistake::of(&error).about(&format!("`{text}`")))
+                text.parse().map_err(|error: InvalidNetwork| {
+                    let help = match &error {
+                        InvalidNetwork::HostBits(network) => format!("write `{network}`"),
+                        InvalidNetwork::Syntax => {
+                            "a network has up to 32 bits, with `:` up to 128; a name is none"
+                                .to_owned()
+                        }
+                    };
+                    Mistake::of(&error).about(&format!("`{text}`")).help(help)
+                })
             })
         });
         networks.map(|network| network.value).collect()
@@ -57,11 +66,12 @@ impl Lowering<'_> {
             return (None, Vec::new());
         };
         let kinds = section.take("kind", self.problems);
-        if kinds.is_none() && section.lacks("kind") {
+        let lacks_kind = section.lacks("kind");
+        let misspelt = section.finish(self.problems);
+        if lacks_kind && !misspelt.contains(&"kind") {
             let mistake = Mistake::new("`token` asks for nothing");
             self.problems.at(node.place, mistake.help("write `token: {kind: [service]}`"));
         }
-        section.finish(self.problems);
         let Some(list) = kinds else { return (None, Vec::new()) };
         let items = self.list(list, "`kind`", false);
         let kinds = items

@@ -10,6 +10,13 @@ use crate::written::{SubjectEntry, Word};
 /// Actions of a release gate, and those that begin with `flag:`.
 const LATER: [&str; 3] = ["report", "scan", "break-glass"];
 
+/// What actions are called elsewhere.
+const ELSEWHERE: [(&[&str], &str); 3] = [
+    (&["read", "get", "list", "download"], "pull"),
+    (&["write", "put", "upload", "publish"], "push"),
+    (&["*", "any", "admin"], "all"),
+];
+
 impl Lowering<'_> {
     pub(super) fn subjects(&mut self, node: &Node, what: &str) -> Vec<SubjectEntry> {
         self.subject_list(node, what, false)
@@ -91,7 +98,10 @@ fn unknown_action(word: &str) -> Mistake {
         ))
         .help(NO_RELEASE_GATE);
     }
-    let help = did_you_mean(word, actions::WORDS)
+    let meant = ELSEWHERE.into_iter().find(|(others, _)| others.contains(&word));
+    let help = meant
+        .map(|(_, own)| format!("did you mean `{own}`?"))
+        .or_else(|| did_you_mean(word, actions::WORDS))
         .unwrap_or_else(|| format!("actions are {}", listed(&actions::WORDS)));
     Mistake::new(format!("unknown action `{word}`")).help(help)
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bounded;
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
 mod decisions;
 #[cfg(test)]
 mod delegations;
@@ -26,3 +28,7 @@ mod sample;
 mod schema;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod thirty;
+#[cfg(test)]
+mod warnings;

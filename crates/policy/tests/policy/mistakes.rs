@@ -646,7 +646,7 @@ fn an_unknown_action() {
     5 |     allow: [pul, write]
       |                  ^^^^^
       |
-      = help: actions are `pull`, `inspect`, `create`, `overwrite`, `push`, `attach`, `delete`, `all`
+      = help: did you mean `push`?
     ");
 }
 

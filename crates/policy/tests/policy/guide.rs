@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use policy::{Policy, Tags};
+use policy::{Caller, Circumstances, Credential, Policy, Tags};
 
-use crate::support::{allows, caller, image, policy, sources};
+use crate::support::{allows, caller, decide, image, policy, policy_of, sources};
 
 pub(crate) struct Example {
     /// What stands after the opening fence.
@@ -40,7 +40,26 @@ fn policies() -> Vec<Policy> {
 
 #[test]
 fn every_example_is_a_policy_without_warnings() {
-    assert_eq!(policies().len(), 5);
+    assert_eq!(policies().len(), 6);
+}
+
+#[test]
+fn the_delegation_is_kept_and_what_goes_beyond_it_is_reported_as_shown() {
+    let examples = examples();
+    let file = |path: &str| {
+        let kind = format!("yaml {path}");
+        let at = examples.iter().position(|example| example.kind == kind).unwrap();
+        (path.to_owned(), examples[at].text.clone(), examples[at + 1].text.clone())
+    };
+    let [main, team, more] = ["main.yaml", "teams/backend/main.yaml", "teams/backend/more.yaml"]
+        .map(|path| file(&format!("policies/{path}")));
+    let files = [(&*main.0, &*main.1), (&*team.0, &*team.1), (&*more.0, &*more.1)];
+    let policy = policy_of(&files[..2]);
+    assert!(allows(&policy, "user:alice", "create", "team/backend/api:v1"));
+    assert!(allows(&policy, "user:carol", "pull", "team/backend/web:v1"));
+    assert!(!allows(&policy, "user:alice", "pull", "team/frontend/web:v1"));
+    let report = Policy::compile(&sources(&files)).unwrap_err().to_string();
+    assert_eq!(report, more.2.trim_end());
 }
 
 #[test]
@@ -54,7 +73,7 @@ fn the_mistakes_are_reported_as_shown() {
 
 #[test]
 fn the_examples_decide_as_the_text_says() {
-    let [first, groups, images, tags, denials] = policies().try_into().unwrap();
+    let [first, groups, images, tags, denials, conditions] = policies().try_into().unwrap();
     assert!(allows(&first, "user:alice", "pull", "team/backend/api:v1"));
     assert!(!allows(&first, "user:alice", "create", "team/backend/api:v1"));
 
@@ -74,6 +93,28 @@ fn the_examples_decide_as_the_text_says() {
     assert!(allows(&denials, "service:ci/release", "create", "team/app:v1"));
     assert!(!allows(&denials, "service:ci/release", "overwrite", "team/app:v1"));
     assert!(allows(&denials, "service:ci/release", "overwrite", "team/app:v1-snapshot"));
+
+    let at = |subject: &str, time: &str, address: &str| Caller {
+        circumstances: Circumstances {
+            at: time.parse().ok(),
+            address: address.parse().ok(),
+            credential: Some(Credential::Federated),
+        },
+        ..caller(subject, &[])
+    };
+    let candidate = |time: &str, address: &str| {
+        let carol = at("user:carol", time, address);
+        decide(&conditions, &carol, "pull", "team/backend/api:rc-7").is_allowed
+    };
+    assert!(candidate("2026-12-31T23:59:59Z", "10.20.1.1"));
+    assert!(!candidate("2027-01-01T00:00:00Z", "10.20.1.1"));
+    assert!(!candidate("2026-12-31T23:59:59Z", "10.21.1.1"));
+    let moves = |time: &str| {
+        let build = at("service:ci/build", time, "192.0.2.1");
+        decide(&conditions, &build, "overwrite", "team/app:dev").is_allowed
+    };
+    assert!(moves("2026-12-23T22:59:59Z") && !moves("2026-12-23T23:00:00Z"));
+
     let build = caller("service:ci/build", &[]);
     let rest = denials.tags(&build, policy::Action::Overwrite, &image("team/app").0);
     assert!(matches!(rest, Tags::Some(filter) if filter.includes_untagged()));

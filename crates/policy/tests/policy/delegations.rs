@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::properties::{document, in_tags, question, tags};
+use crate::reference::{Image as Written, Part};
 use crate::support::{allows, policy_of, sources};
 
 const CENTRAL: &str = r#"delegations:
@@ -529,7 +530,16 @@ fn delegated() -> impl Strategy<Value = String> {
             rule.name = format!("team-{index}");
             if keeps {
                 for image in &mut rule.images {
-                    *image = format!("a/{image}");
+                    match image {
+                        Written::Text(text) | Written::Map { repository: Part::Text(text), .. } => {
+                            *text = format!("a/{text}");
+                        }
+                        Written::Map {
+                            repository: Part::Regex(text) | Part::Semver(text), ..
+                        } => {
+                            *text = format!("a/({text})");
+                        }
+                    }
                 }
             }
             for subject in rule.subjects.iter_mut().chain(&mut rule.except_subjects) {

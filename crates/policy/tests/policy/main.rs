@@ -32,3 +32,5 @@ mod support;
 mod thirty;
 #[cfg(test)]
 mod warnings;
+#[cfg(test)]
+mod worked;

@@ -324,7 +324,7 @@ fn check_tells_programs_every_mistake_and_denies_warnings_where_it_is_told_to() 
     let (code, json) = check("rules: [{name: a, allow: [pul]}]\nx: y", &["--deny-warnings"]);
     assert_eq!((code, &json["errors"]), (Some(2), &4.into()), "{json}");
     assert_eq!(json["diagnostics"].as_array().unwrap().len(), 4);
-    assert_eq!(json["diagnostics"][2]["column"], 28, "{json}");
+    assert_eq!(json["diagnostics"][2]["column"], 27, "{json}");
     fs::remove_file(folder.path().join("a.yaml")).unwrap();
     let empty =
         Said::of(portcullis().args(["policy", "check", "--output", "json"]).arg(folder.path()));

@@ -320,30 +320,40 @@ fn an_expression_that_cannot_be_read() {
       |
     6 |   - {repository: {regex: "mirror/(a"}}
       |                          ^^^^^^^^^^^ at its character 8
+      |
+      = help: a sign that stands for itself, such as `(` or `+`, has a `\` before it
 
     error: `a/[z-a]` is no regular expression: invalid character class range, the start must be <= the end
      --> policies/teams.yaml:7:26
       |
     7 |   - {repository: {regex: "a/[z-a]"}}
       |                          ^^^^^^^^^ at its character 4
+      |
+      = help: a sign that stands for itself, such as `(` or `+`, has a `\` before it
 
     error: `(?=a)b` is no regular expression: look-around, including look-ahead and look-behind, is not supported
      --> policies/teams.yaml:8:26
       |
     8 |   - {repository: {regex: "(?=a)b"}}
       |                          ^^^^^^^^ at its character 1
+      |
+      = help: a sign that stands for itself, such as `(` or `+`, has a `\` before it
 
     error: `mirror/*a**{` is no regular expression: unclosed counted repetition
      --> policies/teams.yaml:9:26
       |
     9 |   - {repository: {regex: "mirror/*a**{"}}
       |                          ^^^^^^^^^^^^^^ at its character 12
+      |
+      = help: a sign that stands for itself, such as `(` or `+`, has a `\` before it
 
     error: `a/\p{Greek}` is no regular expression: Unicode not allowed here
       --> policies/teams.yaml:10:26
        |
     10 |   - {repository: {regex: "a/\\p{Greek}"}}
        |                          ^^^^^^^^^^^^^^ at its character 3
+       |
+       = help: a sign that stands for itself, such as `(` or `+`, has a `\` before it
     "#);
 }
 

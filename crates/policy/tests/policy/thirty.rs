@@ -367,7 +367,7 @@ fn in_images() {
     "#);
     // 24: an expression that is too large.
     assert_snapshot!(said("mirror/[a-z]+/base", "mirror/(a{100}){100}{100}"), @r#"
-    error: mirror/(a{100}){100}{100}: the expression is too large
+    error: `mirror/(a{100}){100}{100}`: the expression is too large
       --> policies/main.yaml:37:35
        |
     37 |     images: [{repository: {regex: "mirror/(a{100}){100}{100}"}, tag: "1.10"}]

@@ -23,6 +23,19 @@ pub enum InvalidNetwork {
 }
 
 impl Network {
+    /// Its first address and its last.
+    pub(crate) fn ends(&self) -> (IpAddr, IpAddr) {
+        let last = match self.first {
+            IpAddr::V4(v4) => IpAddr::V4(
+                (v4.to_bits() | u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0)).into(),
+            ),
+            IpAddr::V6(v6) => IpAddr::V6(
+                (v6.to_bits() | u128::MAX.checked_shr(self.prefix.into()).unwrap_or(0)).into(),
+            ),
+        };
+        (self.first, last)
+    }
+
     /// Whether `address` lies in it. An IPv4 address that came mapped into IPv6 counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -54,6 +54,13 @@ impl PathPattern {
         self.rest.is_empty().then_some(&*self.literal)
     }
 
+    /// All segments, those of the literal beginning included.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = Segment> {
+        let literal = self.literal.split('/').filter(|text| !text.is_empty());
+        let literal = literal.map(|text| Segment::One(Glob(vec![Part::Text(text.into())])));
+        literal.chain(self.rest.iter().cloned())
+    }
+
     /// The segments before the first wildcard; empty if that is the first.
     pub(crate) fn literal_prefix(&self) -> &str {
         &self.literal

@@ -44,6 +44,11 @@ impl<T> PrefixMap<T> {
         self.by_prefix.shrink_to_fit();
     }
 
+    /// All values, in no order.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.by_prefix.values().flatten()
+    }
+
     /// The values whose pattern begins as `text` does, each with what follows that beginning
     /// (`None`: nothing), for [`PathPattern::matches_after_literal`].
     pub(crate) fn candidates<'s, 't>(

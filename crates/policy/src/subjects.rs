@@ -110,7 +110,26 @@ impl Subjects {
         }
     }
 
-    fn belongs_to(&self, role: Role) -> &[Role] {
+    /// Every subject that is written anywhere. Groups that are declared count as written.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (Role, SubjectPattern)> {
+        let everybody =
+            [(ANYONE, SubjectPattern::Anyone), (AUTHENTICATED, SubjectPattern::Authenticated)];
+        let each = |(pattern, role): &(PathPattern, Role)| (*role, pattern.clone());
+        let groups = self.groups.iter().map(|(name, &role)| (role, PathPattern::of_name(name)));
+        let groups = groups.chain(self.group_patterns.iter().map(each));
+        let users = self.users.values().map(each);
+        let services = self.services.values().map(each);
+        let peers = self.peers.values().map(each);
+        everybody
+            .into_iter()
+            .chain(groups.map(|(role, name)| (role, SubjectPattern::Group(name))))
+            .chain(users.map(|(role, name)| (role, SubjectPattern::User(name))))
+            .chain(services.map(|(role, name)| (role, SubjectPattern::Service(name))))
+            .chain(peers.map(|(role, name)| (role, SubjectPattern::Peer(name))))
+    }
+
+    /// The groups that the subject is a direct member of, and the patterns that match its name.
+    pub(crate) fn belongs_to(&self, role: Role) -> &[Role] {
         self.entry(role).map_or(&[], |entry| &entry.belongs_to)
     }
 
@@ -190,6 +209,11 @@ impl<'a> Standing<'a> {
     }
 
     /// Every role that the caller fills, in order.
+    pub(crate) fn held(&self) -> &[Role] {
+        &self.held
+    }
+
+    /// Every role that the caller fills.
     pub(crate) fn held(&self) -> &[Role] {
         &self.held
     }

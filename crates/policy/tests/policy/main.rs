@@ -8,6 +8,7 @@ mod conditions;
 mod decisions;
 #[cfg(test)]
 mod delegations;
+mod diff;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn subjects() -> impl Strategy<Value = Vec<String>> {
 }
 
 /// Groups whose members come before them, so that none contains itself.
-fn groups() -> impl Strategy<Value = BTreeMap<String, Option<Vec<String>>>> {
+pub(crate) fn groups() -> impl Strategy<Value = BTreeMap<String, Option<Vec<String>>>> {
     let members = |index: usize| {
         let earlier: Vec<_> =
             GROUPS[..index].iter().map(|group| format!("group:{group}")).collect();
@@ -106,7 +106,7 @@ fn images() -> impl Strategy<Value = Vec<Image>> {
     vec(prop_oneof![2 => text, 2 => broad, 2 => map], 1..4)
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
+pub(crate) fn rule() -> impl Strategy<Value = Rule> {
     let effect = select(
         &[
             ("all", ""),
@@ -327,7 +327,7 @@ pub(crate) fn tags() -> Vec<Option<Tag>> {
     tags.chain([None]).collect()
 }
 
-fn compile(text: &str) -> Policy {
+pub(crate) fn compile(text: &str) -> Policy {
     match Policy::compile(&sources(&[("policy.yaml", text)])) {
         Ok(compiled) => compiled.policy,
         Err(errors) => panic!("{errors}\n{text}"),

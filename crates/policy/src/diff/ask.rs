@@ -1,0 +1,232 @@
+//! Asks both policies.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use oci::{RepositoryName, Tag};
+
+use super::askers::{Asker, Askers, Concern};
+use super::both::Both;
+use super::entries::{Entry, entries};
+use super::images::{Bound, Images, Repository, tags};
+use super::people::People;
+use super::rows::{Cell, Difference, Rows};
+use super::when::{Axes, Moment, When};
+use super::words::Words;
+use super::{Comparison, Example};
+use crate::Action;
+use crate::actions::Actions;
+use crate::caller::Caller;
+use crate::policy::{Image, Policy};
+
+/// Of questions to both policies: a minute or so.
+const MAX_QUESTIONS: usize = 20_000_000;
+
+pub(super) struct Asking<'p> {
+    policies: Both<&'p Policy>,
+    at: Timestamp,
+    words: Words,
+    entries: Vec<Entry<'p>>,
+    people: People,
+    askers: HashMap<Concern, Rc<Askers>>,
+    questions: usize,
+}
+
+/// What is asked about in one repository.
+struct Scene<'a> {
+    repository: &'a RepositoryName,
+    askers: &'a Askers,
+    axes: &'a Axes,
+}
+
+/// Who gets another answer, in which circumstances.
+type Answers = BTreeMap<Vec<When>, BTreeMap<usize, Moment>>;
+
+impl<'p> Asking<'p> {
+    pub(super) fn new(policies: Both<&'p Policy>, at: Timestamp) -> Self {
+        let words = Words::new(policies);
+        let mut entries = entries(policies, &words);
+        if !entries.iter().any(|entry| entry.is_touched) {
+            entries.clear();
+        }
+        let people = People::new(policies, &words);
+        Self { policies, at, words, entries, people, askers: HashMap::new(), questions: 0 }
+    }
+
+    pub(super) fn run(mut self) -> Comparison<'p> {
+        let entries = std::mem::take(&mut self.entries);
+        let images = Images::new(&entries, &self.people);
+        let (repositories, is_whole) = images.repositories();
+        let mut is_complete = is_whole && self.people.is_whole;
+        let mut rows = Rows::new(&images);
+        for repository in &repositories {
+            is_complete &= self.ask_in(&entries, &images, repository, &mut rows);
+            if self.questions > MAX_QUESTIONS {
+                is_complete = false;
+                break;
+            }
+        }
+        Comparison { changes: rows.changes(), is_complete }
+    }
+
+    /// Asks about one repository. False: not about everything.
+    fn ask_in(
+        &mut self,
+        entries: &[Entry<'p>],
+        images: &Images<'p>,
+        repository: &Repository,
+        rows: &mut Rows<'_, 'p>,
+    ) -> bool {
+        let matched = images.get(&repository.matched);
+        let there: BTreeSet<usize> =
+            matched.iter().filter(|bound| !bound.is_exception).map(|bound| bound.entry).collect();
+        let rules: Vec<&Entry<'_>> = there.iter().filter_map(|place| entries.get(*place)).collect();
+        let matched: Vec<(usize, &Bound<'p>)> = repository
+            .matched
+            .iter()
+            .copied()
+            .zip(matched)
+            .filter(|(_, bound)| there.contains(&bound.entry))
+            .collect();
+        let axes = Axes::new(rules.iter().filter_map(|rule| rule.conditions), self.at);
+        let askers = self.askers(&rules, &matched);
+        let bounds: Vec<&Bound<'_>> = matched.iter().map(|(_, bound)| *bound).collect();
+        let (tags, is_whole) = tags(&bounds);
+        for tag in tags {
+            let here = matched.iter().filter(|(_, bound)| bound.matches_tag(tag.as_ref()));
+            let here: Vec<(usize, &Bound<'_>)> = here.copied().collect();
+            let touched = |bound: &Bound<'_>| {
+                let entry = entries.get(bound.entry).filter(|entry| entry.is_touched);
+                entry.filter(|_| !bound.is_exception).map(|entry| entry.actions)
+            };
+            let actions = here.iter().filter_map(|(_, bound)| touched(bound));
+            let actions = actions.fold(Actions::default(), Actions::union);
+            if actions.is_empty() {
+                continue;
+            }
+            let cell = rows.add(Cell {
+                matched: here.iter().map(|(place, _)| *place).collect(),
+                touched: here
+                    .iter()
+                    .filter_map(|(place, bound)| Some((*place, touched(bound)?)))
+                    .collect(),
+                example: match &tag {
+                    Some(tag) => format!("{}:{tag}", repository.name),
+                    None => repository.name.to_string(),
+                },
+            });
+            let scene = Scene { repository: &repository.name, askers: &askers, axes: &axes };
+            for action in actions.iter() {
+                self.ask_about(&scene, tag.as_ref(), action, cell, rows);
+            }
+        }
+        is_whole
+    }
+
+    fn askers(&mut self, rules: &[&Entry<'_>], matched: &[(usize, &Bound<'_>)]) -> Rc<Askers> {
+        let words = |rules: &mut dyn Iterator<Item = &&Entry<'_>>, except: bool| {
+            let mut words = BTreeSet::new();
+            for rule in rules {
+                words.extend(rule.subjects.iter().copied());
+                if except {
+                    words.extend(rule.except_subjects.iter().copied());
+                }
+            }
+            words
+        };
+        let concern = Concern {
+            words: words(&mut rules.iter(), true),
+            touched: words(&mut rules.iter().filter(|rule| rule.is_touched), false),
+            users: matched.iter().filter_map(|(_, bound)| bound.user.clone()).collect(),
+            groups: matched.iter().filter_map(|(_, bound)| bound.group.clone()).collect(),
+        };
+        if let Some(known) = self.askers.get(&concern) {
+            return Rc::clone(known);
+        }
+        let askers = Rc::new(Askers::new(&self.people, &self.words, &concern));
+        self.askers.insert(concern, Rc::clone(&askers));
+        askers
+    }
+
+    fn ask_about(
+        &mut self,
+        scene: &Scene<'_>,
+        tag: Option<&Tag>,
+        action: Action,
+        cell: usize,
+        rows: &mut Rows<'_, 'p>,
+    ) {
+        let image = Image { repository: scene.repository, tag };
+        let mut answers: [Answers; 2] = Default::default();
+        for (place, asker) in scene.askers.all.iter().enumerate() {
+            let mut moments: [Vec<Moment>; 2] = Default::default();
+            for moment in scene.axes.moments(&asker.callers.old.subject) {
+                self.questions += 1;
+                let callers = at(asker, scene.axes, moment);
+                let decided = |policy: &&Policy, caller: &Caller| {
+                    policy.decide(caller, action, image).is_allowed()
+                };
+                let Both { old, new } = self.policies.zip(&callers, decided);
+                if old != new
+                    && let Some(moments) = moments.get_mut(usize::from(new))
+                {
+                    moments.push(moment);
+                }
+            }
+            for (moments, answers) in moments.into_iter().zip(&mut answers) {
+                if let Some(first) = moments.first() {
+                    let whens = scene.axes.describe(&asker.callers.old.subject, &moments);
+                    answers.entry(whens).or_default().insert(place, *first);
+                }
+            }
+        }
+        let [forbidden, allowed] = answers;
+        for (is_allowed, answers) in [(false, forbidden), (true, allowed)] {
+            for (whens, some) in answers {
+                let places = some.keys().copied().collect();
+                for (who, place) in scene.askers.describe(&places, &self.words) {
+                    let (Some(asker), Some(moment)) =
+                        (scene.askers.all.get(place), some.get(&place))
+                    else {
+                        continue;
+                    };
+                    let callers = at(asker, scene.axes, *moment);
+                    let [old, new] = [
+                        rule(self.policies.old, &callers.old, action, image),
+                        rule(self.policies.new, &callers.new, action, image),
+                    ];
+                    let example = Example {
+                        old_caller: callers.old,
+                        new_caller: callers.new,
+                        action,
+                        repository: scene.repository.clone(),
+                        tag: tag.cloned(),
+                    };
+                    for when in whens.clone() {
+                        let who = who.clone();
+                        let example = example.clone();
+                        rows.put(who, is_allowed, when, cell, Difference { old, new, example });
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn at(asker: &Asker, axes: &Axes, moment: Moment) -> Both<Caller> {
+    let circumstances = axes.circumstances(moment);
+    asker.callers.map(|caller| Caller { circumstances, ..caller.clone() })
+}
+
+/// The rule that decides. It is the policy's own, though a decision holds on to the question.
+fn rule<'p>(
+    policy: &'p Policy,
+    caller: &Caller,
+    action: Action,
+    image: Image<'_>,
+) -> Option<crate::RuleRef<'p>> {
+    let name = policy.decide(caller, action, image).rule()?.name.to_owned();
+    let place = policy.rules.binary_search_by(|rule| (*rule.name).cmp(&name)).ok()?;
+    policy.rules.get(place).map(|rule| rule.reference())
+}

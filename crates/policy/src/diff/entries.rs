@@ -1,0 +1,87 @@
+//! The rules of two policies as one list: what stands in both in the same words is one entry.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::both::Both;
+use super::words::{Word, Words};
+use crate::actions::Actions;
+use crate::conditions::Conditions;
+use crate::image_pattern::ImagePattern;
+use crate::policy::Policy;
+use crate::rule::Rule;
+
+pub(super) struct Entry<'p> {
+    rule: Both<Option<&'p Rule>>,
+    pub(super) subjects: Vec<Word>,
+    pub(super) except_subjects: Vec<Word>,
+    pub(super) images: Vec<&'p ImagePattern>,
+    pub(super) except_images: Vec<&'p ImagePattern>,
+    pub(super) conditions: Option<&'p Conditions>,
+    pub(super) actions: Actions,
+    /// Whether it may decide otherwise: it stands in one policy alone, or speaks of a group that
+    /// has other members.
+    pub(super) is_touched: bool,
+}
+
+pub(super) fn entries<'p>(policies: Both<&'p Policy>, words: &Words) -> Vec<Entry<'p>> {
+    let mut entries: BTreeMap<String, Entry<'p>> = BTreeMap::new();
+    for (key, entry) in written(policies.old, words, true) {
+        entries.entry(key).or_insert(entry);
+    }
+    for (key, entry) in written(policies.new, words, false) {
+        match entries.get_mut(&key) {
+            Some(there) => there.rule.new = there.rule.new.or(entry.rule.new),
+            None => drop(entries.insert(key, entry)),
+        }
+    }
+    let mut entries: Vec<Entry<'p>> = entries.into_values().collect();
+    for entry in &mut entries {
+        let mut named = entry.subjects.iter().chain(&entry.except_subjects);
+        let mut images = entry.images.iter().chain(&entry.except_images);
+        entry.is_touched = entry.rule.old.is_none()
+            || entry.rule.new.is_none()
+            || named.any(|&word| words.is_changed(word))
+            || (words.has_changed_groups() && images.any(|image| image.uses_group));
+    }
+    entries
+}
+
+fn written<'p>(
+    policy: &'p Policy,
+    words: &Words,
+    is_old: bool,
+) -> impl Iterator<Item = (String, Entry<'p>)> {
+    let mut images: HashMap<&str, Vec<&ImagePattern>> = HashMap::new();
+    for clause in policy.clauses.values() {
+        images.entry(&clause.rule.name).or_default().push(&clause.image);
+    }
+    policy.rules.iter().map(move |rule| {
+        let of: fn(&Both<_>) -> &_ = if is_old { |both| &both.old } else { |both| &both.new };
+        let rule: &'p Rule = rule;
+        let entry = Entry {
+            rule: Both { old: is_old.then_some(rule), new: (!is_old).then_some(rule) },
+            subjects: words.of_roles(&rule.subjects, of),
+            except_subjects: words.of_roles(&rule.except_subjects, of),
+            images: sorted(images.remove(&*rule.name).unwrap_or_default()),
+            except_images: sorted(rule.except_images.iter().collect()),
+            conditions: rule.conditions.as_deref(),
+            actions: rule.allow.union(rule.deny),
+            is_touched: false,
+        };
+        (entry.meaning(rule), entry)
+    })
+}
+
+fn sorted(mut images: Vec<&ImagePattern>) -> Vec<&ImagePattern> {
+    images.sort_by_cached_key(ToString::to_string);
+    images
+}
+
+impl Entry<'_> {
+    /// Equal for rules that say the same: neither their names nor the order of their words matters.
+    fn meaning(&self, rule: &Rule) -> String {
+        let Self { subjects, except_subjects, images, except_images, conditions, .. } = self;
+        let (allow, deny) = (rule.allow, rule.deny);
+        format!("{:?}", (subjects, except_subjects, images, except_images, conditions, allow, deny))
+    }
+}

@@ -1,0 +1,119 @@
+//! Which decisions two policies make differently.
+//!
+//! Nothing is asked about that is alike by itself: only rules that stand in one policy alone, or that
+//! speak of groups with other members, can make a difference, and only where they match. There, one
+//! image is made for every set of patterns that an image can match, one caller for every set of
+//! subjects that somebody can be, and one moment between any two at which a condition begins or ends.
+//! Both policies decide on each of them, and where they differ, that is a change, told in the words of
+//! the rules.
+
+mod ask;
+mod askers;
+mod both;
+mod entries;
+mod expressions;
+mod images;
+mod people;
+mod rows;
+mod texts;
+mod walk;
+mod when;
+mod words;
+
+use std::fmt;
+
+use jiff::Timestamp;
+use oci::{RepositoryName, Tag};
+
+use crate::Action;
+use crate::actions::Actions;
+use crate::caller::Caller;
+use crate::decide::RuleRef;
+use crate::policy::Policy;
+
+use ask::Asking;
+use both::Both;
+pub use when::When;
+
+/// What another policy would decide differently.
+#[derive(Debug)]
+pub struct Comparison<'p> {
+    /// In the order of who it is, what it is and what may be done.
+    pub changes: Vec<Change<'p>>,
+    /// Whether that is everything. Policies whose patterns overlap in so many ways that it would take
+    /// hours are looked at as far as it goes.
+    pub is_complete: bool,
+}
+
+/// Decisions that change in the same way.
+#[derive(Debug, Clone)]
+pub struct Change<'p> {
+    /// Whom it is about, in the words of policy files: `group:backend`.
+    pub who: String,
+    /// What is decided otherwise, in the order of [`Action::ALL`].
+    pub actions: Vec<Action>,
+    /// The images, as a pattern: `team/backend/**:v*`; with `except` or `within` where one pattern
+    /// does not say it.
+    pub images: String,
+    /// Whether it is allowed from now on, or no longer.
+    pub is_allowed: bool,
+    /// In which circumstances.
+    pub when: When,
+    /// The rules that decide in the old policy; none where it is denied because no rule allows it.
+    pub old: Vec<RuleRef<'p>>,
+    /// Likewise in the new one.
+    pub new: Vec<RuleRef<'p>>,
+    /// One of the decisions.
+    pub example: Example,
+}
+
+/// A question that two policies answer differently.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Who asks, before the old policy.
+    pub old_caller: Caller,
+    /// Likewise before the new one: the groups that a source may assert can differ.
+    pub new_caller: Caller,
+    /// What for.
+    pub action: Action,
+    /// On what.
+    pub repository: RepositoryName,
+    /// On which tag of it. `None`: the repository as a whole, or what is untagged.
+    pub tag: Option<Tag>,
+}
+
+/// Finds out what `new` decides otherwise than `old`, from the time `at` on.
+#[must_use]
+pub fn compare<'p>(old: &'p Policy, new: &'p Policy, at: Timestamp) -> Comparison<'p> {
+    Asking::new(Both { old, new }, at).run()
+}
+
+impl Change<'_> {
+    /// The actions in the words of policy files: `push` where it is `create` and `overwrite`, `all`
+    /// where it is all that this stands for.
+    #[must_use]
+    pub fn words(&self) -> Vec<&'static str> {
+        let mut words = Vec::new();
+        let mut rest = Actions::of(&self.actions);
+        for word in ["all", "push"] {
+            if let Some(meant) = Actions::from_word(word).filter(|it| it.without(rest).is_empty()) {
+                words.push(word);
+                rest = rest.without(meant);
+            }
+        }
+        words.extend(rest.iter().map(Action::as_str));
+        words
+    }
+}
+
+/// "group:backend may no longer overwrite team/backend/**:v*, until 2027-01-01"
+impl fmt::Display for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let may = if self.is_allowed { "may now" } else { "may no longer" };
+        write!(f, "{} {may} {} {}", self.who, self.words().join(", "), self.images)?;
+        if self.when != When::default() {
+            write!(f, ", {}", self.when)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,327 @@
+//! Differences put together: as few lines as say what changes, in the words of the rules.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::images::{Bound, Images, tags_within};
+use super::{Change, Example, When};
+use crate::Action;
+use crate::actions::Actions;
+use crate::decide::RuleRef;
+use crate::image_pattern::ImagePattern;
+
+/// As many patterns may be left out of another in one line.
+const MAX_EXCEPTIONS: usize = 3;
+
+/// An image that stands for all that match the same patterns.
+pub(super) struct Cell {
+    /// By their places in [`Images::bound`].
+    pub(super) matched: Vec<usize>,
+    /// Those of touched rules, with what these are about.
+    pub(super) touched: Vec<(usize, Actions)>,
+    pub(super) example: String,
+}
+
+impl Cell {
+    fn touched_by(&self, action: Action) -> impl Iterator<Item = usize> {
+        let about = self.touched.iter().filter(move |(_, actions)| actions.contains(action));
+        about.map(|(pattern, _)| *pattern)
+    }
+}
+
+/// One decision that changes.
+pub(super) struct Difference<'p> {
+    pub(super) old: Option<RuleRef<'p>>,
+    pub(super) new: Option<RuleRef<'p>>,
+    pub(super) example: Example,
+}
+
+type Key = (String, bool, When);
+
+pub(super) struct Rows<'a, 'p> {
+    images: &'a Images<'p>,
+    cells: Vec<Cell>,
+    by_key: BTreeMap<Key, BTreeMap<Action, BTreeMap<usize, Difference<'p>>>>,
+    /// The cells in each pattern.
+    cells_of: Vec<Vec<usize>>,
+    within: HashMap<(Pattern, Pattern), String>,
+    /// The patterns, by text and by what their variables stand for.
+    known: HashMap<(String, Option<String>, Option<String>), Pattern>,
+    patterns: Vec<usize>,
+}
+
+/// A pattern, whichever rules it stands in.
+type Pattern = usize;
+
+/// Some cells, and the words for them.
+struct Part {
+    text: String,
+    cells: Vec<usize>,
+}
+
+impl<'a, 'p> Rows<'a, 'p> {
+    pub(super) fn new(images: &'a Images<'p>) -> Self {
+        Self {
+            images,
+            cells: Vec::new(),
+            by_key: BTreeMap::new(),
+            cells_of: Vec::new(),
+            within: HashMap::new(),
+            known: HashMap::new(),
+            patterns: Vec::new(),
+        }
+    }
+
+    /// Adds an image; all of them are there before differences are put together.
+    pub(super) fn add(&mut self, mut cell: Cell) -> usize {
+        cell.matched = cell.matched.iter().filter_map(|bound| self.pattern(*bound)).collect();
+        cell.matched.sort_unstable();
+        cell.matched.dedup();
+        for touched in &mut cell.touched {
+            touched.0 = self.pattern(touched.0).unwrap_or(usize::MAX);
+        }
+        let place = self.cells.len();
+        for pattern in &cell.matched {
+            if let Some(cells) = self.cells_of.get_mut(*pattern) {
+                cells.push(place);
+            }
+        }
+        self.cells.push(cell);
+        place
+    }
+
+    fn pattern(&mut self, place: usize) -> Option<Pattern> {
+        let bound = self.images.bound.get(place)?;
+        let key = (bound.image.to_string(), bound.user.clone(), bound.group.clone());
+        let next = self.patterns.len();
+        let pattern = *self.known.entry(key).or_insert(next);
+        if pattern == next {
+            self.patterns.push(place);
+            self.cells_of.push(Vec::new());
+        }
+        Some(pattern)
+    }
+
+    pub(super) fn put(
+        &mut self,
+        who: String,
+        is_allowed: bool,
+        when: When,
+        cell: usize,
+        difference: Difference<'p>,
+    ) {
+        let row = self.by_key.entry((who, is_allowed, when)).or_default();
+        row.entry(difference.example.action).or_default().insert(cell, difference);
+    }
+
+    pub(super) fn changes(mut self) -> Vec<Change<'p>> {
+        let mut changes = Vec::new();
+        for ((who, is_allowed, when), row) in std::mem::take(&mut self.by_key) {
+            let mut lines: BTreeMap<String, Vec<(Action, Vec<usize>)>> = BTreeMap::new();
+            for (action, differences) in &row {
+                let cells: BTreeSet<usize> = differences.keys().copied().collect();
+                for part in self.parts(*action, &cells) {
+                    lines.entry(part.text).or_default().push((*action, part.cells));
+                }
+            }
+            for (images, actions) in lines {
+                let mut of: Vec<&Difference<'_>> = Vec::new();
+                for (action, cells) in &actions {
+                    let differences = row.get(action);
+                    of.extend(cells.iter().filter_map(|cell| differences?.get(cell)));
+                }
+                let Some(first) = of.first() else { continue };
+                changes.push(Change {
+                    who: who.clone(),
+                    actions: actions.iter().map(|(action, _)| *action).collect(),
+                    images,
+                    is_allowed,
+                    when: when.clone(),
+                    old: distinct(of.iter().filter_map(|it| it.old)),
+                    new: distinct(of.iter().filter_map(|it| it.new)),
+                    example: first.example.clone(),
+                });
+            }
+        }
+        without_instances(&mut changes);
+        changes
+    }
+
+    /// Some cells in as few words as describe them.
+    fn parts(&mut self, action: Action, cells: &BTreeSet<usize>) -> Vec<Part> {
+        let mut counts: BTreeMap<Pattern, usize> = BTreeMap::new();
+        let mut touched: BTreeSet<Pattern> = BTreeSet::new();
+        for cell in cells.iter().filter_map(|cell| self.cells.get(*cell)) {
+            for pattern in &cell.matched {
+                *counts.entry(*pattern).or_default() += 1;
+            }
+            touched.extend(cell.touched_by(action));
+        }
+        let mut by_count: Vec<(Pattern, usize)> = counts.into_iter().collect();
+        by_count.sort_by_cached_key(|(pattern, count)| {
+            (std::cmp::Reverse(*count), self.text(*pattern))
+        });
+        let by_count: Vec<Pattern> = by_count.into_iter().map(|(pattern, _)| pattern).collect();
+        let of_touched = by_count.iter().filter(|pattern| touched.contains(pattern));
+        let mut regions: Vec<(Pattern, Pattern)> = of_touched.map(|it| (*it, *it)).collect();
+        let mut open = cells.clone();
+        let mut parts = Vec::new();
+        // Touched patterns first, then what others have in common with them.
+        for _ in 0..2 {
+            for few in [0, MAX_EXCEPTIONS] {
+                for &(inner, outer) in &regions {
+                    let own = self.having(&open, inner, outer);
+                    if own.is_empty() {
+                        continue;
+                    }
+                    if let Some(others) = self.others(action, (inner, outer), cells, few) {
+                        let mut text = self.both(inner, outer);
+                        if !others.is_empty() {
+                            text = format!("{text} except {}", others.join(", "));
+                        }
+                        open.retain(|cell| own.binary_search(cell).is_err());
+                        parts.push(Part { text, cells: own });
+                    }
+                }
+            }
+            if open.is_empty() {
+                return parts;
+            }
+            let others = by_count.iter().filter(|pattern| !touched.contains(pattern));
+            regions =
+                others.flat_map(|inner| touched.iter().map(|outer| (*inner, *outer))).collect();
+        }
+        // And what cannot be told so, by one image each.
+        let text = |cell: &usize| self.cells.get(*cell).map(|cell| cell.example.clone());
+        parts.extend(open.iter().filter_map(|cell| {
+            Some(Part { text: format!("images such as {}", text(cell)?), cells: vec![*cell] })
+        }));
+        parts
+    }
+
+    /// At most `few` patterns that make up what both patterns match and is not among the cells.
+    fn others(
+        &self,
+        action: Action,
+        (inner, outer): (Pattern, Pattern),
+        cells: &BTreeSet<usize>,
+        few: usize,
+    ) -> Option<Vec<String>> {
+        let all = self.cells_of.get(inner)?.iter().filter(|cell| self.has(**cell, outer));
+        let all = all.filter(|place| {
+            self.cells.get(**place).is_some_and(|cell| cell.touched_by(action).next().is_some())
+        });
+        let (inside, outside): (Vec<usize>, Vec<usize>) =
+            all.copied().partition(|place| cells.contains(place));
+        if outside.is_empty() || few == 0 {
+            return outside.is_empty().then(Vec::new);
+        }
+        let patterns = |cells: &[usize]| -> BTreeSet<Pattern> {
+            let cells = cells.iter().filter_map(|cell| self.cells.get(*cell));
+            cells.flat_map(|cell| cell.matched.iter().copied()).collect()
+        };
+        let mut candidates: BTreeMap<Pattern, usize> = BTreeMap::new();
+        for pattern in
+            outside.iter().filter_map(|cell| self.cells.get(*cell)).flat_map(|it| &it.matched)
+        {
+            *candidates.entry(*pattern).or_default() += 1;
+        }
+        let forbidden = patterns(&inside);
+        let mut candidates: Vec<(Pattern, usize)> =
+            candidates.into_iter().filter(|(pattern, _)| !forbidden.contains(pattern)).collect();
+        candidates.sort_by_key(|(pattern, count)| (std::cmp::Reverse(*count), *pattern));
+        let mut open: BTreeSet<usize> = outside.into_iter().collect();
+        let mut others = Vec::new();
+        for (other, _) in candidates {
+            let own = self.having(&open, other, other);
+            if !own.is_empty() {
+                open.retain(|cell| own.binary_search(cell).is_err());
+                others.push(self.text(other));
+            }
+            if open.is_empty() || others.len() > few {
+                break;
+            }
+        }
+        (open.is_empty() && others.len() <= few).then_some(others)
+    }
+
+    fn has(&self, cell: usize, pattern: Pattern) -> bool {
+        self.cells.get(cell).is_some_and(|cell| cell.matched.binary_search(&pattern).is_ok())
+    }
+
+    fn having(&self, cells: &BTreeSet<usize>, one: Pattern, two: Pattern) -> Vec<usize> {
+        let has = |cell: &usize| self.has(*cell, one) && self.has(*cell, two);
+        cells.iter().copied().filter(has).collect()
+    }
+
+    fn bound(&self, pattern: Pattern) -> Option<&'a Bound<'p>> {
+        self.patterns.get(pattern).and_then(|place| self.images.bound.get(*place))
+    }
+
+    fn text(&self, pattern: Pattern) -> String {
+        self.bound(pattern).map(|bound| bound.image.to_string()).unwrap_or_default()
+    }
+
+    /// What two patterns have in common, as one pattern where that is simple.
+    fn both(&mut self, inner: Pattern, outer: Pattern) -> String {
+        if inner == outer {
+            return self.text(inner);
+        }
+        if let Some(known) = self.within.get(&(inner, outer)) {
+            return known.clone();
+        }
+        let text = match (self.bound(inner), self.bound(outer)) {
+            (Some(one), Some(two)) => {
+                let repository = if self.images.is_within(one, two) {
+                    Some(&one.image.repository)
+                } else if self.images.is_within(two, one) {
+                    Some(&two.image.repository)
+                } else {
+                    None
+                };
+                let tags = if tags_within(one, two) {
+                    Some(&one.image.tags)
+                } else if tags_within(two, one) {
+                    Some(&two.image.tags)
+                } else {
+                    None
+                };
+                match (repository, tags) {
+                    (Some(repository), Some(tags)) => {
+                        ImagePattern::new(repository.clone(), tags.clone()).to_string()
+                    }
+                    _ => format!("{} within {}", one.image, two.image),
+                }
+            }
+            _ => String::new(),
+        };
+        self.within.insert((inner, outer), text.clone());
+        text
+    }
+}
+
+fn distinct<'p>(rules: impl Iterator<Item = RuleRef<'p>>) -> Vec<RuleRef<'p>> {
+    let mut distinct = Vec::new();
+    for rule in rules {
+        if !distinct.contains(&rule) {
+            distinct.push(rule);
+        }
+    }
+    distinct
+}
+
+/// Takes out what is said of one user where it is said of all, by a variable.
+fn without_instances(changes: &mut Vec<Change<'_>>) {
+    let general: BTreeSet<_> = changes
+        .iter()
+        .filter(|change| change.images.contains("${") && is_general(&change.who))
+        .map(|it| (it.images.clone(), it.is_allowed, it.when.clone(), it.actions.clone()))
+        .collect();
+    changes.retain(|it| {
+        let key = (it.images.clone(), it.is_allowed, it.when.clone(), it.actions.clone());
+        is_general(&it.who) || !general.contains(&key)
+    });
+}
+
+fn is_general(who: &str) -> bool {
+    who == "user:**" || !who.starts_with("user:")
+}

@@ -1,0 +1,168 @@
+//! The subjects that two policies write, as one list, and which of them mean something else in the
+//! other policy.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::both::Both;
+use crate::caller::Caller;
+use crate::policy::Policy;
+use crate::subject_pattern::SubjectPattern;
+use crate::subjects::{Role, Standing};
+
+/// A subject, by its place in the list.
+pub(super) type Word = usize;
+
+pub(super) struct Words {
+    pub(super) texts: Vec<String>,
+    pub(super) patterns: Vec<SubjectPattern>,
+    roles: Both<HashMap<Role, Word>>,
+    /// In how many of the policies each stands.
+    counts: Vec<u8>,
+    /// Groups with other members, and those that contain them.
+    changed: HashSet<Word>,
+}
+
+impl Words {
+    pub(super) fn new(policies: Both<&Policy>) -> Self {
+        let mut words = Self {
+            texts: Vec::new(),
+            patterns: Vec::new(),
+            roles: Both::default(),
+            counts: Vec::new(),
+            changed: HashSet::new(),
+        };
+        let mut by_text = HashMap::new();
+        words.roles = policies.map(|policy| {
+            let mut written: Vec<_> = policy
+                .subjects
+                .written()
+                .map(|(role, pattern)| (text(&pattern), role, pattern))
+                .collect();
+            written.sort_by(|one, other| one.0.cmp(&other.0));
+            let mut roles = HashMap::new();
+            for (text, role, pattern) in written {
+                let word = *by_text.entry(text.clone()).or_insert(words.texts.len());
+                if word == words.texts.len() {
+                    words.texts.push(text);
+                    words.patterns.push(pattern);
+                    words.counts.push(0);
+                }
+                if let Some(count) = words.counts.get_mut(word) {
+                    *count += 1;
+                }
+                roles.insert(role, word);
+            }
+            roles
+        });
+        words.changed = words.find_changed(policies);
+        words
+    }
+
+    fn find_changed(&self, policies: Both<&Policy>) -> HashSet<Word> {
+        let above = policies.zip(&self.roles, above);
+        let members = above.map(|above| {
+            let mut members: HashMap<Word, BTreeSet<Word>> = HashMap::new();
+            for (&member, groups) in above {
+                for &group in groups {
+                    members.entry(group).or_default().insert(member);
+                }
+            }
+            members
+        });
+        let differs = |word: Word, text: &str| {
+            let [old, new] = members.each().map(|members| members.get(&word));
+            let listed = policies.map(|policy| {
+                text.strip_prefix("group:").is_some_and(|name| !policy.may_be_asserted(name))
+            });
+            old != new || listed.old != listed.new
+        };
+        let mut changed = HashSet::new();
+        let mut open: Vec<Word> = self
+            .texts
+            .iter()
+            .enumerate()
+            .filter(|(word, text)| differs(*word, text))
+            .map(|(word, _)| word)
+            .collect();
+        while let Some(word) = open.pop() {
+            if changed.insert(word) {
+                let groups = above.each().map(|above| above.get(&word));
+                open.extend(groups.into_iter().flatten().flatten().copied());
+            }
+        }
+        changed
+    }
+
+    pub(super) fn is_changed(&self, word: Word) -> bool {
+        self.changed.contains(&word)
+    }
+
+    /// Whether both policies speak of it.
+    pub(super) fn stands_in_both(&self, word: Word) -> bool {
+        self.counts.get(word).is_some_and(|count| *count == 2)
+    }
+
+    pub(super) fn has_changed_groups(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    pub(super) fn of_roles(
+        &self,
+        roles: &[Role],
+        of: fn(&Both<HashMap<Role, Word>>) -> &HashMap<Role, Word>,
+    ) -> Vec<Word> {
+        let map = of(&self.roles);
+        let mut words: Vec<Word> = roles.iter().filter_map(|role| map.get(role).copied()).collect();
+        words.sort_unstable();
+        words.dedup();
+        words
+    }
+
+    /// Everything that the callers are, each before its policy.
+    pub(super) fn filled(
+        &self,
+        policies: Both<&Policy>,
+        callers: &Both<Caller>,
+    ) -> Both<Vec<Word>> {
+        let held = |policy: &Policy, caller: &Caller| {
+            Standing::new(&policy.subjects, caller).held().to_vec()
+        };
+        Both {
+            old: self.of_roles(&held(policies.old, &callers.old), |both| &both.old),
+            new: self.of_roles(&held(policies.new, &callers.new), |both| &both.new),
+        }
+    }
+
+    /// Whether it is everybody, or everybody who has signed in.
+    pub(super) fn is_general(&self, word: Word) -> bool {
+        matches!(
+            self.patterns.get(word),
+            Some(SubjectPattern::Anyone | SubjectPattern::Authenticated)
+        )
+    }
+
+    pub(super) fn text(&self, word: Word) -> &str {
+        self.texts.get(word).map_or("", String::as_str)
+    }
+}
+
+/// The groups that each word is directly in.
+fn above(policy: &&Policy, words: &HashMap<Role, Word>) -> HashMap<Word, Vec<Word>> {
+    let groups = |role: &Role| {
+        let groups = policy.subjects.belongs_to(*role).iter();
+        groups.filter_map(|group| words.get(group).copied()).collect()
+    };
+    words.iter().map(|(role, &word)| (word, groups(role))).collect()
+}
+
+/// As policy files write it.
+fn text(pattern: &SubjectPattern) -> String {
+    match pattern {
+        SubjectPattern::User(name) => format!("user:{name}"),
+        SubjectPattern::Service(name) => format!("service:{name}"),
+        SubjectPattern::Peer(name) => format!("peer:{name}"),
+        SubjectPattern::Group(name) => format!("group:{name}"),
+        SubjectPattern::Authenticated => "authenticated".to_owned(),
+        SubjectPattern::Anyone => "anyone".to_owned(),
+    }
+}

@@ -1,0 +1,218 @@
+//! What one changed line changes.
+
+use insta::assert_snapshot;
+use jiff::Timestamp;
+use policy::{
+    Caller, Change, Circumstances, Comparison, Credential, Image, Policy, RuleRef, Subject, compare,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::properties::{compile, document, groups, question, rule, tags};
+use crate::reference::Document;
+use crate::support::policy_of;
+
+const TEAMS: &str = r#"
+groups:
+  backend: [user:alice, user:bob, "service:ci/*"]
+  release: [service:ci/release]
+  qa: external
+rules:
+  - name: backend-works-in-its-space
+    subjects: [group:backend]
+    images: ["team/backend/**"]
+    allow: [pull, push]
+  - name: qa-sees-candidates
+    subjects: [group:qa]
+    images: ["team/*/api:rc-*"]
+    allow: [pull]
+  - name: everyone-has-a-home
+    subjects: [authenticated]
+    images: ["home/${user}/**"]
+    allow: [pull, push, delete]
+  - name: releases-do-not-move
+    subjects: [anyone]
+    except: {subjects: [group:release], images: ["home/**"]}
+    images: ["**:v*"]
+    deny: [overwrite, delete]
+  - name: contractor
+    subjects: [user:carol]
+    images: ["team/backend/api"]
+    allow: [pull]
+"#;
+
+fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+/// What changes with one text in the place of another.
+fn changed(old: &str, new: &str) -> String {
+    assert!(TEAMS.contains(old), "{old}");
+    let policy = |text: &str| Policy::compile(&crate::support::sources(&[("teams.yaml", text)]));
+    let new = policy(&TEAMS.replace(old, new)).unwrap_or_else(|errors| panic!("{errors}"));
+    shown(&policy_of(&[("teams.yaml", TEAMS)]), &new.policy)
+}
+
+fn shown(old: &Policy, new: &Policy) -> String {
+    let Comparison { changes, is_complete } = compare(old, new, now());
+    assert!(is_complete);
+    changes.iter().for_each(|change| differs(old, new, change));
+    let rules = |rules: &[RuleRef<'_>]| match rules {
+        [] => "no rule".to_owned(),
+        _ => rules.iter().map(|rule| rule.name).collect::<Vec<_>>().join(", "),
+    };
+    let line = |it: &Change<'_>| format!("{it} [{} -> {}]", rules(&it.old), rules(&it.new));
+    changes.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The example of a change is decided as the change says.
+fn differs(old: &Policy, new: &Policy, change: &Change<'_>) {
+    let it = &change.example;
+    let image = Image { repository: &it.repository, tag: it.tag.as_ref() };
+    let old = old.decide(&it.old_caller, it.action, image).is_allowed();
+    let new = new.decide(&it.new_caller, it.action, image).is_allowed();
+    assert_eq!((old, new), (!change.is_allowed, change.is_allowed), "{change}");
+}
+
+#[test]
+fn what_stays_as_it_is_is_not_told() {
+    assert_snapshot!(changed("contractor", "freelancer"), @"");
+    assert_snapshot!(changed("[pull, push]", "[push, pull]"), @"");
+    assert_snapshot!(changed("subjects: [user:carol]", "subjects: [user:carol, user:carol]"), @"");
+}
+
+#[test]
+fn a_tag_pattern_that_is_narrowed_shows_the_tags_that_fall_out() {
+    assert_snapshot!(changed("**:v*", "**:v1*"), @"group:backend except service:ci/release may now overwrite team/backend/**:v* except **:v1* [releases-do-not-move -> backend-works-in-its-space]");
+    assert_snapshot!(changed("api:rc-*", "api:rc-1*"), @"group:qa may no longer pull team/*/api:rc-* except team/*/api:rc-1* [qa-sees-candidates -> no rule]");
+}
+
+#[test]
+fn a_user_who_is_moved_out_of_a_group_shows_what_she_loses() {
+    assert_snapshot!(changed("[user:alice, user:bob, ", "[user:bob, "), @r"
+    user:alice may no longer pull, create team/backend/** [backend-works-in-its-space -> no rule]
+    user:alice may no longer overwrite team/backend/** except **:v* [backend-works-in-its-space -> no rule]
+    ");
+    assert_snapshot!(changed("release: [service:ci/release]", "release: [service:ci/release, user:bob]"), @"user:bob may now overwrite team/backend/**:v* [releases-do-not-move -> backend-works-in-its-space]");
+}
+
+#[test]
+fn a_denial_that_is_added_shows_whom_it_stops() {
+    assert_snapshot!(changed("  - name: contractor\n", "  - {name: no, subjects: [anyone], images: [\"**:latest\"], deny: [create]}\n  - name: contractor\n"), @r"
+    group:backend may no longer create team/backend/**:latest [backend-works-in-its-space -> no]
+    user:** may no longer create home/${user}/**:latest [everyone-has-a-home -> no]
+    ");
+}
+
+#[test]
+fn a_condition_that_is_added_shows_when_it_matters() {
+    assert_snapshot!(changed("[\"team/backend/api\"]", "[\"team/backend/api\"]\n    expires: 2027-01-01"), @"user:carol may no longer pull team/backend/api, from 2027-01-01 on [contractor -> no rule]");
+    assert_snapshot!(changed("[\"team/backend/api\"]", "[\"team/backend/api\"]\n    networks: [10.20.0.0/16]"), @"user:carol may no longer pull team/backend/api, from outside 10.20.0.0/16 [contractor -> no rule]");
+}
+
+#[test]
+fn a_subject_that_is_renamed_shows_both() {
+    assert_snapshot!(changed("user:carol", "user:karol"), @r"
+    user:carol may no longer pull team/backend/api [contractor -> no rule]
+    user:karol may now pull team/backend/api [no rule -> contractor]
+    ");
+    assert_snapshot!(changed("qa: external", "qa: [user:erin]"), @r"
+    group:qa may no longer pull team/*/api:rc-* [qa-sees-candidates -> no rule]
+    user:erin may now pull team/*/api:rc-* [no rule -> qa-sees-candidates]
+    ");
+}
+
+/// A policy, and the same with one thing changed.
+fn edited() -> impl Strategy<Value = (Document, Document)> {
+    (document(), rule(), groups(), 0..3_usize, 0..4_u8).prop_map(
+        |(mut old, mut other, groups, place, what)| {
+            old.rules.truncate(3);
+            let mut new = old.clone();
+            let place = place.min(new.rules.len());
+            match what {
+                0 => new.groups = groups,
+                1 if place < new.rules.len() => drop(new.rules.remove(place)),
+                2 if place < new.rules.len() => {
+                    other.name = new.rules[place].name.clone();
+                    new.rules[place] = other;
+                }
+                _ => {
+                    other.name = "rule-x".to_owned();
+                    new.rules.push(other);
+                }
+            }
+            (old, new)
+        },
+    )
+}
+
+/// What a source may assert before the policy, in circumstances that are known.
+fn asking(policy: &Policy, caller: &Caller) -> Caller {
+    let mut groups = caller.groups.clone();
+    groups.retain(|group| policy.may_be_asserted(group));
+    let natural = match caller.subject {
+        Subject::User(_) => Credential::User,
+        Subject::Service(_) => Credential::Service,
+        Subject::Peer { .. } => Credential::Peer,
+        Subject::Anonymous => {
+            groups.clear();
+            Credential::Anonymous
+        }
+    };
+    let federates = matches!(caller.subject, Subject::User(_) | Subject::Service(_))
+        && caller.circumstances.credential == Some(Credential::Federated);
+    let circumstances = Circumstances {
+        at: caller.circumstances.at.or(Some(begin())),
+        address: caller.circumstances.address.or(Some([192, 0, 2, 1].into())),
+        credential: Some(if federates { Credential::Federated } else { natural }),
+    };
+    Caller { circumstances, ..Caller::new(caller.subject.clone(), groups) }
+}
+
+/// Before the times that the conditions name.
+fn begin() -> Timestamp {
+    "2025-06-01T00:00:00Z".parse().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn every_decision_that_changes_is_told(
+        (old, new) in edited(),
+        questions in vec(question(), 60),
+    ) {
+        let (old_text, new_text) = (old.yaml(), new.yaml());
+        let (old, new) = (compile(&old_text), compile(&new_text));
+        let comparison = compare(&old, &new, begin());
+        prop_assert!(comparison.is_complete);
+        for change in &comparison.changes {
+            differs(&old, &new, change);
+        }
+        for (caller, action, repository) in &questions {
+            let callers = [asking(&old, caller), asking(&new, caller)];
+            for tag in tags() {
+                let image = Image { repository, tag: tag.as_ref() };
+                let before = old.decide(&callers[0], *action, image);
+                let after = new.decide(&callers[1], *action, image);
+                if before.is_allowed() == after.is_allowed() {
+                    continue;
+                }
+                let told = comparison.changes.iter().any(|change| {
+                    let has = |rules: &[RuleRef<'_>], decided: Option<RuleRef<'_>>| match decided {
+                        Some(rule) => rules.contains(&rule),
+                        None => true,
+                    };
+                    change.is_allowed == after.is_allowed()
+                        && change.actions.contains(action)
+                        && (has(&change.old, before.rule()) || has(&change.new, after.rule()))
+                });
+                let lines = comparison.changes.iter().map(ToString::to_string).collect::<Vec<_>>();
+                prop_assert!(
+                    told, "{:?} {} {}:{:?}\n{:?}\n{}\n{}\n{}", callers, action, repository, tag,
+                    lines, old_text, new_text, after.reason()
+                );
+            }
+        }
+    }
+}

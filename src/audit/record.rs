@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::ser::SerializeSeq;
+use policy::{Action, Bounds};
+use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 /// The longest text of a field, in bytes. Names that the gate validated are shorter.
@@ -39,6 +41,18 @@ pub struct Record {
     /// Groups that the decision took into account.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "texts")]
     pub groups: Vec<String>,
+    /// How the caller is known, where it is: `user`, `service`, `federated`, `peer` or `anonymous`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<&'static str>,
+    /// Those of the groups that the source of the identity asserted; the policy adds the others.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "texts")]
+    pub asserted: Vec<String>,
+    /// The groups that the credential carries, where it carries fewer than its holder has.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "carried")]
+    pub carried: Option<Vec<String>>,
+    /// How far the credential reaches at most, where that is bounded.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bounds")]
+    pub bounds: Option<Arc<Bounds>>,
     /// The `jti` of the token; never the token.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
     pub token_id: Option<String>,
@@ -121,6 +135,10 @@ impl Record {
             subject: None,
             kind: None,
             groups: Vec::new(),
+            credential: None,
+            asserted: Vec::new(),
+            carried: None,
+            bounds: None,
             token_id: None,
             address: None,
             user_agent: None,
@@ -172,6 +190,19 @@ fn texts<S: Serializer>(texts: &[String], serializer: S) -> Result<S::Ok, S::Err
         list.serialize_element("…")?;
     }
     list.end()
+}
+
+fn carried<S: Serializer>(groups: &Option<Vec<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    texts(groups.as_deref().unwrap_or_default(), serializer)
+}
+
+fn bounds<S: Serializer>(bounds: &Option<Arc<Bounds>>, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(bounds) = bounds else { return serializer.serialize_none() };
+    let actions: Vec<_> = bounds.actions().map(Action::as_str).collect();
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry("images", bounds.images())?;
+    map.serialize_entry("actions", &actions)?;
+    map.end()
 }
 
 /// A text, or its beginning with `…` where it has more bytes than allowed.

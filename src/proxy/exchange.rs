@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::Response;
 use http::request::Parts;
 use oci::{Digest, Operation, Reference, UploadStart};
-use policy::Subject;
+use policy::{Credential, Subject};
 
 use super::Gate;
 use crate::audit::{Decision, Record, Unwritten};
@@ -110,6 +110,11 @@ impl Exchange {
             Subject::Anonymous => "anonymous",
         });
         self.record.groups = groups.into_iter().collect();
+        let caller = &principal.caller;
+        self.record.credential = caller.circumstances.credential.map(Credential::as_str);
+        self.record.asserted.clone_from(&caller.groups);
+        self.record.carried.clone_from(&caller.granting);
+        self.record.bounds.clone_from(&caller.bounds);
         self.record.token_id.clone_from(&principal.token_id);
     }
 

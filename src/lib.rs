@@ -30,6 +30,7 @@ pub mod proxy;
 pub mod public_url;
 pub mod refusal;
 pub mod reload;
+pub mod replay;
 pub mod secret;
 pub mod service;
 pub mod state;

@@ -2,6 +2,7 @@
 
 mod check;
 mod diagnostics;
+mod diff;
 mod explain;
 mod schema;
 mod test;
@@ -20,6 +21,8 @@ pub(super) enum Command {
     Test(test::Arguments),
     /// Show what a policy decides, and why. Exits with 0 where it allows and 1 where it denies.
     Explain(explain::Arguments),
+    /// Show which decisions change from one policy to another. Exits with 1 where any does.
+    Diff(diff::Arguments),
     /// Print the JSON Schema of policy files, with which editors complete and check them.
     Schema(schema::Arguments),
 }
@@ -29,6 +32,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }

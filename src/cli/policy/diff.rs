@@ -1,0 +1,305 @@
+//! `portcullis policy diff`.
+
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use document::Mistake;
+use jiff::Timestamp;
+use policy::{Change, Comparison, Policy, RuleRef, compare};
+use serde::Serialize;
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::output::OutputArgument;
+use crate::cli::table::table;
+use crate::cli::{colours, output};
+use crate::policy_folder;
+use crate::replay::{Changed, Outcome, Replay, Request};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The folder of policy files as they are.
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The folder of policy files as they are to be.
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// An audit file: its requests are decided again by both; may be repeated.
+    #[arg(long = "audit", value_name = "FILE")]
+    audit: Vec<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgument,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    // Both are read before either is refused, so that nothing is left to be found the next time.
+    let old = load("old", &arguments.old);
+    let new = load("new", &arguments.new);
+    if let (Err(old), Err(_)) = (&old, &new) {
+        output::aside(old.text(colours(&io::stderr())));
+    }
+    let (new, old) = (new?, old?);
+    let comparison = compare(&old, &new, Timestamp::now());
+    let replay = match arguments.audit.as_slice() {
+        [] => None,
+        files => Some(replay(&old, &new, files)?),
+    };
+    let text = text(&comparison, replay.as_ref());
+    arguments.output.print(&text, &Told::of(&comparison, replay.as_ref()))?;
+    let replayed = replay.is_some_and(|(outcome, _)| outcome.changed > 0);
+    // What was not looked at may change, too.
+    let is_same = comparison.changes.is_empty() && comparison.is_complete && !replayed;
+    Ok(if is_same { Exit::Done } else { Exit::Denied })
+}
+
+/// A policy, or everything that is wrong with it and which of the two it is.
+fn load(side: &str, folder: &Path) -> Result<Policy, Failure> {
+    policy_folder::load(folder).map(|compiled| compiled.policy).map_err(|error| {
+        output::aside(&format!("the {side} policy, {}, cannot be used:", folder.display()));
+        error.into()
+    })
+}
+
+type Replayed = (Outcome, Vec<(Request, Changed)>);
+
+fn replay(old: &Policy, new: &Policy, files: &[PathBuf]) -> Result<Replayed, Failure> {
+    let mut replay = Replay::new(old, new);
+    for path in files {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|error| {
+            Failure::input(
+                &Mistake::of(&error).about(&format!("cannot read the audit file {name}")),
+            )
+        })?;
+        let mut progress = Progress::new(&name);
+        replay
+            .read(&name, BufReader::new(file), |lines| progress.at(lines))
+            .map_err(|error| Failure::impossible(&error))?;
+        progress.end();
+    }
+    Ok(replay.finish())
+}
+
+/// How far a long file has been read, on a terminal.
+struct Progress<'a> {
+    name: &'a str,
+    is_shown: bool,
+    next: Instant,
+    was_shown: bool,
+}
+
+impl<'a> Progress<'a> {
+    const EACH: Duration = Duration::from_secs(1);
+
+    fn new(name: &'a str) -> Self {
+        let is_shown = io::stderr().is_terminal();
+        Self { name, is_shown, next: Instant::now() + Self::EACH, was_shown: false }
+    }
+
+    fn at(&mut self, lines: u64) {
+        if self.is_shown && lines % 1000 == 0 && Instant::now() >= self.next {
+            eprint!("\r{}: {lines} lines", self.name);
+            (self.was_shown, self.next) = (true, Instant::now() + Self::EACH);
+        }
+    }
+
+    fn end(&self) {
+        if self.was_shown {
+            eprintln!();
+        }
+    }
+}
+
+fn text(comparison: &Comparison<'_>, replay: Option<&Replayed>) -> String {
+    let mut parts = Vec::new();
+    let rows: Vec<[String; 5]> = comparison.changes.iter().map(row).collect();
+    parts.push(match rows.as_slice() {
+        [] => "no decision changes".to_owned(),
+        rows => table(["WHO", "MAY", "ACTIONS", "IMAGES", "WHY"], rows),
+    });
+    if !comparison.is_complete {
+        parts.push(
+            "the patterns overlap in more ways than could be looked at: there may be more changes"
+                .to_owned(),
+        );
+    }
+    if let Some((outcome, changes)) = replay {
+        parts.push(replay_text(outcome, changes));
+    }
+    parts.join("\n\n")
+}
+
+fn row(change: &Change<'_>) -> [String; 5] {
+    let may = if change.is_allowed { "now" } else { "no longer" };
+    let when = change.when.to_string();
+    let images = match when.as_str() {
+        "" => change.images.clone(),
+        _ => format!("{}, {when}", change.images),
+    };
+    [change.who.clone(), may.to_owned(), change.words().join(", "), images, why(change)]
+}
+
+/// "denied by no-latest, policies/teams.yaml:31; was allowed by backend-works"
+fn why(change: &Change<'_>) -> String {
+    let first = |rules: &[RuleRef<'_>]| {
+        let more = if rules.len() > 1 { "…" } else { "" };
+        rules
+            .first()
+            .map(|rule| (format!("{}{more}", rule.name), format!("{}:{}", rule.file, rule.line)))
+    };
+    let (verb, opposite) =
+        if change.is_allowed { ("allowed", "denied") } else { ("denied", "allowed") };
+    let now = match first(&change.new) {
+        Some((name, place)) => format!("{verb} by {name}, {place}"),
+        None => "no rule allows it".to_owned(),
+    };
+    match first(&change.old) {
+        Some((name, _)) => format!("{now}; was {opposite} by {name}"),
+        None => now,
+    }
+}
+
+fn replay_text(outcome: &Outcome, changes: &[(Request, Changed)]) -> String {
+    let mut lines = vec![format!(
+        "{} replayed, {} of them decided differently",
+        requests(outcome.replayed),
+        outcome.changed
+    )];
+    for (why, count) in &outcome.skipped {
+        lines.push(format!("{} not replayed: {}", requests(*count), why.as_str()));
+    }
+    if outcome.damaged > 0 {
+        let dots = if outcome.damaged > outcome.damaged_lines.len() as u64 { ", …" } else { "" };
+        let places = outcome.damaged_lines.join(", ");
+        lines.push(format!("{} damaged lines: {places}{dots}", outcome.damaged));
+    }
+    if outcome.unlike_recorded > 0 {
+        lines.push(format!(
+            "{} were decided otherwise when they were recorded: the log is from another policy than \
+             the old one",
+            outcome.unlike_recorded
+        ));
+    }
+    let rows: Vec<[String; 6]> = changes
+        .iter()
+        .map(|(request, changed)| {
+            let Request { subject, operation, image, old, new } = request;
+            let answers = format!("{old} -> {new}");
+            let last = changed.last.strftime("%Y-%m-%d %H:%M UTC").to_string();
+            let (count, text) = (changed.count.to_string(), str::to_owned);
+            [text(subject), text(operation), text(image), answers, count, last]
+        })
+        .collect();
+    let mut text = lines.join("\n");
+    if !rows.is_empty() {
+        let heads = ["SUBJECT", "OPERATION", "IMAGE", "DECISION", "REQUESTS", "LAST"];
+        text.push_str("\n\n");
+        text.push_str(&table(heads, &rows));
+    }
+    if outcome.untold > 0 {
+        text.push_str(&format!("\nand {} more", requests(outcome.untold)));
+    }
+    text
+}
+
+fn requests(count: u64) -> String {
+    if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
+}
+
+/// As `--output json` prints it.
+#[derive(Serialize)]
+struct Told<'a> {
+    complete: bool,
+    changes: Vec<ToldChange<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<ToldReplay<'a>>,
+}
+
+#[derive(Serialize)]
+struct ToldChange<'a> {
+    who: &'a str,
+    actions: Vec<&'static str>,
+    images: &'a str,
+    decision: &'static str,
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+    networks: &'a [String],
+    credentials: &'a [&'static str],
+    old: Vec<ToldRule<'a>>,
+    new: Vec<ToldRule<'a>>,
+    example: ToldExample<'a>,
+}
+
+#[derive(Serialize)]
+struct ToldRule<'a> {
+    rule: &'a str,
+    file: &'a str,
+    line: usize,
+}
+
+#[derive(Serialize)]
+struct ToldExample<'a> {
+    subject: String,
+    groups: &'a [String],
+    action: &'static str,
+    image: String,
+}
+
+#[derive(Serialize)]
+struct ToldReplay<'a> {
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    changes: Vec<ToldRequest<'a>>,
+}
+
+#[derive(Serialize)]
+struct ToldRequest<'a> {
+    #[serde(flatten)]
+    request: &'a Request,
+    #[serde(flatten)]
+    changed: &'a Changed,
+}
+
+impl<'a> Told<'a> {
+    fn of(comparison: &'a Comparison<'_>, replay: Option<&'a Replayed>) -> Self {
+        let rule =
+            |rule: &RuleRef<'a>| ToldRule { rule: rule.name, file: rule.file, line: rule.line };
+        let change = |it: &'a Change<'_>| ToldChange {
+            who: &it.who,
+            actions: it.actions.iter().map(|action| action.as_str()).collect(),
+            images: &it.images,
+            decision: if it.is_allowed { "allow" } else { "deny" },
+            from: it.when.from,
+            until: it.when.until,
+            networks: &it.when.networks,
+            credentials: &it.when.credentials,
+            old: it.old.iter().map(rule).collect(),
+            new: it.new.iter().map(rule).collect(),
+            example: ToldExample {
+                subject: it.example.new_caller.subject.to_string(),
+                groups: match it.is_allowed {
+                    true => &it.example.new_caller.groups,
+                    false => &it.example.old_caller.groups,
+                },
+                action: it.example.action.as_str(),
+                image: match &it.example.tag {
+                    Some(tag) => format!("{}:{tag}", it.example.repository),
+                    None => it.example.repository.to_string(),
+                },
+            },
+        };
+        Self {
+            complete: comparison.is_complete,
+            changes: comparison.changes.iter().map(change).collect(),
+            replay: replay.map(|(outcome, changes)| ToldReplay {
+                outcome,
+                changes: changes
+                    .iter()
+                    .map(|(request, changed)| ToldRequest { request, changed })
+                    .collect(),
+            }),
+        }
+    }
+}

@@ -56,12 +56,11 @@ fn written<'p>(
         images.entry(&clause.rule.name).or_default().push(&clause.image);
     }
     policy.rules.iter().map(move |rule| {
-        let of: fn(&Both<_>) -> &_ = if is_old { |both| &both.old } else { |both| &both.new };
         let rule: &'p Rule = rule;
         let entry = Entry {
             rule: Both { old: is_old.then_some(rule), new: (!is_old).then_some(rule) },
-            subjects: words.of_roles(&rule.subjects, of),
-            except_subjects: words.of_roles(&rule.except_subjects, of),
+            subjects: words.of_roles(&rule.subjects, is_old),
+            except_subjects: words.of_roles(&rule.except_subjects, is_old),
             images: sorted(images.remove(&*rule.name).unwrap_or_default()),
             except_images: sorted(rule.except_images.iter().collect()),
             conditions: rule.conditions.as_deref(),

@@ -1,7 +1,7 @@
 //! Example texts for expressions and ranges of versions, which are not walked through. They are
 //! tried with the matcher by whoever asks for them; not all of them match.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind};
 
 use crate::regex::Regex;
 use crate::versions::Versions;
@@ -62,7 +62,7 @@ fn of_class(class: &Class) -> Option<char> {
         }),
     };
     let first = || match class {
-        Class::Unicode(class) => class.ranges().first().map(|range| range.start()),
+        Class::Unicode(class) => class.ranges().first().map(ClassUnicodeRange::start),
         Class::Bytes(class) => class.ranges().first().map(|range| char::from(range.start())),
     };
     ('a'..='z').rev().skip(2).chain('0'..='9').chain('A'..='Z').find(|it| has(*it)).or_else(first)

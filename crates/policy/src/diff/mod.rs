@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use oci::{RepositoryName, Tag};
 
 use crate::Action;
-use crate::actions::Actions;
+use crate::actions::{Actions, WORDS};
 use crate::caller::Caller;
 use crate::decide::RuleRef;
 use crate::policy::Policy;
@@ -102,6 +102,7 @@ impl Change<'_> {
             }
         }
         words.extend(rest.iter().map(Action::as_str));
+        words.sort_by_key(|word| WORDS.iter().position(|known| known == word));
         words
     }
 }

@@ -106,12 +106,9 @@ impl Words {
         !self.changed.is_empty()
     }
 
-    pub(super) fn of_roles(
-        &self,
-        roles: &[Role],
-        of: fn(&Both<HashMap<Role, Word>>) -> &HashMap<Role, Word>,
-    ) -> Vec<Word> {
-        let map = of(&self.roles);
+    /// The words for roles of one policy.
+    pub(super) fn of_roles(&self, roles: &[Role], is_old: bool) -> Vec<Word> {
+        let map = if is_old { &self.roles.old } else { &self.roles.new };
         let mut words: Vec<Word> = roles.iter().filter_map(|role| map.get(role).copied()).collect();
         words.sort_unstable();
         words.dedup();
@@ -128,8 +125,8 @@ impl Words {
             Standing::new(&policy.subjects, caller).held().to_vec()
         };
         Both {
-            old: self.of_roles(&held(policies.old, &callers.old), |both| &both.old),
-            new: self.of_roles(&held(policies.new, &callers.new), |both| &both.new),
+            old: self.of_roles(&held(policies.old, &callers.old), true),
+            new: self.of_roles(&held(policies.new, &callers.new), false),
         }
     }
 

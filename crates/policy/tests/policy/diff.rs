@@ -122,6 +122,19 @@ fn a_subject_that_is_renamed_shows_both() {
     ");
 }
 
+#[test]
+fn one_line_of_a_large_policy_is_found() {
+    let mut text = "rules:\n".to_owned();
+    for n in 0..10_000 {
+        text += &format!(
+            "  - {{name: r{n}, subjects: [user:u{n}], images: [\"team-{n}/**\"], allow: [pull, push]}}\n"
+        );
+    }
+    let new = text.replace("\"team-4711/**\"", "\"team-4711/app\"");
+    let (old, new) = (compile(&text), compile(&new));
+    assert_snapshot!(shown(&old, &new), @"user:u4711 may no longer pull, push team-4711/** except team-4711/app [r4711 -> no rule]");
+}
+
 /// A policy, and the same with one thing changed.
 fn edited() -> impl Strategy<Value = (Document, Document)> {
     (document(), rule(), groups(), 0..3_usize, 0..4_u8).prop_map(

@@ -99,7 +99,7 @@ impl<'a> Progress<'a> {
     }
 
     fn at(&mut self, lines: u64) {
-        if self.is_shown && lines % 1000 == 0 && Instant::now() >= self.next {
+        if self.is_shown && lines.is_multiple_of(1000) && Instant::now() >= self.next {
             eprint!("\r{}: {lines} lines", self.name);
             (self.was_shown, self.next) = (true, Instant::now() + Self::EACH);
         }

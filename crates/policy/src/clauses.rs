@@ -57,6 +57,11 @@ impl Clauses {
         Self { clauses, entries }
     }
 
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Clause> {
+        self.clauses.iter()
+    }
+
     /// What may be about the repository and for one of the roles, which are in order. A clause for
     /// several of the roles may come several times.
     pub(crate) fn candidates<'p, 't>(

@@ -213,11 +213,6 @@ impl<'a> Standing<'a> {
         &self.held
     }
 
-    /// Every role that the caller fills.
-    pub(crate) fn held(&self) -> &[Role] {
-        &self.held
-    }
-
     /// The same in whatever circumstances: conditional rules that allow count, and conditional ones
     /// that deny do not.
     pub(crate) fn ever(self) -> Self {

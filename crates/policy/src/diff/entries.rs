@@ -52,7 +52,7 @@ fn written<'p>(
     is_old: bool,
 ) -> impl Iterator<Item = (String, Entry<'p>)> {
     let mut images: HashMap<&str, Vec<&ImagePattern>> = HashMap::new();
-    for clause in policy.clauses.values() {
+    for clause in policy.clauses.iter() {
         images.entry(&clause.rule.name).or_default().push(&clause.image);
     }
     policy.rules.iter().map(move |rule| {

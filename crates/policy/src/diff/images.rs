@@ -11,7 +11,8 @@ use super::texts::{Grammar, texts};
 use super::walk::{Shape, paths};
 use crate::caller::Subject;
 use crate::glob::{Bindings, Glob, Part};
-use crate::image_pattern::{ImagePattern, RepositoryPattern, TagPattern, Undecided, is_segment};
+use crate::image_pattern::{ImagePattern, RepositoryPattern, TagPattern, Undecided};
+use crate::image_text::is_segment;
 use crate::path::PathPattern;
 
 /// For so many names, a variable stands for each; beyond, for the first.

@@ -33,6 +33,7 @@ pub mod reload;
 pub mod replay;
 pub mod secret;
 pub mod service;
+pub mod shadow;
 pub mod state;
 pub mod store;
 pub mod token;

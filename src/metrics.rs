@@ -16,6 +16,7 @@ use prometheus::{
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 
 use crate::audit::{Audit, Decision};
+use crate::shadow::Verdict;
 
 /// Seconds that a request may take.
 const REQUEST_BUCKETS: &[f64] = &[
@@ -45,6 +46,10 @@ pub struct Metrics {
     policy_info: IntGaugeVec,
     policy_stale: IntGauge,
     policy_kept: IntGauge,
+    shadow_decisions: IntCounterVec,
+    shadow_reloads: IntCounterVec,
+    shadow_loaded: IntGauge,
+    shadow_info: IntGaugeVec,
     tokens_issued: IntCounterVec,
     token_checks: IntCounterVec,
     revocations: IntGauge,
@@ -147,6 +152,25 @@ impl Metrics {
             policy_kept: make.gauge(
                 "policy_kept",
                 "1 while the state keeps the policy in force as the last good one.",
+            ),
+            shadow_decisions: make.counters(
+                "shadow_decisions_total",
+                "Requests by what was decided and what the shadow policy would have decided.",
+                &["decision", "shadow"],
+            ),
+            shadow_reloads: make.counters(
+                "shadow_policy_reloads_total",
+                "Shadow policies that were loaded (ok) or refused (failed).",
+                &["result"],
+            ),
+            shadow_loaded: make.gauge(
+                "shadow_policy_loaded_timestamp_seconds",
+                "When the shadow policy was loaded.",
+            ),
+            shadow_info: make.gauges(
+                "shadow_policy_info",
+                "The shadow policy by its content; always 1.",
+                &["sha256"],
             ),
             tokens_issued: make.counters(
                 "tokens_issued_total",
@@ -295,6 +319,24 @@ impl Metrics {
     /// A policy was refused, and the last good one stays in force.
     pub fn policy_refused(&self) {
         self.policy_reloads.with_label_values(&["failed"]).inc();
+    }
+
+    /// A request was decided, and would have been decided so by the shadow policy.
+    pub fn shadow_decision(&self, decision: Decision, shadow: Verdict) {
+        self.shadow_decisions.with_label_values(&[decision.as_str(), shadow.as_str()]).inc();
+    }
+
+    /// A shadow policy is in use from now on; `sha256` stands for its content.
+    pub fn shadow_loaded(&self, sha256: impl fmt::Display) {
+        self.shadow_reloads.with_label_values(&["ok"]).inc();
+        self.shadow_loaded.set(Timestamp::now().as_second());
+        self.shadow_info.reset();
+        self.shadow_info.with_label_values(&[sha256.to_string()]).set(1);
+    }
+
+    /// A shadow policy was refused; the last good one stays in use, if there is one.
+    pub fn shadow_refused(&self) {
+        self.shadow_reloads.with_label_values(&["failed"]).inc();
     }
 
     /// A token was issued, for a grant such as `password`.

@@ -31,6 +31,7 @@ pub(super) fn gate(config: &Config, tokens: &Tokens) -> Result<Gate, Error> {
         authenticator: Arc::clone(&tokens.issue.authenticator),
         clock: Arc::clone(&tokens.clock),
         policy: Arc::clone(&tokens.policy),
+        shadow: tokens.shadow.clone(),
         inventory: Inventory::new(inventory::Settings {
             linger: config.inventory_linger,
             ..inventory::Settings::default()

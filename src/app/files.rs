@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::policies::Policies;
+use super::shadow;
 use crate::audit::Record;
 use crate::identity::users::Users;
 use crate::log::Causes;
@@ -29,6 +30,9 @@ pub(super) fn watch_files(
     let mut keys = Arc::clone(&gate.authenticator.keys());
     Watch::every(INTERVAL, move |cause| {
         policies.look(cause);
+        if let Some(shadow) = &gate.shadow {
+            shadow::follow(shadow, cause, &gate.metrics, &gate.audit);
+        }
         // Told in the log by `poll` itself; the last good ones stay in force.
         if let Ok(true) = user_files.poll() {
             users.store(Arc::clone(&user_files.current()));

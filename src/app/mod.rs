@@ -9,6 +9,7 @@ mod files;
 mod manage;
 mod observe;
 mod policies;
+mod shadow;
 mod tokens;
 
 use std::sync::Arc;
@@ -55,7 +56,11 @@ pub fn run(config: &Config) -> Result<(), Error> {
         .thread_name("management")
         .enable_all()
         .build()?;
-    let tokens = runtime.block_on(Tokens::open(config))?;
+    let mut tokens = runtime.block_on(Tokens::open(config))?;
+    tokens.shadow = config.shadow_policies.clone().map(|folder| {
+        let policy = Arc::clone(&tokens.policy);
+        Arc::new(shadow::start(folder, policy, tokens.clock.now(), &tokens.metrics, &tokens.audit))
+    });
     let gate = Arc::new(gate(config, &tokens)?);
     let api = tokens.api();
     let Tokens { state, user_files, users, peers, clock, policy_refused, .. } = tokens;

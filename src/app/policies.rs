@@ -71,13 +71,13 @@ impl Policies {
 }
 
 /// `2 files, 7 rules`.
-fn contents(policy: &LoadedPolicy) -> String {
+pub(super) fn contents(policy: &LoadedPolicy) -> String {
     let count = |count: usize, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let rules = policy.policy.rule_count();
     format!("{}, {}", count(policy.file_count, "file"), count(rules, "rule"))
 }
 
-fn record(event: &'static str, policy: &LoadedPolicy, reason: String) -> Record {
+pub(super) fn record(event: &'static str, policy: &LoadedPolicy, reason: String) -> Record {
     let digest = Some(format!("sha256:{}", policy.sha256));
     Record { digest, reason: Some(reason), ..Record::new(event) }
 }

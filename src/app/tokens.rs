@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::policy_folder::LoadError;
 use crate::reload::{PolicyFiles, UserFiles};
 use crate::service::api::{self, Api};
+use crate::shadow::Shadow;
 use crate::state::State;
 use crate::store;
 use crate::token::{KeyFolder, Succession};
@@ -39,6 +40,8 @@ pub(crate) struct Tokens {
     pub(super) policy: Arc<Reloaded<PolicyFiles>>,
     /// Why the policy is the last good one, and not that of the folder.
     pub(super) policy_refused: Option<LoadError>,
+    /// None while there is nobody whose requests it could decide.
+    pub(super) shadow: Option<Arc<Shadow>>,
     pub(super) key_folder: KeyFolder,
     pub(super) peers: Arc<Peers>,
     pub(super) audit: Arc<Audit>,
@@ -98,6 +101,7 @@ impl Tokens {
             users,
             policy,
             policy_refused,
+            shadow: None,
             key_folder,
             peers,
             audit,
@@ -113,6 +117,7 @@ impl Tokens {
             users: Arc::clone(&self.users),
             audit: Arc::clone(&self.audit),
             metrics: Arc::clone(&self.metrics),
+            shadow: self.shadow.clone(),
         }))
     }
 }

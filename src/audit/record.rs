@@ -9,6 +9,8 @@ use policy::{Action, Bounds};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use crate::shadow::Verdict;
+
 /// The longest text of a field, in bytes. Names that the gate validated are shorter.
 const MAX_TEXT: usize = 512;
 
@@ -83,6 +85,15 @@ pub struct Record {
     /// Why, in words.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "reason")]
     pub reason: Option<String>,
+    /// What the shadow policy would have decided, where that is something else or is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Verdict>,
+    /// By which rule of its own.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
+    pub shadow_rule: Option<String>,
+    /// Why, in words.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "reason")]
+    pub shadow_reason: Option<String>,
     /// Of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -149,6 +160,9 @@ impl Record {
             decision: None,
             rule: None,
             reason: None,
+            shadow: None,
+            shadow_rule: None,
+            shadow_reason: None,
             status: None,
             bytes_in: None,
             bytes_out: None,

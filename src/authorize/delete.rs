@@ -72,7 +72,7 @@ impl Question<'_> {
             Tags::All => return Ok(()),
             Tags::Some(filter) => filter,
         };
-        let mut budget = Budget::new(self.inventory.settings().max_requests);
+        let mut budget = Budget::new(self.max_requests);
         let tags = tag_digests(self.upstream, repository, &mut budget).await?;
         let verdict = self.every_tag(repository, digest, &tags, &filter, &mut budget).await?;
         if verdict {

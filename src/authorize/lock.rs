@@ -51,14 +51,24 @@ impl Drop for Locked {
 
 impl Default for Locks {
     fn default() -> Self {
-        Self {
-            stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
-            hasher: RandomState::new(),
-        }
+        Self::striped(STRIPES)
     }
 }
 
 impl Locks {
+    /// For one decision that nothing follows, so that nobody waits for it.
+    #[must_use]
+    pub fn unshared() -> Self {
+        Self::striped(1)
+    }
+
+    fn striped(count: usize) -> Self {
+        Self {
+            stripes: (0..count).map(|_| Stripe::default()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
     /// Waits until nobody holds the repository alone.
     pub async fn share(&self, repository: &RepositoryName) -> Locked {
         let Stripe { lock, changes } = self.of(repository);
@@ -81,6 +91,6 @@ impl Locks {
 
     #[expect(clippy::indexing_slicing, reason = "a remainder is smaller than its divisor")]
     fn of(&self, repository: &RepositoryName) -> &Stripe {
-        &self.stripes[self.hasher.hash_one(repository) as usize % STRIPES]
+        &self.stripes[self.hasher.hash_one(repository) as usize % self.stripes.len()]
     }
 }

@@ -6,6 +6,7 @@
 //! credential covers bounds both.
 
 mod delete;
+mod explained;
 mod lock;
 mod read;
 mod write;
@@ -15,6 +16,7 @@ use std::time::Instant;
 use oci::{Digest, ErrorCode, Manifest, Operation, RepositoryName, Tag};
 use policy::{Action, Image, Policy};
 
+pub use explained::explained;
 pub use lock::{Locked, Locks};
 pub use write::PendingManifest;
 pub(crate) use write::is_artifact;
@@ -43,6 +45,8 @@ pub struct Question<'a> {
     pub principal: &'a Principal,
     /// When.
     pub now: Instant,
+    /// The most requests to the upstream that it may cost.
+    pub max_requests: usize,
 }
 
 /// Leave to forward one operation. Only this module makes one.
@@ -189,7 +193,7 @@ impl Question<'_> {
         repository: &RepositoryName,
         manifest: &Manifest,
     ) -> Result<Vec<Digest>, Refusal> {
-        let mut budget = Budget::new(self.inventory.settings().max_requests);
+        let mut budget = Budget::new(self.max_requests);
         let children: Vec<_> = manifest.children.iter().map(|child| child.digest.clone()).collect();
         let (inventory, upstream) = (self.inventory, self.upstream);
         Ok(learn_manifests(inventory, upstream, repository, &children, &mut budget).await?)

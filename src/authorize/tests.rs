@@ -18,6 +18,7 @@ mod ceilings;
 mod content;
 mod deletes;
 mod reads;
+mod shadow;
 mod writes;
 
 use content::Content;
@@ -94,6 +95,7 @@ impl World {
             seal: &self.seal,
             principal,
             now: self.now,
+            max_requests: self.inventory.settings().max_requests,
         }
     }
 

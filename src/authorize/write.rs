@@ -186,6 +186,12 @@ impl<'a> Question<'a> {
 }
 
 impl PendingManifest<'_> {
+    /// The rule that allows it, where one rule does.
+    #[must_use]
+    pub fn rule(&self) -> Option<&str> {
+        self.rule.as_deref()
+    }
+
     /// Judges the body, and whether each tag exists if that matters.
     ///
     /// # Errors

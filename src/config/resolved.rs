@@ -42,6 +42,8 @@ pub struct Config {
     pub mirrors: BTreeMap<String, RepositoryName>,
     /// The folder of policy files. Default `policies`.
     pub policies: PathBuf,
+    /// The folder of a policy that decides beside those and changes nothing. Default none.
+    pub shadow_policies: Option<PathBuf>,
     /// The users file. Default `users.yaml`.
     pub users: PathBuf,
     /// Whether the file says where it is.
@@ -110,6 +112,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where policies are, unless the file says otherwise.
+const POLICIES: &str = "policies";
+
 /// Where the management listener is, unless the file says otherwise.
 pub(super) const MANAGEMENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5480);
 
@@ -135,7 +140,8 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
         management: written.management.unwrap_or(MANAGEMENT),
         upstream: upstream?,
         mirrors: written.mirrors.clone(),
-        policies: beside(&written.policies, "policies"),
+        policies: beside(&written.policies, POLICIES),
+        shadow_policies: shadow_policies(folder, written, problems),
         users: beside(&written.users, "users.yaml"),
         names_users: written.users.is_some(),
         htpasswd: written.htpasswd.as_ref().map(|path| folder.join(path)),
@@ -165,6 +171,19 @@ fn listeners(written: &Written) -> Vec<Listen> {
         return vec![Listen { address: (Ipv4Addr::LOCALHOST, 5443).into(), tls: true }];
     }
     written.listen.iter().map(|located| located.value.clone()).collect()
+}
+
+/// A policy that is compared with itself tells nothing.
+fn shadow_policies(folder: &Path, written: &Written, problems: &mut Problems) -> Option<PathBuf> {
+    let Located { value, place } = written.shadow_policies.as_ref()?;
+    let shadow = folder.join(value);
+    let policies = folder.join(written.policies.as_deref().unwrap_or(Path::new(POLICIES)));
+    if shadow == policies {
+        let mistake = Mistake::new("`shadow_policies` is the folder of `policies` itself");
+        problems
+            .at(*place, mistake.help("name another folder, with the policy that is to be tried"));
+    }
+    Some(shadow)
 }
 
 /// As written, else derived from the first listener. That works on loopback alone: elsewhere the

@@ -78,6 +78,25 @@ fn an_htpasswd_file_alone_may_take_the_place_of_the_users_file() {
 }
 
 #[test]
+fn a_shadow_policy_lies_beside_the_configuration_and_is_another_one() {
+    let folder = folder();
+    let text = format!("{UPSTREAM}shadow_policies: next\n");
+    let config = parse(&folder, &text).unwrap();
+    assert_eq!(config.shadow_policies, Some(folder.path().join("next")));
+    assert_eq!(parse(&folder, UPSTREAM).unwrap().shadow_policies, None);
+    let text = format!("{UPSTREAM}shadow_policies: policies\n");
+    assert_snapshot!(told(&folder, &text), @"
+    error: `shadow_policies` is the folder of `policies` itself
+     --> GATE/portcullis.yaml:2:18
+      |
+    2 | shadow_policies: policies
+      |                  ^^^^^^^^
+      |
+      = help: name another folder, with the policy that is to be tried
+    ");
+}
+
+#[test]
 fn the_configuration_of_the_migration_lacks_nothing_but_its_certificate() {
     let text = include_str!("../../examples/migration/after/portcullis.yaml");
     let mistakes = Config::parse(Path::new("portcullis.yaml"), text, |_| None).unwrap_err();
@@ -102,6 +121,7 @@ upstream:
   connections: {idle: 7}
 mirrors: {docker.io: mirror/docker.io, 'localhost:5000': local}
 policies: /etc/policies
+shadow_policies: next
 users: other.yaml
 htpasswd: passwords
 signing_keys: keys

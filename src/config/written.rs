@@ -31,6 +31,7 @@ pub(super) struct Written {
     pub(super) upstream: Option<Upstream>,
     pub(super) mirrors: BTreeMap<String, RepositoryName>,
     pub(super) policies: Option<PathBuf>,
+    pub(super) shadow_policies: Option<Located<PathBuf>>,
     pub(super) users: Option<PathBuf>,
     pub(super) htpasswd: Option<PathBuf>,
     pub(super) signing_keys: Option<PathBuf>,
@@ -83,6 +84,7 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
         written.mirrors = mirrors(node, problems);
     }
     written.policies = value(file.read("policies", problems, path));
+    written.shadow_policies = file.read("shadow_policies", problems, path);
     written.users = value(file.read("users", problems, path));
     written.htpasswd = value(file.read("htpasswd", problems, path));
     written.signing_keys = value(file.read("signing_keys", problems, path));

@@ -18,6 +18,8 @@ fn everything_of_the_contract_is_there() {
     metrics.handshake_failed("timeout");
     metrics.decision(Decision::Deny, "rule");
     metrics.policy_loaded("ab");
+    metrics.shadow_loaded("cd");
+    metrics.shadow_decision(Decision::Allow, Verdict::Deny);
     metrics.token_issued("password");
     metrics.token_checked("valid");
     metrics.login_failed("password");
@@ -45,6 +47,10 @@ fn everything_of_the_contract_is_there() {
         portcullis_request_duration_seconds histogram
         portcullis_requests_total counter
         portcullis_revocations gauge
+        portcullis_shadow_decisions_total counter
+        portcullis_shadow_policy_info gauge
+        portcullis_shadow_policy_loaded_timestamp_seconds gauge
+        portcullis_shadow_policy_reloads_total counter
         portcullis_tls_handshakes_total counter
         portcullis_token_checks_total counter
         portcullis_tokens_issued_total counter

@@ -16,6 +16,7 @@ use crate::authorize::{Granted, Permit};
 use crate::body::{Body, Progress};
 use crate::identity::Principal;
 use crate::refusal::Refusal;
+use crate::shadow::{Comparison, Difference};
 
 /// The account of one request. It is written when the answer has ended, or when this is dropped
 /// before there was one; so there is always exactly one.
@@ -116,6 +117,32 @@ impl Exchange {
         self.record.carried.clone_from(&caller.granting);
         self.record.bounds.clone_from(&caller.bounds);
         self.record.token_id.clone_from(&principal.token_id);
+    }
+
+    /// What the shadow policy would have decided, which is something else; to be called before
+    /// the decision is told. What there is to report of it.
+    pub(super) fn shadowed(&mut self, comparison: Comparison) -> Difference {
+        let Comparison { decision, shadow } = comparison;
+        let record = &mut self.record;
+        record.shadow = Some(shadow.verdict);
+        record.shadow_rule.clone_from(&shadow.rule);
+        record.shadow_reason.clone_from(&shadow.reason);
+        // The reference of a mount is where the blob comes from.
+        let named = match self.operation {
+            "upload_start" => &record.digest,
+            _ if record.reference.is_some() => &record.reference,
+            _ => &record.digest,
+        };
+        Difference {
+            subject: record.subject.clone().unwrap_or_default(),
+            operation: self.operation,
+            repository: record.repository.clone(),
+            reference: named.clone(),
+            decision,
+            shadow: shadow.verdict,
+            shadow_rule: shadow.rule,
+            shadow_reason: shadow.reason,
+        }
     }
 
     /// It may go on.

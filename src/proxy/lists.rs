@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::forward::{Forwarding, json};
+use super::shadow::learn_referrers;
 use crate::body::Body;
 use crate::inventory::{Budget, ListPage, Sight, learn_manifests, list_page, list_tags};
 use crate::refusal::Refusal;
@@ -164,9 +165,12 @@ async fn referrers(
             Digest::new(&descriptor.digest).ok()
         };
         let question = forwarding.question;
-        if !question.reader(repository).reads_all() {
+        let digests = || entries.iter().filter_map(digest).collect::<Vec<_>>();
+        if question.reader(repository).reads_all() {
+            learn_referrers(forwarding.gate, repository, digests).await;
+        } else {
             // What is about the image is readable with it, if it is an artifact: so that is asked.
-            let digests: Vec<Digest> = entries.iter().filter_map(digest).collect();
+            let digests = digests();
             let (inventory, upstream) = (question.inventory, question.upstream);
             learn_manifests(inventory, upstream, repository, &digests, budget).await?;
         }

@@ -19,6 +19,7 @@ mod sample_gate;
 pub mod seal;
 mod services;
 mod settings;
+mod shadow;
 pub mod tls;
 mod uploads;
 
@@ -32,6 +33,7 @@ use crate::identity::Authenticator;
 use crate::inventory::Inventory;
 use crate::metrics::Metrics;
 use crate::reload::PolicyFiles;
+use crate::shadow::Shadow;
 use crate::upstream::Upstream;
 use crate::watch::Reloaded;
 pub use held::Held;
@@ -48,6 +50,8 @@ pub struct Gate {
     pub clock: Arc<Clock>,
     /// What they may do, as it stands now.
     pub policy: Arc<Reloaded<PolicyFiles>>,
+    /// What decides beside it and changes nothing, if there is such a policy.
+    pub shadow: Option<Arc<Shadow>>,
     /// Which tags vouch for which digests.
     pub inventory: Inventory,
     /// The registry.

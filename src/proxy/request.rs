@@ -18,6 +18,7 @@ use super::exchange::{Exchange, full_length};
 use super::forward::{Forwarding, json};
 use super::headers::{Forwarded, X_REQUEST_ID, well_formed};
 use super::held::Room;
+use super::shadow::Beside;
 use super::{Gate, Limits, services};
 use crate::authorize::{Question, authorize, put_manifest};
 use crate::body::{Body, Pace, Transfer};
@@ -139,8 +140,8 @@ async fn decide_and_forward(
 ) -> Result<Response<Body>, Refusal> {
     exchange.parsed(&operation);
     let mut principal = authenticate(gate, &operation, head, forwarded).await?;
-    let mut policy = Arc::clone(&gate.policy.current().policy);
-    exchange.known(&principal, policy.groups_of(&principal.caller));
+    let mut loaded = Arc::clone(&gate.policy.current());
+    exchange.known(&principal, loaded.policy.groups_of(&principal.caller));
     if let Operation::Ping(_) = operation {
         exchange.answered_here();
         return Ok(json(StatusCode::OK, "{}".to_owned()));
@@ -150,26 +151,37 @@ async fn decide_and_forward(
     let mut manifest = None;
     if let Operation::PutManifest { .. } = operation {
         // Who may not store it need not send it. What counts is decided when it is there.
-        put_manifest(question(gate, &policy, &principal), operation.clone())?;
+        let question = question(gate, &loaded.policy, &principal);
+        if let Err(refusal) = put_manifest(question, operation.clone()) {
+            if let Some(beside) = Beside::of(gate, &operation, None, head) {
+                beside.compare(gate, question, &loaded, Err(&refusal), exchange).await;
+            }
+            return Err(refusal);
+        }
         manifest = Some(hold(gate, body, &mut room, exchange).await?);
         principal = authenticate(gate, &operation, head, forwarded).await?;
-        policy = Arc::clone(&gate.policy.current().policy);
-        exchange.known(&principal, policy.groups_of(&principal.caller));
+        loaded = Arc::clone(&gate.policy.current());
+        exchange.known(&principal, loaded.policy.groups_of(&principal.caller));
     }
-    let question = question(gate, &policy, &principal);
+    let question = question(gate, &loaded.policy, &principal);
     let changes = matches!(
         operation,
         Operation::PutManifest { .. }
             | Operation::DeleteManifest { .. }
             | Operation::DeleteBlob { .. }
     );
-    let permit = match manifest {
-        Some(bytes) => {
-            let pending = put_manifest(question, operation)?;
-            pending.judge(bytes, content::content_type(&head.headers)).await?
-        }
-        None => authorize(question, operation).await?,
+    let beside = Beside::of(gate, &operation, manifest.as_ref(), head);
+    let decided = match manifest {
+        Some(bytes) => match put_manifest(question, operation) {
+            Ok(pending) => pending.judge(bytes, content::content_type(&head.headers)).await,
+            Err(refusal) => Err(refusal),
+        },
+        None => authorize(question, operation).await,
     };
+    if let Some(beside) = beside {
+        beside.compare(gate, question, &loaded, decided.as_ref(), exchange).await;
+    }
+    let permit = decided?;
     exchange.permitted(&permit);
     if changes {
         exchange.intend().await?;
@@ -189,6 +201,7 @@ fn question<'a>(gate: &'a Gate, policy: &'a Policy, principal: &'a Principal) ->
         seal: &gate.seal,
         principal,
         now: Instant::now(),
+        max_requests: gate.inventory.settings().max_requests,
     }
 }
 

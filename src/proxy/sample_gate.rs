@@ -43,6 +43,7 @@ pub(crate) fn gate(
         authenticator: Arc::new(authenticator),
         clock: Arc::new(Clock::start()),
         policy: Arc::new(Reloaded::start(PolicyFiles(at("policies"))).unwrap()),
+        shadow: None,
         inventory: Inventory::new(inventory),
         upstream: Arc::new(upstream),
         locks: Locks::default(),

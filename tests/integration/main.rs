@@ -34,6 +34,7 @@ mod reload_under_load;
 mod replicas;
 mod revocation;
 mod services;
+mod shadow;
 mod start;
 mod support;
 mod tag_limited;

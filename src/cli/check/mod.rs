@@ -55,16 +55,21 @@ fn findings(path: &Path) -> Vec<Finding> {
         Ok(config) => config,
         Err(error) => return vec![Finding { what: "configuration", result: Err(error.into()) }],
     };
-    let loaded = Finding { what: "configuration", result: Ok(path.display().to_string()) };
-    vec![
-        loaded,
+    let mut findings = vec![
+        Finding { what: "configuration", result: Ok(path.display().to_string()) },
         Finding { what: "certificate", result: certificate(&config, Timestamp::now()) },
         Finding { what: "signing keys", result: keys(&config, Timestamp::now()) },
         Finding { what: "policies", result: policies::check(&config) },
+    ];
+    if let Some(folder) = &config.shadow_policies {
+        findings.push(Finding { what: "shadow policy", result: policies::read(folder) });
+    }
+    findings.extend([
         Finding { what: "users", result: users(&config) },
         Finding { what: "state", result: state::check(&config.state) },
         Finding { what: "upstream", result: upstream::check(&config.upstream) },
-    ]
+    ]);
+    findings
 }
 
 /// That the pair fits was seen when the configuration was read; what is left is its end.

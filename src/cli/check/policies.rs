@@ -1,5 +1,7 @@
 //! Whether the policies can be used, and what a gate would do without them.
 
+use std::path::Path;
+
 use document::Mistake;
 
 use super::super::failure::{Failure, last_good_is_unusable};
@@ -10,19 +12,17 @@ use crate::policy_folder;
 use crate::store;
 
 pub(super) fn check(config: &Config) -> Result<String, Failure> {
-    match policy_folder::load(&config.policies) {
-        Ok(compiled) => {
-            let summary = policy::summary(compiled.policy.rule_count(), compiled.warnings.len());
-            Ok(format!("{}, {summary}", config.policies.display()))
-        }
-        Err(error) => {
-            let failure = Failure::from(error);
-            Err(match instead(config) {
-                Some(text) => failure.and(&text),
-                None => failure,
-            })
-        }
-    }
+    read(&config.policies).map_err(|failure| match instead(config) {
+        Some(text) => failure.and(&text),
+        None => failure,
+    })
+}
+
+/// Whether a folder can be used as a policy.
+pub(super) fn read(folder: &Path) -> Result<String, Failure> {
+    let compiled = policy_folder::load(folder)?;
+    let summary = policy::summary(compiled.policy.rule_count(), compiled.warnings.len());
+    Ok(format!("{}, {summary}", folder.display()))
 }
 
 /// What there is to say of the last good policy; nothing where there is none.

@@ -71,6 +71,22 @@ fn a_gate_that_is_well_is_told_part_by_part() {
 }
 
 #[test]
+fn a_shadow_policy_is_read_as_the_other_one_is() {
+    let (folder, address) = gate("200 OK", "shadow_policies: next\n");
+    let next = folder.path().join("next");
+    fs::create_dir(&next).unwrap();
+    fs::write(next.join("a.yaml"), POLICY).unwrap();
+    let (exit, text) = checked(&folder, &address);
+    assert_eq!(exit, Exit::Done);
+    let line = text.lines().find(|line| line.contains("shadow")).unwrap();
+    assert_snapshot!(line, @"ok     shadow policy  GATE/next, 1 rule");
+    fs::write(next.join("a.yaml"), "rule: []").unwrap();
+    let (exit, text) = checked(&folder, "nowhere");
+    assert_eq!(exit, Exit::Input);
+    assert!(text.contains("error  shadow policy"), "{text}");
+}
+
+#[test]
 fn users_of_both_files_are_told() {
     let (folder, address) = gate("200 OK", "htpasswd: htpasswd\n");
     let htpasswd = folder.path().join("htpasswd");

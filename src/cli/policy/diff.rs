@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use policy::{Change, Comparison, Policy, RuleRef, compare};
 use serde::Serialize;
 
+use super::live;
+use crate::cli::client::GateArguments;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::OutputArgument;
 use crate::cli::table::table;
@@ -21,22 +23,33 @@ use crate::replay::{Changed, Outcome, Replay, Request};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// The folder of policy files as they are.
-    #[arg(value_name = "OLD")]
-    old: PathBuf,
+    #[arg(value_name = "OLD", required_unless_present = "live")]
+    old: Option<PathBuf>,
     /// The folder of policy files as they are to be.
-    #[arg(value_name = "NEW")]
-    new: PathBuf,
+    #[arg(value_name = "NEW", required_unless_present = "live")]
+    new: Option<PathBuf>,
     /// An audit file: its requests are decided again by both; may be repeated.
     #[arg(long = "audit", value_name = "FILE")]
     audit: Vec<PathBuf>,
+    /// What the shadow policy of a running gate (`shadow_policies`) decided otherwise so far.
+    #[arg(long, conflicts_with_all = ["old", "new", "audit"])]
+    live: bool,
+    #[command(flatten)]
+    gate: GateArguments,
     #[command(flatten)]
     output: OutputArgument,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    match (&arguments.old, &arguments.new) {
+        (Some(old), Some(new)) => between(old, new, arguments),
+        _ => live::run(&arguments.gate, &arguments.output),
+    }
+}
+
+fn between(old: &Path, new: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     // Both are read before either is refused, so that nothing is left to be found the next time.
-    let old = load("old", &arguments.old);
-    let new = load("new", &arguments.new);
+    let (old, new) = (load("old", old), load("new", new));
     if let (Err(old), Err(_)) = (&old, &new) {
         output::aside(old.text(colours(&io::stderr())));
     }

@@ -4,6 +4,7 @@ mod check;
 mod diagnostics;
 mod diff;
 mod explain;
+mod live;
 mod schema;
 mod test;
 
@@ -21,7 +22,8 @@ pub(super) enum Command {
     Test(test::Arguments),
     /// Show what a policy decides, and why. Exits with 0 where it allows and 1 where it denies.
     Explain(explain::Arguments),
-    /// Show which decisions change from one policy to another. Exits with 1 where any does.
+    /// Show which decisions change from one policy to another, or what the shadow policy of a
+    /// running gate decides otherwise. Exits with 1 where any does.
     Diff(diff::Arguments),
     /// Print the JSON Schema of policy files, with which editors complete and check them.
     Schema(schema::Arguments),

@@ -75,6 +75,7 @@ impl World {
             seal: &gate.seal,
             principal: &principal,
             now: Instant::now(),
+            max_requests: gate.inventory.settings().max_requests,
         };
         let mut forwarding = Forwarding {
             gate,

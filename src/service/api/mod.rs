@@ -3,6 +3,7 @@
 //! The same routes are reached over the gate's listeners, with a credential as on `/v2/`, and over
 //! the admin socket and by the command line without one, as [`LocalAdministrator`].
 
+mod decide;
 mod input;
 mod openapi;
 mod problem;
@@ -10,6 +11,7 @@ mod refresh;
 mod requester;
 mod revoke;
 mod services;
+mod shadow;
 mod tokens;
 mod users;
 mod whoami;
@@ -31,6 +33,7 @@ use crate::audit::Audit;
 use crate::identity::users::Users;
 use crate::issue::Issue;
 use crate::metrics::Metrics;
+use crate::shadow::Shadow;
 
 use problem::{Denial, Problem};
 pub use requester::LocalAdministrator;
@@ -51,6 +54,8 @@ pub struct Api {
     pub audit: Arc<Audit>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What another policy would have decided, where there is one beside the policy in force.
+    pub shadow: Option<Arc<Shadow>>,
 }
 
 impl Api {
@@ -74,6 +79,7 @@ pub fn router(api: Arc<Api>) -> Router {
     let routes = without_query
         .layer(from_fn(input::no_query))
         .route(TOKENS, get(tokens::list))
+        .route("/policy/shadow", get(shadow::show))
         .fallback(async || Problem::no_route())
         .layer(from_fn_with_state(Arc::clone(&api), whole))
         .with_state(api);
@@ -83,8 +89,8 @@ pub fn router(api: Arc<Api>) -> Router {
 
 const TOKENS: &str = "/tokens";
 
-/// All but the list, which takes a query.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 8] {
+/// All but the lists, which take a query.
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 9] {
     [
         (TOKENS, post(tokens::create)),
         ("/tokens/{id}", delete(revoke::delete).get(tokens::show)),
@@ -92,6 +98,7 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 8] {
         ("/refresh", post(refresh::refresh)),
         ("/services", get(services::list).post(services::add).patch(services::change)),
         ("/users", get(users::list)),
+        ("/decide", post(decide::decide)),
         ("/whoami", get(whoami::show)),
         ("/openapi.json", get(openapi::show)),
     ]

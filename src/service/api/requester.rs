@@ -45,6 +45,11 @@ impl Requester {
         &self.maker
     }
 
+    /// From where; none on the gate's own machine.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// Refuses whoever is no administrator.
     pub(super) fn administrator(&self) -> Result<(), Problem> {
         match self.maker.is_administrator() {

@@ -1,4 +1,5 @@
 mod authority;
+mod decisions;
 mod elsewhere;
 mod form;
 mod lifecycle;

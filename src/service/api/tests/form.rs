@@ -76,6 +76,11 @@ async fn answers_have_the_fields_that_are_described() {
     let users = scene.get(As::Local, "/users").await.json();
     check("Users", &users);
     check("User", &users["users"][0]);
+    let question = r#"{"action": "pull", "image": "team/app:v1"}"#;
+    check("Decision", &scene.post(As::User("alice"), "/decide", question).await.json());
+    let report = scene.get(As::Local, "/policy/shadow").await.json();
+    check("ShadowReport", &report);
+    check("ShadowDifference", &report["entries"][0]);
     check("Whoami", &scene.get(As::User("alice"), "/whoami").await.json());
     let value = json!({"value": created["access_token"]}).to_string();
     check("Revoked", &scene.post(As::Nobody, "/tokens/revoke", &value).await.json());

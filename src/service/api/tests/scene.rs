@@ -1,6 +1,7 @@
 //! An API on a state of its own, and short ways to ask it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +19,15 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::super::*;
-use crate::audit;
+use crate::audit::{self, Decision};
 use crate::identity::federation::Federation;
 use crate::identity::users::{Files, Texts, Users};
 use crate::identity::{Access, ClientAddress};
 use crate::issue::sample;
+use crate::reload::PolicyFiles;
+use crate::shadow::{Difference, Pair, Verdict};
 use crate::token::{Grant, Kind, Order, mint};
+use crate::watch::Reloaded;
 
 const POLICY: &str = r#"
 administrators: ["user:root", "group:admins"]
@@ -33,6 +37,12 @@ groups:
   admins: external
 rules:
   - {name: reads, subjects: ["group:staff", "group:admins", "group:ci"], images: ["**"], allow: [pull]}
+  - name: late
+    subjects: ["service:late"]
+    images: ["**"]
+    allow: [pull]
+    starts: 2026-01-01
+    networks: [192.0.2.0/24]
 "#;
 
 /// Of somebody who does not come here.
@@ -87,6 +97,33 @@ fn users(disabled: &str, of_chief: &str) -> Users {
     files.parse(&texts).unwrap()
 }
 
+/// A shadow policy that decided a request differently than the policy in force.
+fn shadow(folder: &Path) -> Shadow {
+    let write = |name: &str, text: &str| {
+        std::fs::create_dir(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name).join("a.yaml"), text).unwrap();
+        folder.join(name)
+    };
+    let now = Timestamp::from_second(1_700_000_000).unwrap();
+    let policy = Arc::new(Reloaded::start(PolicyFiles(write("policies", POLICY))).unwrap());
+    let sha256 = policy.current().sha256;
+    let (shadow, error) = Shadow::start(write("next", "groups: {staff: external}"), policy, now);
+    assert!(error.is_none(), "{error:?}");
+    let by = Pair { policy: sha256, shadow: shadow.policy().unwrap().sha256 };
+    let difference = Difference {
+        subject: "user:alice".to_owned(),
+        operation: "manifest_read",
+        repository: Some("team/app".to_owned()),
+        reference: Some("v1".to_owned()),
+        decision: Decision::Allow,
+        shadow: Verdict::Deny,
+        shadow_rule: None,
+        shadow_reason: Some("no rule allows it".to_owned()),
+    };
+    shadow.decided(by, Some(difference), now);
+    shadow
+}
+
 impl Scene {
     pub(super) async fn new() -> Self {
         let gate = sample::Scene::new(POLICY, users("", "admins"), Federation::default());
@@ -99,6 +136,7 @@ impl Scene {
             users: Arc::clone(&gate.users),
             audit: Arc::clone(&audit),
             metrics: Arc::new(Metrics::new()),
+            shadow: Some(Arc::new(shadow(folder.path()))),
         };
         Self { router: router(Arc::new(api)), gate, issue, audit, folder }
     }

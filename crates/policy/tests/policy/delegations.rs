@@ -149,45 +149,58 @@ rules:
     allow: [pull]
 "#;
     assert_snapshot!(refused(team), @r#"
-error: group `release` goes beyond the delegation of this file
- --> policies/teams/backend/main.yaml:2:3
-  |
-2 |   release: [user:alice]
-  |   ^^^^^^^ declared here
-  |
- ::: policies/main.yaml:2:71
-  |
-2 |   - {files: "teams/backend/**", images: ["team/backend/**"], groups: ["backend*"]}
-  |                                                                       ---------- these are its groups
-  |
-  = help: groups of this file are `backend*`; move what is about others to a file that no delegation covers
+    error: group `release` goes beyond the delegation of this file
+     --> policies/teams/backend/main.yaml:2:3
+      |
+    2 |   release: [user:alice]
+      |   ^^^^^^^ declared here
+      |
+     ::: policies/main.yaml:2:71
+      |
+    2 |   - {files: "teams/backend/**", images: ["team/backend/**"], groups: ["backend*"]}
+      |                                                                       ---------- these are its groups
+      |
+      = help: groups of this file are `backend*`; move what is about others to a file that no delegation covers
 
-error: `group:platform` goes beyond the delegation of this file
- --> policies/teams/backend/main.yaml:3:25
-  |
-3 |   backend: [user:alice, group:platform]
-  |                         ^^^^^^^^^^^^^^ named here
-  |
- ::: policies/main.yaml:2:71
-  |
-2 |   - {files: "teams/backend/**", images: ["team/backend/**"], groups: ["backend*"]}
-  |                                                                       ---------- these are its groups
-  |
-  = help: groups of this file are `backend*`; move what is about others to a file that no delegation covers
+    error: `group:platform` goes beyond the delegation of this file
+     --> policies/teams/backend/main.yaml:3:25
+      |
+    3 |   backend: [user:alice, group:platform]
+      |                         ^^^^^^^^^^^^^^ named here
+      |
+     ::: policies/main.yaml:2:71
+      |
+    2 |   - {files: "teams/backend/**", images: ["team/backend/**"], groups: ["backend*"]}
+      |                                                                       ---------- these are its groups
+      |
+      = help: groups of this file are `backend*`; move what is about others to a file that no delegation covers
 
-error: `group:*` goes beyond the delegation of this file
- --> policies/teams/backend/main.yaml:6:16
-  |
-6 |     subjects: ["group:*"]
-  |                ^^^^^^^^^ named here
-  |
- ::: policies/main.yaml:2:71
-  |
-2 |   - {files: "teams/backend/**", images: ["team/backend/**"], groups: ["backend*"]}
-  |                                                                       ---------- these are its groups
-  |
-  = help: groups of this file are `backend*`; move what is about others to a file that no delegation covers
-"#);
+    error: `group:*` goes beyond the delegation of this file
+     --> policies/teams/backend/main.yaml:6:16
+      |
+    6 |     subjects: ["group:*"]
+      |                ^^^^^^^^^ named here
+      |
+     ::: policies/main.yaml:2:71
+      |
+    2 |   - {files: "teams/backend/**", images: ["team/backend/**"], groups: ["backend*"]}
+      |                                                                       ---------- these are its groups
+      |
+      = help: groups of this file are `backend*`; move what is about others to a file that no delegation covers
+
+    error: `group:platform` goes beyond the delegation of this file
+     --> policies/teams/backend/main.yaml:7:25
+      |
+    7 |     except: {subjects: [group:platform]}
+      |                         ^^^^^^^^^^^^^^ named here
+      |
+     ::: policies/main.yaml:2:71
+      |
+    2 |   - {files: "teams/backend/**", images: ["team/backend/**"], groups: ["backend*"]}
+      |                                                                       ---------- these are its groups
+      |
+      = help: groups of this file are `backend*`; move what is about others to a file that no delegation covers
+    "#);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! Where many rules are about the same place, each for somebody else, only those for the caller are
 //! looked at. So the cost of a decision grows with the rules that can match.
 
-use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 
 use crate::Action;
 use crate::actions::Actions;
@@ -15,10 +17,19 @@ use crate::subjects::{ANYONE, Role};
 #[derive(Debug)]
 pub(crate) struct Clauses {
     clauses: Vec<Clause>,
-    /// By the literal beginning of the repository; among the same beginning by role, and for the
-    /// same role in the order of the clauses.
-    entries: PrefixMap<Entry>,
+    /// By the literal beginning of the repository.
+    filed: PrefixMap<Filed>,
 }
+
+/// The entries under one beginning, by role where they are many.
+#[derive(Debug)]
+enum Filed {
+    Few(Box<[Entry]>),
+    Many(HashMap<Role, Vec<Entry>, RandomState>),
+}
+
+/// So few entries are sooner looked through than looked up.
+const FEW: usize = 8;
 
 /// A clause, for one of the roles that its rule is for. What the rule does stands here too, because
 /// most of what is found is about another action.
@@ -43,18 +54,20 @@ impl Clauses {
     /// `clauses` are in the order of the names of their rules, and the subjects of each rule are in
     /// the order of their roles.
     pub(crate) fn new(clauses: Vec<Clause>) -> Self {
-        let mut entries = PrefixMap::default();
+        let mut by_beginning: HashMap<&str, Vec<Entry>> = HashMap::new();
         // Bounded by the size of the files, far below 2³².
         for (number, clause) in (0_u32..).zip(&clauses) {
-            let rule = &clause.rule;
-            for &role in found_by(clause) {
-                let (allow, deny) = (rule.allow, rule.deny);
-                let entry = Entry { role, clause: number, allow, deny };
-                entries.insert_at(clause.image.repository.literal_prefix(), entry);
-            }
+            let beginning = clause.image.repository.literal_prefix();
+            let (allow, deny) = (clause.rule.allow, clause.rule.deny);
+            let entries =
+                found_by(clause).iter().map(|&role| Entry { role, clause: number, allow, deny });
+            by_beginning.entry(beginning).or_default().extend(entries);
         }
-        entries.sort_by_key(|entry| (entry.role, entry.clause));
-        Self { clauses, entries }
+        let mut filed = PrefixMap::default();
+        for (beginning, entries) in by_beginning {
+            filed.insert_at(beginning, Filed::new(entries));
+        }
+        Self { clauses, filed }
     }
 
     /// All of them.
@@ -69,12 +82,38 @@ impl Clauses {
         roles: &'t [Role],
         repository: &'t str,
     ) -> impl Iterator<Item = Candidate<'p, 't>> {
-        self.entries.beginnings(repository).flat_map(move |(rest, entries)| {
-            shared(entries, roles).filter_map(move |&entry| {
+        self.filed.candidates(repository).flat_map(move |(rest, filed)| {
+            filed.under(roles).filter_map(move |&entry| {
                 let clause = self.clauses.get(entry.clause as usize)?;
                 Some(Candidate { clause, rest, entry })
             })
         })
+    }
+}
+
+impl Filed {
+    fn new(entries: Vec<Entry>) -> Self {
+        if entries.len() <= FEW {
+            return Self::Few(entries.into());
+        }
+        let mut by_role: HashMap<Role, Vec<Entry>, RandomState> = HashMap::default();
+        for entry in entries {
+            by_role.entry(entry.role).or_default().push(entry);
+        }
+        Self::Many(by_role)
+    }
+
+    /// The entries for one of the roles.
+    fn under<'e, 'r>(&'e self, roles: &'r [Role]) -> impl Iterator<Item = &'e Entry> + use<'e, 'r> {
+        let (few, many) = match self {
+            Self::Few(entries) => (Some(entries), None),
+            Self::Many(by_role) => (None, Some(by_role)),
+        };
+        let few = few.into_iter().flatten();
+        let many = many
+            .into_iter()
+            .flat_map(|by_role| roles.iter().filter_map(|role| by_role.get(role)).flatten());
+        few.filter(|entry| roles.binary_search(&entry.role).is_ok()).chain(many)
     }
 }
 
@@ -88,31 +127,6 @@ fn found_by(clause: &Clause) -> &[Role] {
     let (subjects, images) = (rule.subjects.len(), rule.images);
     let too_many = subjects.saturating_mul(images) > (subjects + images) * EACH_WITH_EACH;
     if too_many || rule.subjects.contains(&ANYONE) { &[ANYONE] } else { &rule.subjects }
-}
-
-/// The entries for one of the roles; both are in order. What does not concern the other is leapt
-/// over, so that a few roles are found quickly among the entries of ten thousand.
-fn shared<'e, 'r>(
-    mut entries: &'e [Entry],
-    mut roles: &'r [Role],
-) -> impl Iterator<Item = &'e Entry> + use<'e, 'r> {
-    std::iter::from_fn(move || {
-        loop {
-            let ((entry, more_entries), (role, more_roles)) =
-                (entries.split_first()?, roles.split_first()?);
-            match entry.role.cmp(role) {
-                Ordering::Equal => {
-                    entries = more_entries;
-                    return Some(entry);
-                }
-                Ordering::Greater => roles = more_roles,
-                Ordering::Less => {
-                    let before = more_entries.partition_point(|entry| entry.role < *role);
-                    entries = more_entries.get(before..)?;
-                }
-            }
-        }
-    })
 }
 
 impl Candidate<'_, '_> {
@@ -147,13 +161,9 @@ mod tests {
 
     use document::SourceFile;
     use oci::RepositoryName;
-    use proptest::collection::btree_set;
-    use proptest::prelude::*;
 
     use crate::subjects::Standing;
     use crate::{Action, Caller, Image, Policy, Subject};
-
-    use super::*;
 
     fn compile(text: String) -> Policy {
         Policy::compile(&[SourceFile { path: "policy.yaml".into(), text }]).unwrap().policy
@@ -213,27 +223,5 @@ mod tests {
         let standing = Standing::new(&policy.subjects, &caller);
         assert_eq!(found(&policy, &caller, "team"), 3);
         assert_eq!(policy.relevant(&standing, Action::Pull, "team").count(), 1);
-    }
-
-    proptest! {
-        #[test]
-        fn leaping_over_entries_loses_none(
-            filed in btree_set((0..40_u32, 0..8_u32), 0..120),
-            roles in btree_set(0..40_u32, 0..8),
-        ) {
-            let entry = |&(role, clause): &(u32, u32)| Entry {
-                role: Role(role),
-                clause,
-                allow: Actions::default(),
-                deny: Actions::default(),
-            };
-            let entries: Vec<_> = filed.iter().map(entry).collect();
-            let own: Vec<_> = roles.iter().copied().map(Role).collect();
-            let found: Vec<_> =
-                shared(&entries, &own).map(|entry| (entry.role.0, entry.clause)).collect();
-            let expected: Vec<_> =
-                filed.iter().copied().filter(|(role, _)| roles.contains(role)).collect();
-            prop_assert_eq!(found, expected);
-        }
     }
 }

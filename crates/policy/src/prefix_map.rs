@@ -2,20 +2,23 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::path::PathPattern;
 
 /// Values by the literal beginning of their pattern. A look-up asks for each beginning of the
 /// text, so its cost grows with the depth of the text and with the patterns that begin as it does,
-/// not with the patterns there are. The hashes are seeded: clients choose the texts.
+/// not with the patterns there are. Clients choose the texts, but only policies fill the map: so hashes
+/// are quick rather than proof against whoever chooses what collides; they are seeded all the same.
 #[derive(Debug)]
 pub(crate) struct PrefixMap<T> {
-    by_prefix: HashMap<Box<str>, Vec<T>>,
+    by_prefix: HashMap<Box<str>, Vec<T>, RandomState>,
     longest: usize,
 }
 
 impl<T> Default for PrefixMap<T> {
     fn default() -> Self {
-        Self { by_prefix: HashMap::new(), longest: 0 }
+        Self { by_prefix: HashMap::default(), longest: 0 }
     }
 }
 
@@ -35,15 +38,6 @@ impl<T> PrefixMap<T> {
         }
     }
 
-    /// Puts the values of each beginning in order, and gives back what was kept for more of them.
-    pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl Fn(&T) -> K) {
-        for values in self.by_prefix.values_mut() {
-            values.sort_unstable_by_key(&key);
-            values.shrink_to_fit();
-        }
-        self.by_prefix.shrink_to_fit();
-    }
-
     /// All values, in no order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.by_prefix.values().flatten()
@@ -55,15 +49,6 @@ impl<T> PrefixMap<T> {
         &'s self,
         text: &'t str,
     ) -> impl Iterator<Item = (Option<&'t str>, &'s T)> + use<'s, 't, T> {
-        self.beginnings(text)
-            .flat_map(|(rest, values)| values.iter().map(move |value| (rest, value)))
-    }
-
-    /// Likewise, all values of each beginning together.
-    pub(crate) fn beginnings<'s, 't>(
-        &'s self,
-        text: &'t str,
-    ) -> impl Iterator<Item = (Option<&'t str>, &'s [T])> + use<'s, 't, T> {
         let ends = text.match_indices('/').map(|(end, _)| end);
         std::iter::once(0)
             .chain(ends)
@@ -75,8 +60,9 @@ impl<T> PrefixMap<T> {
                     0 => Some(text),
                     _ => text.get(end + 1..),
                 };
-                Some((rest, values.as_slice()))
+                Some(values.iter().map(move |value| (rest, value)))
             })
+            .flatten()
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use crate::caller::{Caller, Subject};
@@ -17,7 +18,7 @@ use crate::subject_pattern::SubjectPattern;
 
 /// A subject of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Role(pub(crate) u32);
+pub(crate) struct Role(u32);
 
 /// Everybody fills it, whatever a credential carries.
 pub(crate) const ANYONE: Role = Role(0);
@@ -32,7 +33,7 @@ pub(crate) struct Subjects {
     users: Names,
     services: Names,
     peers: Names,
-    groups: HashMap<Box<str>, Role>,
+    groups: HashMap<Box<str>, Role, RandomState>,
     group_patterns: Vec<(PathPattern, Role)>,
     /// By role.
     entries: Vec<Entry>,
@@ -282,7 +283,7 @@ impl SubjectsBuilder {
             users: Names::default(),
             services: Names::default(),
             peers: Names::default(),
-            groups: HashMap::new(),
+            groups: HashMap::default(),
             group_patterns: Vec::new(),
             entries: vec![Entry::default(), Entry::default()],
         };

@@ -8,6 +8,7 @@ mod conditions;
 mod decisions;
 #[cfg(test)]
 mod delegations;
+#[cfg(test)]
 mod diff;
 #[cfg(test)]
 mod guide;

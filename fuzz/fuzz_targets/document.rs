@@ -85,10 +85,17 @@ fn can_be_shown(found: &Diagnostics, files: &[SourceFile]) {
     assert_eq!(found.render(true).is_empty(), found.is_empty());
 }
 
-/// The same files as test cases.
+/// The same files as test cases, and what comes out of them.
 fn cases(files: &[SourceFile], policy: &Policy) {
     match Cases::read(files.to_vec(), policy, jiff::Timestamp::UNIX_EPOCH) {
-        Ok(read) => can_be_shown(&read.warnings, files),
+        Ok(read) => {
+            can_be_shown(&read.warnings, files);
+            let results = read.cases.run(policy);
+            let told = results.diagnostics();
+            can_be_shown(&told, files);
+            assert_eq!(results.failures.is_empty(), told.is_empty());
+            assert!(results.failed() <= results.cases && results.cases == read.cases.len());
+        }
         Err(mistakes) => can_be_shown(&mistakes, files),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use document::{Located, Mistake, Problems};
@@ -173,17 +173,30 @@ fn listeners(written: &Written) -> Vec<Listen> {
     written.listen.iter().map(|located| located.value.clone()).collect()
 }
 
-/// A policy that is compared with itself tells nothing.
+/// A policy that is compared with itself tells nothing, and one that lies within the other would be
+/// read as a part of it.
 fn shadow_policies(folder: &Path, written: &Written, problems: &mut Problems) -> Option<PathBuf> {
     let Located { value, place } = written.shadow_policies.as_ref()?;
     let shadow = folder.join(value);
     let policies = folder.join(written.policies.as_deref().unwrap_or(Path::new(POLICIES)));
-    if shadow == policies {
-        let mistake = Mistake::new("`shadow_policies` is the folder of `policies` itself");
-        problems
-            .at(*place, mistake.help("name another folder, with the policy that is to be tried"));
-    }
+    let message = if shadow == policies {
+        "`shadow_policies` is the folder of `policies` itself"
+    } else if is_within(&shadow, &policies) {
+        "`shadow_policies` lies in the folder of `policies`: its rules would be in force"
+    } else if is_within(&policies, &shadow) {
+        "the folder of `policies` lies in that of `shadow_policies`: its rules would be tried as well"
+    } else {
+        return Some(shadow);
+    };
+    let help = "name a folder beside it, with the policy that is to be tried";
+    problems.at(*place, Mistake::new(message).help(help));
     Some(shadow)
+}
+
+/// Whether the path leads into the folder, and does not leave it again by `..`.
+fn is_within(path: &Path, folder: &Path) -> bool {
+    let below = path.strip_prefix(folder);
+    below.is_ok_and(|below| !below.components().any(|part| part == Component::ParentDir))
 }
 
 /// As written, else derived from the first listener. That works on loopback alone: elsewhere the

@@ -92,8 +92,22 @@ fn a_shadow_policy_lies_beside_the_configuration_and_is_another_one() {
     2 | shadow_policies: policies
       |                  ^^^^^^^^
       |
-      = help: name another folder, with the policy that is to be tried
+      = help: name a folder beside it, with the policy that is to be tried
     ");
+    let mut first = Vec::new();
+    for (policies, shadow) in [("policies", "policies/next"), ("all/now", "all"), ("./a", "a/./b/")]
+    {
+        let text = format!("{UPSTREAM}policies: {policies}\nshadow_policies: {shadow}\n");
+        first.push(told(&folder, &text).lines().next().unwrap().to_owned());
+    }
+    assert_snapshot!(first.join("\n"), @"
+    error: `shadow_policies` lies in the folder of `policies`: its rules would be in force
+    error: the folder of `policies` lies in that of `shadow_policies`: its rules would be tried as well
+    error: `shadow_policies` lies in the folder of `policies`: its rules would be in force
+    ");
+    for shadow in ["policies-next", "policies/../next"] {
+        parse(&folder, &format!("{UPSTREAM}shadow_policies: {shadow}\n")).unwrap();
+    }
 }
 
 #[test]

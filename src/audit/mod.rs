@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 pub use self::record::{Decision, Record};
+pub(crate) use self::record::{cut_reason, cut_text};
 use self::writer::{Message, Status, Writer};
 
 /// Records that may wait to be written.

@@ -219,6 +219,22 @@ fn bounds<S: Serializer>(bounds: &Option<Arc<Bounds>>, serializer: S) -> Result<
     map.end()
 }
 
+/// A text as a field holds it, for whoever keeps many.
+pub(crate) fn cut_text(text: &mut String) {
+    cut(text, MAX_TEXT);
+}
+
+/// The same of a reason.
+pub(crate) fn cut_reason(text: &mut String) {
+    cut(text, MAX_REASON);
+}
+
+fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        *text = Cut(text, most).to_string();
+    }
+}
+
 /// A text, or its beginning with `…` where it has more bytes than allowed.
 struct Cut<'a>(&'a str, usize);
 

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Verdict;
-use crate::audit::Decision;
+use crate::audit::{Decision, cut_reason, cut_text};
 use crate::watch::Fingerprint;
 
-/// The most differences that are kept. What finds no room is counted.
+/// The most differences that are kept. What finds no room is counted. Each has texts as long as those
+/// of the audit trail, so that a client that names a hundred long tags takes little room.
 const MAX_ENTRIES: usize = 10_000;
 
 /// The policies that a report is about.
@@ -172,8 +173,9 @@ impl Kept {
         }
     }
 
-    fn add(&mut self, difference: Difference, now: Timestamp) {
+    fn add(&mut self, mut difference: Difference, now: Timestamp) {
         self.different += 1;
+        difference.cut();
         let place = self.places.get(&difference).copied();
         if let Some((_, seen)) = place.and_then(|place| self.entries.get_mut(place)) {
             seen.count += 1;
@@ -195,6 +197,15 @@ impl Kept {
             return Err(InvalidCursor);
         }
         place.parse().map_err(|_| InvalidCursor)
+    }
+}
+
+impl Difference {
+    fn cut(&mut self) {
+        let Self { subject, repository, reference, shadow_rule, shadow_reason, .. } = self;
+        let texts = [Some(subject), repository.as_mut(), reference.as_mut(), shadow_rule.as_mut()];
+        texts.into_iter().flatten().for_each(cut_text);
+        shadow_reason.iter_mut().for_each(cut_reason);
     }
 }
 
@@ -277,6 +288,22 @@ mod tests {
         for cursor in ["", "1", "x-1", "0-x", "-1"] {
             assert_eq!(report.page(None, Some(cursor), 2, at(9)), Err(InvalidCursor), "{cursor}");
         }
+    }
+
+    #[test]
+    fn long_texts_are_cut_as_in_the_audit_trail() {
+        let report = Report::new(at(0));
+        for end in ["1", "2"] {
+            let reason = Some("x".repeat(5000) + end);
+            let long = difference(&("y".repeat(5000) + end));
+            let long = Difference { shadow_reason: reason, ..long };
+            report.add(pair(1, 2), Some(long), at(1));
+        }
+        let page = report.page(Some(pair(1, 2)), None, 10, at(5)).unwrap();
+        let [entry] = &page.entries[..] else { panic!("{page:?}") };
+        assert_eq!(entry.difference.reference, Some("y".repeat(512) + "…"));
+        assert_eq!(entry.difference.shadow_reason, Some("x".repeat(2048) + "…"));
+        assert_eq!(entry.count, 2);
     }
 
     #[test]

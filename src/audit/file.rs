@@ -15,6 +15,8 @@ pub(super) struct Rotated {
     size: u64,
     /// The size at which the file is put aside.
     limit: u64,
+    /// Something may be in the file that is not on the disk.
+    unsynced: bool,
 }
 
 impl Rotated {
@@ -31,19 +33,25 @@ impl Rotated {
                 size += 1;
             }
         }
-        Ok(Self { settings: settings.clone(), file, size, limit: settings.rotate })
+        // What an earlier process wrote last may not be safe yet.
+        Ok(Self { settings: settings.clone(), file, size, limit: settings.rotate, unsynced: true })
     }
 
     /// Writes some of `bytes` and gives their number.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unsynced = true;
         let count = self.file.write(bytes)?;
         self.size += count as u64;
         Ok(count)
     }
 
-    /// Makes sure that everything written is on the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    /// Makes sure that everything written is on the disk, which costs nothing where it is already.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if self.unsynced {
+            self.file.sync_data()?;
+            self.unsynced = false;
+        }
+        Ok(())
     }
 
     /// Begins a new file if this one is large. To be called between lines.
@@ -53,7 +61,7 @@ impl Rotated {
         }
         // Where it fails, the present file is used on, and it is tried again much later.
         self.limit = self.size.saturating_add(self.settings.rotate);
-        self.file.sync_data()?;
+        self.sync()?;
         put_aside(&self.settings)?;
         self.file = open(&self.settings.file)?;
         self.size = 0;
@@ -107,6 +115,21 @@ mod tests {
 
     fn settings(folder: &Path, rotate: u64, keep: usize) -> Settings {
         Settings { file: folder.join("audit.jsonl"), rotate, keep }
+    }
+
+    #[test]
+    fn the_disk_is_asked_only_where_something_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 100, 1);
+        // What cannot be made safe, so that asking for it fails.
+        std::os::unix::fs::symlink("/dev/null", &settings.file).unwrap();
+        let mut file = Rotated::open(&settings).unwrap();
+        assert!(file.sync().is_err(), "who opens it does not know");
+        file.unsynced = false;
+        file.sync().unwrap();
+        file.write(b"a line\n").unwrap();
+        assert!(file.sync().is_err());
+        assert!(file.sync().is_err(), "a failure changes nothing");
     }
 
     /// Writes lines of ten bytes and gives what each file holds, the present one first.

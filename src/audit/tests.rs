@@ -62,6 +62,24 @@ async fn a_flushed_record_is_in_the_file_with_all_before_it() {
 }
 
 #[tokio::test]
+async fn what_was_queued_is_settled_and_a_disk_that_fails_is_told_at_once() {
+    let (_folder, settings) = folder();
+    let audit = Audit::open(&settings).unwrap();
+    audit.settle().await.unwrap();
+    assert_eq!(ids(&settings.file), [""; 0]);
+    audit.queue(record(1));
+    audit.queue(record(2));
+    audit.settle().await.unwrap();
+    assert_eq!(ids(&settings.file), ["1", "2"]);
+
+    let (_folder, _settings, audit) = on_a_full_disk();
+    audit.queue(record(1));
+    assert_eq!(audit.settle().await, Err(Unwritten));
+    assert_eq!(audit.settle().await, Err(Unwritten));
+    assert_eq!((audit.queue_length(), audit.lost()), (0, 0), "it is no record of its own");
+}
+
+#[tokio::test]
 async fn closing_writes_what_is_queued_and_what_comes_later_is_counted() {
     let (_folder, settings) = folder();
     let audit = Audit::open(&settings).unwrap();

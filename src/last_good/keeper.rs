@@ -44,10 +44,13 @@ impl Keeper {
 
     /// Has a policy kept soon that was just put in force, in the place of any that still waits.
     pub fn keep(&self, policy: &LoadedPolicy) {
-        self.metrics.policy_kept(false);
         let files = policy.take_files();
-        let next = Next { files, sha256: policy.sha256, loaded_at: policy.loaded_at };
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+        let new = Next { files, sha256: policy.sha256, loaded_at: policy.loaded_at };
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        // With the lock, or the end of keeping the one before could be taken for this one's.
+        self.metrics.policy_kept(false);
+        *next = Some(new);
+        drop(next);
         self.there.notify_one();
     }
 

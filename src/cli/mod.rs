@@ -154,6 +154,43 @@ mod tests {
     }
 
     #[test]
+    fn two_folders_are_compared_or_what_a_gate_did_and_no_option_is_passed_over() {
+        let read = |line: &str| Cli::try_parse_from(format!("portcullis {line}").split(' '));
+        for line in [
+            "policy diff old new",
+            "policy diff old new --audit a --audit b --output json",
+            "policy diff --live",
+            "policy diff --live --config c",
+            "policy diff --live --server gate.example --ca ca.crt --token -",
+        ] {
+            assert!(read(line).is_ok(), "{line}: {}", read(line).unwrap_err());
+        }
+        for line in [
+            "policy diff",
+            "policy diff old",
+            "policy diff --config c",
+            "policy diff --audit a",
+            "policy diff --live old",
+            "policy diff --live old new",
+            "policy diff --live --audit a",
+            "policy diff old new --config c",
+            "policy diff old new --server gate.example",
+        ] {
+            assert!(read(line).is_err(), "{line}");
+        }
+        let told = |line: &str| read(line).unwrap_err().to_string();
+        assert_snapshot!(told("policy diff"), @"
+        error: the following required arguments were not provided:
+          <OLD|--live>
+
+        Usage: portcullis policy diff [--audit <FILE>]... [--output <OUTPUT>] <OLD> <NEW>
+               portcullis policy diff --live [--server <URL>|--config <FILE>] [OPTIONS]
+
+        For more information, try '--help'.
+        ");
+    }
+
+    #[test]
     fn the_help_names_every_command() {
         assert_snapshot!(Cli::command().term_width(100).render_help(), @"
         A gatekeeper for container registries

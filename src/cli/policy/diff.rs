@@ -5,7 +5,7 @@ use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use document::Mistake;
 use jiff::Timestamp;
 use policy::{Change, Comparison, Policy, RuleRef, compare};
@@ -20,19 +20,28 @@ use crate::cli::{colours, output};
 use crate::policy_folder;
 use crate::replay::{Changed, Outcome, Replay, Request};
 
+/// Both ways, as the options of one are no options of the other.
+const USAGE: &str = "portcullis policy diff [--audit <FILE>]... [--output <OUTPUT>] <OLD> <NEW>
+       portcullis policy diff --live [--server <URL>|--config <FILE>] [OPTIONS]";
+
 #[derive(Debug, Args)]
+#[command(
+    override_usage = USAGE,
+    group = ArgGroup::new("compared").required(true).args(["old", "live"]),
+)]
 pub(in crate::cli) struct Arguments {
     /// The folder of policy files as they are.
-    #[arg(value_name = "OLD", required_unless_present = "live")]
+    #[arg(value_name = "OLD", requires = "new", conflicts_with = "GateArguments")]
     old: Option<PathBuf>,
     /// The folder of policy files as they are to be.
-    #[arg(value_name = "NEW", required_unless_present = "live")]
+    #[arg(value_name = "NEW")]
     new: Option<PathBuf>,
     /// An audit file: its requests are decided again by both; may be repeated.
     #[arg(long = "audit", value_name = "FILE")]
     audit: Vec<PathBuf>,
-    /// What the shadow policy of a running gate (`shadow_policies`) decided otherwise so far.
-    #[arg(long, conflicts_with_all = ["old", "new", "audit"])]
+    /// What the shadow policy of a running gate (`shadow_policies`) decided otherwise so far; the
+    /// gate is named as for all commands that ask one.
+    #[arg(long, conflicts_with_all = ["new", "audit"])]
     live: bool,
     #[command(flatten)]
     gate: GateArguments,

@@ -101,6 +101,11 @@ pub trait Source: Send + Sync + 'static {
         SETTLE
     }
 
+    /// What log lines say of the value that counts.
+    fn standing(&self) -> &'static str {
+        "in force"
+    }
+
     /// What to do about a failure, where its message does not say so.
     fn help(_: &Self::Error) -> Option<String> {
         None
@@ -238,8 +243,9 @@ impl<S: Source> Reloaded<S> {
             seen.restless += 1;
             if seen.restless == TRIES {
                 tracing::error!(
-                    "{} does not come to rest; the last good one stays in force",
-                    self.source.name()
+                    "{} does not come to rest; the last good one stays {}",
+                    self.source.name(),
+                    self.source.standing()
                 );
             }
             return Ok(false);
@@ -251,15 +257,17 @@ impl<S: Source> Reloaded<S> {
                 self.current.store(Arc::new(value));
                 seen.in_force = in_force;
                 self.stale.store(false, Ordering::Relaxed);
-                tracing::info!("{} changed and is in force", self.source.name());
+                let (name, standing) = (self.source.name(), self.source.standing());
+                tracing::info!("{name} changed and is {standing}");
                 Ok(true)
             }
             Err(error) => {
                 tracing::error!(
                     error = %Causes(&error),
                     help = S::help(&error),
-                    "{} changed and is wrong; the last good one stays in force",
-                    self.source.name()
+                    "{} changed and is wrong; the last good one stays {}",
+                    self.source.name(),
+                    self.source.standing()
                 );
                 Err(error)
             }

@@ -2,7 +2,6 @@
 //! is none.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -17,11 +16,7 @@ use crate::inventory::{Budget, learn_manifests};
 use crate::log::Causes;
 use crate::refusal::Refusal;
 use crate::reload::LoadedPolicy;
-use crate::shadow::{Asked, Content, Pair, Shadow, compare};
-
-/// What may be spent on what only the shadow policy needs to know.
-const MAX_REQUESTS: usize = 500;
-const PATIENCE: Duration = Duration::from_secs(3);
+use crate::shadow::{Asked, Content, MAX_REQUESTS, PATIENCE, Pair, Shadow, compare};
 
 /// A request that is to be decided by the shadow policy after it was decided by the one in force.
 pub(super) struct Beside<'g> {

@@ -48,6 +48,10 @@ impl Source for ShadowFiles {
         self.0.settle()
     }
 
+    fn standing(&self) -> &'static str {
+        "in use"
+    }
+
     fn help(error: &LoadError) -> Option<String> {
         PolicyFiles::help(error)
     }

@@ -22,11 +22,11 @@ use crate::inventory::{fetch_bytes, head_tag};
 use crate::log::Causes;
 use crate::refusal::Refusal;
 
-/// How long a request waits for its shadow.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a request waits for its shadow, and for what only that needs to know.
+pub const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How many requests to the registry its shadow may cost, for each question that needs some.
-const MAX_REQUESTS: usize = 500;
+pub const MAX_REQUESTS: usize = 500;
 
 /// A request, as much of it as a decision needs.
 #[derive(Debug, Clone)]
@@ -107,8 +107,8 @@ impl Form {
 /// policy had no say: a request that is wrong in itself, a token that does not reach as far and is
 /// about to be replaced by another, a registry that does not answer.
 ///
-/// It never takes longer than 3 s, holds no lock that others wait for, and a panic in it is one of
-/// the shadow alone.
+/// It never takes longer than 3 s, waits for no lock and takes none that others wait for, and a panic
+/// in it is one of the shadow alone. The lock of a change that was allowed is held meanwhile.
 pub async fn compare(
     question: Question<'_>,
     shadow: &Policy,

@@ -19,7 +19,7 @@ use crate::reload::{LoadedPolicy, PolicyFiles};
 use crate::watch::{Cause, Fingerprint, Reloaded};
 
 pub use files::ShadowFiles;
-pub use judge::{Asked, Comparison, Content, Judged, compare};
+pub use judge::{Asked, Comparison, Content, Judged, MAX_REQUESTS, PATIENCE, compare};
 pub use report::{Difference, InvalidCursor, Page, Pair, Report};
 
 /// What the shadow policy would have done with a request.
@@ -116,5 +116,52 @@ impl Shadow {
     fn pair(&self) -> Option<Pair> {
         let shadow = self.policy()?.sha256;
         Some(Pair { policy: self.policy.current().sha256, shadow })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn decisions_count_for_the_two_policies_that_stand_now_and_for_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (now, next) = (folder.path().join("now"), folder.path().join("next"));
+        fs::create_dir(&now).unwrap();
+        fs::write(now.join("a.yaml"), "rules: []").unwrap();
+        let policy = Arc::new(Reloaded::start(PolicyFiles(now)).unwrap());
+        let (shadow, error) = Shadow::start(next.clone(), Arc::clone(&policy), at(0));
+        assert!(error.is_some());
+        assert!(shadow.policy().is_none());
+        let asked = |shadow: &Shadow| {
+            let page = shadow.page(None, 10, at(9)).unwrap();
+            serde_json::to_value(page).unwrap()["requests"].as_u64().unwrap()
+        };
+        assert_eq!(asked(&shadow), 0);
+
+        fs::create_dir(&next).unwrap();
+        fs::write(next.join("a.yaml"), "rules: []").unwrap();
+        assert!(shadow.poll(Cause::Interval).unwrap());
+        let loaded = shadow.policy().unwrap();
+        assert!(loaded.take_files().is_empty(), "nobody else needs them");
+        let pair = Pair { policy: policy.current().sha256, shadow: loaded.sha256 };
+        shadow.decided(pair, None, at(1));
+        assert_eq!(asked(&shadow), 1);
+        let other = Fingerprint::of([]);
+        for stale in [Pair { policy: other, ..pair }, Pair { shadow: other, ..pair }] {
+            shadow.decided(stale, None, at(2));
+            assert_eq!(asked(&shadow), 1, "a request that began before a change");
+        }
+
+        fs::write(next.join("a.yaml"), "rules: [").unwrap();
+        assert!(shadow.poll(Cause::Interval).is_err());
+        shadow.decided(pair, None, at(3));
+        assert_eq!(asked(&shadow), 2, "the last good one stays");
     }
 }

@@ -533,6 +533,41 @@ fn without_a_shadow_policy_there_is_no_report_and_nothing_is_asked_for_one() {
 }
 
 #[test]
+fn a_pull_asks_the_registry_for_what_it_reads_and_nothing_else_with_or_without_a_shadow() {
+    for policy in [None, Some(OPEN), Some(STRICT)] {
+        let images = Images::new();
+        let mut shadow = None;
+        let scene = Scene::with(OPEN, USERS, |setup| match policy {
+            None => setup,
+            Some(policy) => {
+                let (setup, folder) = shadowed(setup, policy);
+                shadow = Some(folder);
+                setup
+            }
+        });
+        images.seed(&scene.registry);
+        let bob = scene.client("bob");
+        let mut paths = vec![
+            "/v2/base/os/manifests/v1".to_owned(),
+            format!("/v2/base/os/manifests/{}", images.os.digest()),
+            "/v2/team/app/manifests/v1".to_owned(),
+        ];
+        paths.extend(images.os.blobs().map(|blob| format!("/v2/base/os/blobs/{}", blob.digest)));
+        let (_, asked) = scene.recorder.during(|| {
+            for path in &paths {
+                bob.get(path).expect(200);
+            }
+        });
+        assert_eq!(asked.len(), paths.len(), "{asked:?}");
+        let evaluated = scene.gate.count("portcullis_policy_evaluation_seconds_count");
+        assert!(evaluated >= paths.len() as f64, "{evaluated}");
+        if policy == Some(STRICT) {
+            assert_eq!(report(&scene.gate)["different"], 1);
+        }
+    }
+}
+
+#[test]
 fn what_policy_decides_can_be_asked() {
     let scene = Scene::new(STRICT, USERS);
     let ask = |who: &Client, body: &Value| who.post("/api/v1/decide", body);

@@ -67,6 +67,24 @@ async fn people_ask_about_themselves_and_administrators_about_anyone() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_cut_down_asks_about_what_it_reaches_and_about_nobody_else() {
+    let scene = Scene::new().await;
+    let body = r#"{"expires": "1h", "images": ["team/**"]}"#;
+    let token = scene.create(As::User("chief"), body).await;
+    let token = || As::Token(token["access_token"].as_str().unwrap());
+    let told = async |question: &str| ask(&scene, token(), question).await;
+    let within = told(r#"{"action": "pull", "image": "team/app:v1"}"#).await;
+    assert!(within.starts_with("allow"), "{within}");
+    let beyond = told(r#"{"action": "pull", "image": "other/app:v1"}"#).await;
+    assert!(beyond.starts_with("deny"), "{beyond}");
+    let more = told(r#"{"groups": ["staff"], "action": "pull", "image": "team/app:v1"}"#).await;
+    assert!(more.starts_with("403"), "{more}");
+    let other = told(r#"{"subject": "user:bob", "action": "pull", "image": "team/app"}"#).await;
+    assert!(other.starts_with("403"), "its holder is an administrator, and it is not: {other}");
+    assert_eq!(scene.get(token(), "/policy/shadow").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn a_question_may_be_about_another_time() {
     let scene = Scene::new().await;
     for (at, wanted) in [("2001-01-01T00:00:00Z", "deny"), ("2026-01-02T03:04:05+01:00", "allow")] {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::gate::{Setup, portcullis};
 use crate::support::images::Image;
-use crate::support::process::{Said, wait_for};
+use crate::support::process::{Said, program, wait_for};
 use crate::support::registry::Registry;
 
 struct Example {
@@ -79,12 +79,17 @@ impl Place {
             assert!(!command.contains('\''), "{command}");
             script += &format!("code=$?; echo '$ {command}'; (exit $code)\n{command}\n");
         }
-        let program = Path::new(env!("CARGO_BIN_EXE_portcullis")).parent().unwrap().display();
-        let path = format!("{program}:{}", std::env::var("PATH").unwrap());
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &script]).current_dir(self.folder.path());
-        Said::of(shell.env("PATH", path).env("NO_COLOR", "1")).out
+        run(self.folder.path(), &script).out
     }
+}
+
+/// Runs a script in a folder, with the built program.
+fn run(folder: &Path, script: &str) -> Said {
+    let program = Path::new(env!("CARGO_BIN_EXE_portcullis")).parent().unwrap().display();
+    let path = format!("{program}:{}", std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).current_dir(folder).env("PATH", path).env("NO_COLOR", "1");
+    Said::of(&mut shell)
 }
 
 #[test]
@@ -157,4 +162,35 @@ fn the_shadow_policy_of_the_guide_reports_what_the_guide_shows() {
     });
     assert_eq!(said.code, Some(1), "{}", said.err);
     assert_eq!(cells(&said.out), cells(shown), "{}", said.out);
+
+    // The emergency's question, about a repository of this gate.
+    program("jq", "jq");
+    let who = script("jq ").replace("prod/payments", "team/backend/api");
+    gate.requests(|records| records.len() >= 4);
+    let said = run(&gate.home(), &who).ok();
+    let pulls: Vec<Vec<&str>> = said.out.lines().map(|it| it.split('\t').collect()).collect();
+    let tags = pulls.iter().map(|pull| (pull[1], pull[2]));
+    let alice = |tag| ("user:alice", tag);
+    assert_eq!(tags.collect::<Vec<_>>(), [alice("v1"), alice("latest"), alice("latest")]);
+    assert!(pulls.iter().all(|pull| pull[3].starts_with("sha256:")), "{}", said.out);
+}
+
+/// The script of the guide that begins so.
+fn script(start: &str) -> String {
+    let mut examples = examples("docs/policy.md").into_iter();
+    examples.find(|it| it.kind == "sh" && it.text.starts_with(start)).unwrap().text
+}
+
+#[test]
+fn the_emergency_is_tried_and_put_in_force_as_shown() {
+    let place = tempfile::tempdir().unwrap();
+    let emergency = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies/emergency");
+    let take = format!("cp -r {} policies && mv policies/incident-42.yaml .", emergency.display());
+    run(place.path(), &take).ok();
+    let said = run(place.path(), &script("cp -r policies next")).ok();
+    assert!(said.out.contains("8 cases, all as expected"), "{}{}", said.out, said.err);
+    assert!(said.out.contains("denied by incident-42-nobody-runs-the-bad-build"), "{}", said.out);
+    assert!(
+        run(place.path(), "portcullis policy diff policies next").ok().out.contains("no decision")
+    );
 }

@@ -1,7 +1,13 @@
 //! "Did you mean …?"
 
+/// Comparing takes as long as both words are, one times the other; nobody misspells longer ones.
+const MAX_LENGTH: usize = 64;
+
 /// The candidate that `word` was probably meant to be, if one is near enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > MAX_LENGTH {
+        return None;
+    }
     // A third of the letters may be wrong; words of one or two letters resemble everything.
     let allowed = word.chars().count().div_ceil(3);
     candidates

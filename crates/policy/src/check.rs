@@ -10,6 +10,17 @@ use crate::subject_pattern::SubjectPattern;
 use crate::written::{GroupEntry, Members, SubjectEntry, Word, Written};
 use crate::{delegate, warn};
 
+/// How often a pattern over groups may be held against a group, in all: two thousand patterns over
+/// ten thousand groups.
+const MAX_GROUP_COMPARISONS: usize = 20_000_000;
+
+/// How many names may be compared to find what was meant, in all. Comparing takes long, and help
+/// with the first mistakes is help enough.
+const MAX_SUGGESTION_COMPARISONS: usize = 100_000;
+
+/// Looking further would take too long; that has been noted.
+struct TooMany;
+
 /// Checks a policy as a whole. Where a file could not be read, groups may be missing through no
 /// fault of those that name them, so unknown groups are not reported then.
 pub(crate) fn check(
@@ -21,10 +32,13 @@ pub(crate) fn check(
 ) {
     let groups = Groups::new(files, problems);
     unique_rules(files, problems);
-    let mentions = mentions(files);
+    if groups.check_patterns(files, problems).is_err() {
+        return;
+    }
     if all_readable {
-        for mention in mentions {
-            groups.check_known(mention, problems);
+        let mut comparisons = MAX_SUGGESTION_COMPARISONS;
+        for mention in mentions(files) {
+            groups.check_known(mention, &mut comparisons, problems);
         }
     }
     members_are_enumerable(files, problems);
@@ -121,14 +135,47 @@ impl<'a> Groups<'a> {
         Self { declared, in_order }
     }
 
-    fn check_known(&self, mention: &SubjectEntry, problems: &mut Problems) {
+    /// Each pattern over groups is held against each group, wherever one is a member of a group. In
+    /// files with many of both that would take hours, and fill the memory.
+    fn check_patterns(&self, files: &[Written], problems: &mut Problems) -> Result<(), TooMany> {
+        let mut seen = HashSet::new();
+        let is_pattern = |mention: &&SubjectEntry| match &mention.pattern {
+            SubjectPattern::Group(name) => name.literal().is_none(),
+            _ => false,
+        };
+        let members = self.in_order.iter().copied().flat_map(listed_members).filter(is_pattern);
+        let different = mentions(files)
+            .filter(is_pattern)
+            .filter(|mention| seen.insert(mention.written.text.as_str()));
+        let mut left = MAX_GROUP_COMPARISONS;
+        for mention in members.chain(different) {
+            let Some(less) = left.checked_sub(self.in_order.len()) else {
+                let mistake = Mistake::new("too many patterns over groups for so many groups")
+                    .label("one of them")
+                    .help("name the groups, or a group that contains them");
+                problems.at(mention.written.place, mistake);
+                return Err(TooMany);
+            };
+            left = less;
+        }
+        Ok(())
+    }
+
+    /// `comparisons` is how many names may still be looked at for a suggestion.
+    fn check_known(
+        &self,
+        mention: &SubjectEntry,
+        comparisons: &mut usize,
+        problems: &mut Problems,
+    ) {
         let SubjectPattern::Group(pattern) = &mention.pattern else { return };
         match pattern.literal() {
             Some(name) if self.declared.contains_key(name) => {}
             Some(name) => {
-                // Comparing takes long where names are many, and is for nobody if nobody sees it.
-                let names = self.declared.keys().copied().filter(|_| !problems.is_full());
-                let help = did_you_mean(name, names).unwrap_or_else(|| {
+                let left = comparisons.checked_sub(self.declared.len());
+                let names = left.map(|_| self.declared.keys().copied());
+                *comparisons = left.unwrap_or_default();
+                let help = did_you_mean(name, names.into_iter().flatten()).unwrap_or_else(|| {
                     format!("if an identity source asserts it, add `{name}: external` to `groups`")
                 });
                 let mistake = Mistake::new(format!("unknown group `{name}`"))
@@ -209,6 +256,34 @@ impl<'a> Groups<'a> {
             }
             None
         })
+    }
+
+    /// The groups that somebody may be in: that list somebody who is no group, or are external, or
+    /// contain such a group.
+    pub(crate) fn populated(&self) -> HashSet<&'a str> {
+        let mut containing: HashMap<&str, Vec<&'a str>> = HashMap::new();
+        let mut open = Vec::new();
+        for &group in &self.in_order {
+            let name = group.name.text.as_str();
+            let is_group =
+                |member: &SubjectEntry| matches!(member.pattern, SubjectPattern::Group(_));
+            let is_listed = matches!(group.members, Members::Listed(_));
+            if !is_listed || !listed_members(group).iter().all(is_group) {
+                open.push(name);
+            }
+            for member in listed_members(group) {
+                for inner in self.matched(&member.pattern) {
+                    containing.entry(&inner.name.text).or_default().push(name);
+                }
+            }
+        }
+        let mut populated = HashSet::new();
+        while let Some(name) = open.pop() {
+            if populated.insert(name) {
+                open.extend(containing.get(name).into_iter().flatten());
+            }
+        }
+        populated
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {

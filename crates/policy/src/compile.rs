@@ -1,9 +1,9 @@
 //! From the files of a policy to a policy that decides.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use document::{Diagnostics, Kind, Problems, SourceFile};
+use document::{Diagnostics, Kind, Mistake, Place, Problems, SourceFile};
 use jiff::Timestamp;
 
 use crate::check;
@@ -60,29 +60,46 @@ impl Policy {
         if problems.has_errors() {
             return Err(problems.into_diagnostics(files));
         }
-        let policy = build(written, files);
+        let (policy, places) = build(written, files);
+        if let Some(place) = policy.subjects.crowded().and_then(|role| places.get(&role)) {
+            // Alone: warnings may have filled the list already.
+            let mut problems = Problems::default();
+            problems.at(*place, crowded());
+            return Err(problems.into_diagnostics(files));
+        }
         Ok(Compiled { policy, warnings: problems.into_diagnostics(files) })
     }
 }
 
+fn crowded() -> Mistake {
+    Mistake::new("too many groups and patterns are about the same callers")
+        .label("this makes them too many")
+        .help("list fewer groups, or let patterns begin with a part of the name: `user:ci/*`")
+}
+
+/// Where each role is written first.
+type Places = HashMap<Role, Place>;
+
 /// Puts files without mistakes together.
-fn build(written: Vec<Written>, files: &[SourceFile]) -> Policy {
+fn build(written: Vec<Written>, files: &[SourceFile]) -> (Policy, Places) {
     let paths: Vec<Arc<str>> = files.iter().map(|file| file.path.as_str().into()).collect();
     let mut subjects = SubjectsBuilder::new();
+    let mut places = Places::new();
     let mut administrators = Vec::new();
     let mut listed_groups = HashSet::new();
     let mut entries: Vec<RuleEntry> = Vec::new();
     for file in written {
         for group in file.groups {
             let role = subjects.group(&group.name.text);
+            places.entry(role).or_insert(group.name.place);
             if let Members::Listed(members) = group.members {
                 listed_groups.insert(group.name.text.into());
-                for member in roles(&members, &mut subjects) {
+                for member in roles(&members, &mut subjects, &mut places) {
                     subjects.belongs(member, role);
                 }
             }
         }
-        administrators.extend(roles(&file.administrators, &mut subjects));
+        administrators.extend(roles(&file.administrators, &mut subjects, &mut places));
         entries.extend(file.rules);
     }
     entries.sort_by(|one, other| one.name.text.cmp(&other.name.text));
@@ -94,8 +111,8 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> Policy {
             name: entry.name.text.into(),
             file: paths.get(entry.name.place.file).cloned().unwrap_or_default(),
             line: entry.name.place.line,
-            subjects: each_once(roles(&entry.subjects, &mut subjects)),
-            except_subjects: each_once(roles(&entry.except.subjects, &mut subjects)),
+            subjects: each_once(roles(&entry.subjects, &mut subjects, &mut places)),
+            except_subjects: each_once(roles(&entry.except.subjects, &mut subjects, &mut places)),
             except_images: self::images(entry.except.images).collect(),
             images: images.len(),
             conditions: (!entry.conditions.is_empty()).then(|| Box::new(entry.conditions)),
@@ -105,17 +122,27 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> Policy {
         clauses.extend(images.into_iter().map(|image| Clause { rule: Arc::clone(&rule), image }));
         rules.push(rule);
     }
-    Policy {
+    let policy = Policy {
         subjects: subjects.finish(),
         rules,
         clauses: Clauses::new(clauses),
         administrators: each_once(administrators),
         listed_groups,
-    }
+    };
+    (policy, places)
 }
 
-fn roles(entries: &[SubjectEntry], subjects: &mut SubjectsBuilder) -> Vec<Role> {
-    entries.iter().map(|entry| subjects.role(&entry.written.text, &entry.pattern)).collect()
+fn roles(
+    entries: &[SubjectEntry],
+    subjects: &mut SubjectsBuilder,
+    places: &mut Places,
+) -> Vec<Role> {
+    let each = entries.iter().map(|SubjectEntry { written, pattern }| {
+        let role = subjects.role(&written.text, pattern);
+        places.entry(role).or_insert(written.place);
+        role
+    });
+    each.collect()
 }
 
 fn each_once(mut roles: Vec<Role>) -> Box<[Role]> {

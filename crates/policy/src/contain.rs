@@ -16,7 +16,7 @@ use crate::path::{PathPattern, Segment};
 use crate::subject_pattern::SubjectPattern;
 
 /// Steps of a walk. What people write takes a few hundred.
-const MAX_STEPS: usize = 20_000;
+const MAX_STEPS: usize = 5_000;
 
 impl ImagePattern {
     /// Whether everything that `inner` matches for a caller, this matches for the same caller. What

@@ -20,6 +20,7 @@ mod clauses;
 mod compile;
 mod conditions;
 mod contain;
+mod crowd;
 mod decide;
 mod delegate;
 mod diff;

@@ -38,6 +38,11 @@ impl<T> PrefixMap<T> {
         }
     }
 
+    /// The values of each beginning, in the order in which they came; the beginnings in no order.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = &[T]> {
+        self.by_prefix.values().map(Vec::as_slice)
+    }
+
     /// All values, in no order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.by_prefix.values().flatten()

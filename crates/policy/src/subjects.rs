@@ -18,7 +18,7 @@ use crate::subject_pattern::SubjectPattern;
 
 /// A subject of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Role(u32);
+pub(crate) struct Role(pub(crate) u32);
 
 /// Everybody fills it, whatever a credential carries.
 pub(crate) const ANYONE: Role = Role(0);
@@ -132,6 +132,29 @@ impl Subjects {
     /// The groups that the subject is a direct member of, and the patterns that match its name.
     pub(crate) fn belongs_to(&self, role: Role) -> &[Role] {
         self.entry(role).map_or(&[], |entry| &entry.belongs_to)
+    }
+
+    pub(crate) fn role_count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// In no order.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = Role> {
+        self.groups.values().copied()
+    }
+
+    /// In the order of their roles.
+    pub(crate) fn group_patterns(&self) -> impl Iterator<Item = Role> {
+        self.group_patterns.iter().map(|&(_, role)| role)
+    }
+
+    /// The names and patterns over names that begin in the same way, together and in the order of
+    /// their roles.
+    pub(crate) fn beginnings(&self) -> impl Iterator<Item = impl Iterator<Item = Role>> {
+        [&self.users, &self.services, &self.peers]
+            .into_iter()
+            .flat_map(PrefixMap::buckets)
+            .map(|alike| alike.iter().map(|&(_, role)| role))
     }
 
     fn entry(&self, role: Role) -> Option<&Entry> {

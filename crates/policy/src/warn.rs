@@ -13,7 +13,12 @@ use crate::include::Inclusion;
 use crate::pointless;
 use crate::subject_pattern::SubjectPattern;
 use crate::subjects::Scope;
-use crate::written::{ImageEntry, Members, RuleEntry, SubjectEntry, Written};
+use crate::written::{ImageEntry, RuleEntry, SubjectEntry, Written};
+
+/// How often exceptions are compared with what their rules are about, in all: this often, and so
+/// often for each rule. A comparison may take a millisecond, and what comes of it is a warning.
+const MAX_COMPARISONS: usize = 20_000;
+const MAX_COMPARISONS_EACH: usize = 2;
 
 /// Warns of what is odd in a policy without mistakes. Of a rule that never holds, one reason is told.
 pub(crate) fn warn(
@@ -23,19 +28,26 @@ pub(crate) fn warn(
     problems: &mut Problems,
 ) {
     let inclusion = Inclusion::new(files);
+    let populated = groups.populated();
+    let rules = files.iter().map(|file| file.rules.len()).sum::<usize>();
+    let mut comparisons = MAX_COMPARISONS + MAX_COMPARISONS_EACH * rules;
     let mut in_use = Vec::new();
     for rule in files.iter().flat_map(|file| &file.rules) {
-        let (place, mistake) = match never(rule, groups, &inclusion, now) {
-            Some(warning) => warning,
+        // The exceptions of the other rules are not looked at.
+        let left = comparisons.checked_sub(exception_comparisons(rule));
+        comparisons = left.unwrap_or(comparisons);
+        let warning = never(rule, groups, &populated, now)
+            .or_else(|| left.and_then(|_| all_excepted(rule, &inclusion)));
+        let warning = match warning {
+            Some(warning) => Some(warning),
             None => {
                 in_use.push(rule);
-                match except_without_effect(rule) {
-                    Some(warning) => warning,
-                    None => continue,
-                }
+                left.and_then(|_| except_without_effect(rule))
             }
         };
-        problems.warn(place, mistake);
+        if let Some((place, mistake)) = warning {
+            problems.warn(place, mistake);
+        }
     }
     pointless::warn(&in_use, &inclusion, problems);
     warn_unused(files, groups, problems);
@@ -47,29 +59,27 @@ type Warning = (Place, Mistake);
 fn never(
     rule: &RuleEntry,
     groups: &Groups<'_>,
-    inclusion: &Inclusion<'_>,
+    populated: &HashSet<&str>,
     now: Option<Timestamp>,
 ) -> Option<Warning> {
-    nobody(rule, groups)
+    nobody(rule, populated)
         .or_else(|| no_user(rule))
         .or_else(|| no_group(rule, groups))
         .or_else(|| expired(rule, now?))
         .or_else(|| no_credential(rule))
-        .or_else(|| all_excepted(rule, inclusion))
+}
+
+/// How often something in its `except` is compared with what the rule is about.
+fn exception_comparisons(rule: &RuleEntry) -> usize {
+    let subjects = rule.subjects.len().saturating_mul(rule.except.subjects.len());
+    let images = patterns(&rule.images).count();
+    subjects.saturating_add(images.saturating_mul(patterns(&rule.except.images).count()))
 }
 
 /// All its subjects are groups without members.
-fn nobody(rule: &RuleEntry, groups: &Groups<'_>) -> Option<Warning> {
-    let has_members = |entry: &SubjectEntry| {
-        groups.within(&entry.pattern).any(|group| match &group.members {
-            Members::External | Members::Unreadable => true,
-            Members::Listed(members) => {
-                members.iter().any(|member| !matches!(member.pattern, SubjectPattern::Group(_)))
-            }
-        })
-    };
+fn nobody(rule: &RuleEntry, populated: &HashSet<&str>) -> Option<Warning> {
     let is_empty = |entry: &SubjectEntry| match &entry.pattern {
-        SubjectPattern::Group(name) => name.literal().is_some() && !has_members(entry),
+        SubjectPattern::Group(name) => name.literal().is_some_and(|name| !populated.contains(name)),
         _ => false,
     };
     let first = rule.subjects.first().filter(|_| rule.subjects.iter().all(is_empty))?;

@@ -1,6 +1,7 @@
 //! The policy crate from outside.
 
 #[cfg(test)]
+mod absurd;
 mod bounded;
 #[cfg(test)]
 mod conditions;

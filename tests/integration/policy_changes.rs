@@ -87,11 +87,11 @@ fn a_mistake_is_stopped() {
 
 #[test]
 fn a_warning_is_stopped() {
-    let again = "  - name: again\n    subjects: [service:ci/backend]\n    \
+    let again = "  - name: reads-too\n    subjects: [service:ci/backend]\n    \
                  images: [\"team/backend/**\"]\n    allow: [pull]\n\n";
     let said = Proposal::new().change(BUILDS, &format!("{again}{BUILDS}")).check(&[]);
     assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains("`again` is pointless"), "{}", said.err);
+    assert!(said.err.contains("`reads-too` is pointless"), "{}", said.err);
     assert!(!said.out.contains("as expected"), "{}", said.out);
 }
 

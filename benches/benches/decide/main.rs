@@ -2,6 +2,7 @@
 //!
 //! `-- teams` measures one shape, `-- 10000` one size; `--json` prints what machines read.
 
+mod clock;
 mod compiling;
 mod deciding;
 mod report;
@@ -36,6 +37,7 @@ fn main() -> io::Result<()> {
             if some_size && !mentions(&rules.to_string()) {
                 continue;
             }
+            eprintln!("{} with {rules} rules", shape.as_str());
             report.decisions.extend(deciding::measure(shape, rules));
             for name in Name::ALL {
                 if rules >= COMPILED_FROM && name.enters(rules) {

@@ -288,10 +288,10 @@ impl Metrics {
         self.policy_evaluation.observe(duration.as_secs_f64());
     }
 
-    /// A policy is in force from now on; `sha256` stands for its content.
-    pub fn policy_loaded(&self, sha256: impl fmt::Display) {
+    /// A policy is in force from now on, loaded at that time; `sha256` stands for its content.
+    pub fn policy_loaded(&self, sha256: impl fmt::Display, loaded_at: Timestamp) {
         self.policy_reloads.with_label_values(&["ok"]).inc();
-        self.policy_in_force(sha256, Timestamp::now());
+        self.policy_in_force(sha256, loaded_at);
     }
 
     /// The policy in force is the last good one, which was loaded at that time.
@@ -326,10 +326,10 @@ impl Metrics {
         self.shadow_decisions.with_label_values(&[decision.as_str(), shadow.as_str()]).inc();
     }
 
-    /// A shadow policy is in use from now on; `sha256` stands for its content.
-    pub fn shadow_loaded(&self, sha256: impl fmt::Display) {
+    /// A shadow policy is in use from now on, loaded at that time; `sha256` stands for its content.
+    pub fn shadow_loaded(&self, sha256: impl fmt::Display, loaded_at: Timestamp) {
         self.shadow_reloads.with_label_values(&["ok"]).inc();
-        self.shadow_loaded.set(Timestamp::now().as_second());
+        self.shadow_loaded.set(loaded_at.as_second());
         self.shadow_info.reset();
         self.shadow_info.with_label_values(&[sha256.to_string()]).set(1);
     }

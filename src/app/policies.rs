@@ -56,7 +56,7 @@ impl Policies {
 
     fn loaded(&self, how: &str) {
         let policy = self.gate.policy.current();
-        self.gate.metrics.policy_loaded(policy.sha256);
+        self.gate.metrics.policy_loaded(policy.sha256, policy.loaded_at);
         let reason = format!("{how}: {}", contents(&policy));
         tracing::info!(sha256 = %policy.sha256, "policies loaded {reason}");
         self.gate.audit.queue(record("policy.loaded", &policy, reason));

@@ -50,7 +50,7 @@ pub(super) fn follow(shadow: &Shadow, cause: Cause, metrics: &Metrics, audit: &A
 
 fn loaded(shadow: &Shadow, how: &str, metrics: &Metrics, audit: &Audit) {
     let Some(policy) = shadow.policy() else { return };
-    metrics.shadow_loaded(policy.sha256);
+    metrics.shadow_loaded(policy.sha256, policy.loaded_at);
     let reason = format!("{how}: {}", contents(&policy));
     tracing::info!(sha256 = %policy.sha256, "shadow policy loaded {reason}");
     audit.queue(record("shadow_policy.loaded", &policy, reason));

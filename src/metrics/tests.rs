@@ -17,8 +17,8 @@ fn everything_of_the_contract_is_there() {
     metrics.upstream_error("connect");
     metrics.handshake_failed("timeout");
     metrics.decision(Decision::Deny, "rule");
-    metrics.policy_loaded("ab");
-    metrics.shadow_loaded("cd");
+    metrics.policy_loaded("ab", Timestamp::UNIX_EPOCH);
+    metrics.shadow_loaded("cd", Timestamp::UNIX_EPOCH);
     metrics.shadow_decision(Decision::Allow, Verdict::Deny);
     metrics.token_issued("password");
     metrics.token_checked("valid");
@@ -128,15 +128,15 @@ fn body_bytes_count_in_both_directions() {
 #[test]
 fn only_the_policy_in_force_is_shown() {
     let metrics = Metrics::new();
-    metrics.policy_loaded("aa");
+    metrics.policy_loaded("aa", Timestamp::UNIX_EPOCH);
     metrics.policy_refused();
-    metrics.policy_loaded("bb");
+    metrics.policy_loaded("bb", "2026-01-02T00:00:00Z".parse().unwrap());
     insta::assert_snapshot!(lines(&metrics, "policy_info"), @r#"portcullis_policy_info{sha256="bb"} 1"#);
     insta::assert_snapshot!(lines(&metrics, "policy_reloads_total"), @r#"
         portcullis_policy_reloads_total{result="failed"} 1
         portcullis_policy_reloads_total{result="ok"} 2
     "#);
-    assert!(metrics.policy_loaded.get() > 1_700_000_000);
+    assert_eq!(metrics.policy_loaded.get(), 1_767_312_000);
     metrics.policy_restored("aa", "2026-01-01T00:00:00Z".parse().unwrap());
     insta::assert_snapshot!(lines(&metrics, "policy_info"), @r#"portcullis_policy_info{sha256="aa"} 1"#);
     assert!(lines(&metrics, "policy_reloads").contains(r#"{result="restored"} 1"#));

@@ -222,6 +222,15 @@ async fn a_lock_that_the_request_holds_is_in_nobodys_way() {
     assert_eq!(world.held(), ", lock shared", "by what was decided");
     let comparison = compare(question, &world.policy, &asked, decided.as_ref()).await.unwrap();
     assert_eq!(comparison.shadow.verdict, Verdict::Deny, "{comparison:?}");
+    drop(decided);
+
+    // The shadow has the lock to itself for this, too, and the request has it alone.
+    let (who, asked) = (user("h-delete"), world.asked("DELETE team/app/manifests/v2", None));
+    let question = Question { policy: &open, ..world.question(&who) };
+    let decided = world.decided(question, &asked).await;
+    assert_eq!(world.held(), ", lock alone", "by what was decided");
+    let comparison = compare(question, &world.policy, &asked, decided.as_ref()).await.unwrap();
+    assert_eq!(comparison.shadow.verdict, Verdict::Allow, "{comparison:?}");
 }
 
 #[tokio::test]

@@ -53,6 +53,8 @@ rules:
   - {name: public, subjects: [anyone], images: ["public/**"], allow: [pull]}
   - {name: team, subjects: [user:alice], images: ["team/**"], allow: [pull]}
   - {name: work, subjects: [user:alice], images: ["w/**"], allow: [pull, push, attach]}
+  - {name: at-home, subjects: [user:alice], images: ["h/**"], allow: [pull], networks: [fd00::/8]}
+  - {name: later, subjects: [user:alice], images: ["l/**"], allow: [pull], starts: 2026-01-03}
 "#;
 
 impl Gate {
@@ -292,6 +294,13 @@ async fn asking_for_more_gives_what_may_be_had() {
     let answer = gate.alice(&format!("account=root&service=svc.example{scopes}")).await;
     assert_eq!(answer.scope(), "repository:team/app:pull");
     assert_eq!(gate.claims(&answer).sub, "user:alice");
+}
+
+#[tokio::test]
+async fn a_token_holds_what_rules_may_grant_elsewhere_and_later() {
+    let scopes = "scope=repository:h/app:pull,push&scope=repository:l/app:pull,push";
+    let answer = Gate::new().alice(&format!("service=svc.example&{scopes}")).await;
+    assert_eq!(answer.scope(), "repository:h/app:pull repository:l/app:pull");
 }
 
 #[tokio::test]

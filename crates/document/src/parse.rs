@@ -248,6 +248,8 @@ impl Tree<'_> {
         };
         if self.text.get(..start).is_some_and(|before| before.ends_with(['}', ']'])) {
             mistake = mistake.help(QUOTES);
+        } else {
+            mistake = mistake.maybe_help(remedy(&error.info()));
         }
         // The parser names where the text began that the tab is in the way of.
         let tab = self.tab_behind(start).filter(|_| error.info().contains("tab"));
@@ -276,6 +278,26 @@ impl Tree<'_> {
     fn too_deep(&self) -> Mistake {
         Mistake::new(format!("nested too deeply for {}", self.kind.name))
     }
+}
+
+/// What to do where the parser says this, as far as that is clear.
+fn remedy(info: &str) -> Option<&'static str> {
+    const REMEDIES: [(&str, &str); 10] = [
+        ("unclosed bracket", "close it, or look whether the file was cut short"),
+        ("unclosed quote", "close the quotes"),
+        ("in multiline quoted scalar", "close the quotes"),
+        ("expected '-' indicator", "indent it as the lines that it belongs to, with spaces"),
+        ("expected key", "indent it as the lines that it belongs to, with spaces"),
+        ("expected ',' or", "separate what stands in brackets by commas, and close them"),
+        ("simple key expect", "a key is followed by `: ` and its value"),
+        (
+            "mapping values are not allowed",
+            "keys stand below each other; text that holds `: ` has to stand in quotes",
+        ),
+        ("unknown escape character", "in `'…'` a `\\` stands for itself"),
+        ("unexpected character", "text that begins with it has to stand in quotes"),
+    ];
+    REMEDIES.into_iter().find(|(sign, _)| info.contains(sign)).map(|(_, remedy)| remedy)
 }
 
 const QUOTES: &str = "text that begins with `{` or `[` has to stand in quotes";

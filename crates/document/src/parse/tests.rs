@@ -144,3 +144,34 @@ proptest! {
         prop_assert!(told.chars().all(is_plain), "{told:?}");
     }
 }
+
+#[test]
+fn what_is_no_yaml_is_told_with_a_remedy() {
+    let told = |text| {
+        let told = told(text);
+        let lines = told.lines().filter(|line| line.contains("^ ") || line.contains("help:"));
+        lines.map(str::trim).collect::<Vec<_>>().join(" ")
+    };
+    let texts = [
+        "key: [a, b\n",
+        "key: {a: b\n",
+        "key: \"a\n",
+        "- a\nkey: b\n",
+        "key: a\n  b: c\n",
+        "key: a: b\n",
+        "key: \"v\\d\"\n",
+        "key: @a\n",
+        "key: 1\nb\n",
+    ];
+    assert_snapshot!(texts.map(told).join("\n"), @r"
+    |      ^ unclosed bracket '[' = help: close it, or look whether the file was cut short
+    |      ^ unclosed bracket '{' = help: close it, or look whether the file was cut short
+    | ^ invalid indentation in multiline quoted scalar = help: close the quotes
+    | ^ while parsing a block collection, did not find expected '-' indicator = help: indent it as the lines that it belongs to, with spaces
+    |    ^ mapping values are not allowed in this context = help: keys stand below each other; text that holds `: ` has to stand in quotes
+    |       ^ mapping values are not allowed in this context = help: keys stand below each other; text that holds `: ` has to stand in quotes
+    |      ^ while parsing a quoted scalar, found unknown escape character = help: in `'…'` a `\` stands for itself
+    |      ^ unexpected character: `@' = help: text that begins with it has to stand in quotes
+    | ^ simple key expected ':' = help: a key is followed by `: ` and its value
+    ");
+}

@@ -907,6 +907,8 @@ fn a_file_cut_in_the_middle() {
       |
     2 |   backend: [user:alice, user:bo
       |            ^ unclosed bracket '['
+      |
+      = help: close it, or look whether the file was cut short
     ");
 }
 
@@ -923,6 +925,8 @@ fn wrong_indentation() {
       |
     4 |    images: ["team/**"]
       |    ^ while parsing a block collection, did not find expected '-' indicator
+      |
+      = help: indent it as the lines that it belongs to, with spaces
     "#);
 }
 
@@ -1069,6 +1073,8 @@ fn mistakes_of_all_files_are_reported_in_one_run() {
       |
     1 | rules: [
       |        ^ unclosed bracket '['
+      |
+      = help: close it, or look whether the file was cut short
 
     error: no repository matches `A`: `A` is upper case
      --> policies/c.yaml:1:58

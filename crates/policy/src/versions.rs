@@ -22,7 +22,39 @@ impl Versions {
         let range = VersionReq::parse(text).map_err(|error| {
             Mistake::new(format!("`{text}` is no range of versions: {error}")).help(FORMS)
         })?;
-        Ok(Self { text: text.into(), range })
+        let versions = Self { text: text.into(), range };
+        if versions.is_empty() {
+            let mistake = Mistake::new(format!("no version is in `{text}`"));
+            return Err(mistake.help("a version has to be in each part of a range: `>=2.0, <3`"));
+        }
+        Ok(versions)
+    }
+
+    /// Whether no version is in the range.
+    ///
+    /// Each part of a range is about neighbouring versions. If any version is in all parts, so is
+    /// one where a part begins, and the first of all where none begins later: the version that it
+    /// names, or one of the next ones.
+    fn is_empty(&self) -> bool {
+        let named = self.range.comparators.iter().flat_map(|it| {
+            let (major, minor) = (it.major, it.minor.unwrap_or(0));
+            let patch = it.patch.unwrap_or(0);
+            let version = Version { pre: it.pre.clone(), ..Version::new(major, minor, patch) };
+            let next_patch = Version::new(major, minor, patch.saturating_add(1));
+            let next_minor = Version::new(major, minor.saturating_add(1), 0);
+            let next_major = Version::new(major.saturating_add(1), 0, 0);
+            // Behind a prerelease: its release, and the prerelease right after it.
+            let release = Version::new(major, minor, patch);
+            let after = format!("{}.0", it.pre);
+            let pre = Prerelease::new(&after).unwrap_or_default();
+            let after = Version { pre, ..release.clone() };
+            // The first prerelease of all.
+            let pre = Prerelease::new("0").unwrap_or_default();
+            let first = Version { pre, ..release.clone() };
+            [version, after, first, release, next_patch, next_minor, next_major]
+        });
+        let first = Version::new(0, 0, 0);
+        !std::iter::once(first).chain(named).any(|version| self.range.matches(&version))
     }
 
     /// As written.
@@ -165,6 +197,59 @@ mod tests {
             contain("=2.1.0-a-very-long.prerelease", "v2.1.0-a-very-long.prerelease"),
             Some(true)
         );
+    }
+
+    #[test]
+    fn a_range_without_versions_is_refused() {
+        for range in [">=3, <2", ">3, <3.1, <2", "=1.2.3, =1.2.4", "<0.0.0", "^1, ~2", ">1.2, <1.3"]
+        {
+            let refused = Versions::parse(range).unwrap_err().render(false);
+            assert!(refused.starts_with("error: no version is in"), "{range}: {refused}");
+        }
+        for range in [
+            ">=2, <3",
+            "*",
+            "0.x",
+            ">1.2.3, <1.2.5",
+            ">0.9, <1.0.1",
+            ">1, <3",
+            "<0.0.1",
+            "=1.2.3-rc.1",
+            ">1.2.3-rc.1, <1.2.3-rc.2",
+            ">1.2.3-rc.1, <1.2.3",
+            "<0.0.0-b",
+            ">=1.0.0, <=1.0.0",
+        ] {
+            assert!(Versions::parse(range).is_ok(), "{range}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_range_with_a_version_is_refused(
+            parts in proptest::collection::vec(
+                ("(=|<|<=|>|>=|\\^|~)", 0..4_u64, 0..4_u64, 0..4_u64, 1..4_usize, "(|-0|-a|-a[.]0|-b)"),
+                1..4,
+            ),
+            versions in proptest::collection::vec(
+                (0..5_u64, 0..5_u64, 0..5_u64, "(|-0|-0[.]0|-a|-a[.]0|-a[.]b|-b)"),
+                20,
+            ),
+        ) {
+            let part = |(op, major, minor, patch, length, pre): &(String, u64, u64, u64, usize, String)| {
+                match length {
+                    1 => format!("{op}{major}"),
+                    2 => format!("{op}{major}.{minor}"),
+                    _ => format!("{op}{major}.{minor}.{patch}{pre}"),
+                }
+            };
+            let range = parts.iter().map(part).collect::<Vec<_>>().join(", ");
+            let read = VersionReq::parse(&range).unwrap();
+            let found = versions.iter().any(|(major, minor, patch, pre)| {
+                read.matches(&Version::parse(&format!("{major}.{minor}.{patch}{pre}")).unwrap())
+            });
+            proptest::prop_assert!(!found || Versions::parse(&range).is_ok(), "{range}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! When, from where and with what a rule holds.
 
-use document::{Mistake, Node, Place, Section, listed, nearest};
+use document::{Mistake, Node, Place, Section, Value, listed, nearest};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -62,6 +62,22 @@ impl Lowering<'_> {
 
     /// The kinds of credential, and where they are listed.
     fn token(&mut self, node: &Node) -> (Option<Place>, Vec<Credential>) {
+        if let (Value::Text(_) | Value::List(_), Some(mistake)) =
+            (&node.value, node.refusal("`token`", "a map"))
+        {
+            let items = if let Value::List(items) = &node.value { items.as_slice() } else { &[] };
+            let texts = std::iter::once(node).chain(items).filter_map(|it| match &it.value {
+                Value::Text(text) => credential(text).ok(),
+                _ => None,
+            });
+            let mut kinds: Vec<_> = texts.map(Credential::as_str).collect();
+            if kinds.is_empty() {
+                kinds.push("service");
+            }
+            let help = format!("write `token: {{kind: [{}]}}`", kinds.join(", "));
+            self.problems.at(node.place, mistake.help(help));
+            return (None, Vec::new());
+        }
         let Some(mut section) = node.section("`token`", self.problems) else {
             return (None, Vec::new());
         };

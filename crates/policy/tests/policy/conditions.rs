@@ -254,5 +254,16 @@ fn mistakes_in_kinds_of_credential() {
       |
     6 |     token: service
       |            ^^^^^^^ this is text
+      |
+      = help: write `token: {kind: [service]}`
+    ");
+    assert_snapshot!(refused("    token: [federated, user]\n"), @"
+    error: `token` has to be a map
+     --> policies/main.yaml:6:12
+      |
+    6 |     token: [federated, user]
+      |            ^^^^^^^^^^^^^^^^^ this is a list
+      |
+      = help: write `token: {kind: [federated, user]}`
     ");
 }

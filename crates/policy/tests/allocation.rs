@@ -5,6 +5,8 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+#![cfg(test)]
+
 use std::sync::Arc;
 
 use allocation_counter::measure;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod absurd;
+#[cfg(test)]
 mod bounded;
 #[cfg(test)]
 mod conditions;

@@ -56,7 +56,7 @@ impl<'p> Asking<'p> {
 
     pub(super) fn run(mut self) -> Comparison<'p> {
         let entries = std::mem::take(&mut self.entries);
-        let images = Images::new(&entries, &self.people);
+        let images = Images::new(&entries, &self.people, &self.words);
         let (repositories, is_whole) = images.repositories();
         let mut is_complete = is_whole && self.people.is_whole;
         let mut rows = Rows::new(&images);
@@ -135,12 +135,14 @@ impl<'p> Asking<'p> {
             }
             words
         };
-        let concern = Concern {
+        let mut concern = Concern {
             words: words(&mut rules.iter(), true),
             touched: words(&mut rules.iter().filter(|rule| rule.is_touched), false),
             users: matched.iter().filter_map(|(_, bound)| bound.user.clone()).collect(),
             groups: matched.iter().filter_map(|(_, bound)| bound.group.clone()).collect(),
         };
+        // Whom a group stands for is told apart as if a rule were for it.
+        concern.words.extend(concern.groups.iter().filter_map(|name| self.words.of_group(name)));
         if let Some(known) = self.askers.get(&concern) {
             return Rc::clone(known);
         }

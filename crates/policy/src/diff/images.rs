@@ -9,6 +9,7 @@ use super::expressions::{of_regex, of_versions};
 use super::people::People;
 use super::texts::{Grammar, texts};
 use super::walk::{Shape, paths};
+use super::words::Words;
 use crate::caller::Subject;
 use crate::glob::{Bindings, Glob, Part};
 use crate::image_pattern::{ImagePattern, RepositoryPattern, TagPattern, Undecided};
@@ -54,15 +55,9 @@ pub(super) struct Repository {
 }
 
 impl<'p> Images<'p> {
-    pub(super) fn new(entries: &[Entry<'p>], people: &People) -> Self {
+    pub(super) fn new(entries: &[Entry<'p>], people: &People, words: &Words) -> Self {
         let users = user_names(entries, people);
-        let groups: Vec<String> = people
-            .groups
-            .iter()
-            .map(|group| group.name.clone())
-            .filter(|name| is_segment(name))
-            .take(MAX_NAMES)
-            .collect();
+        let groups = group_names(people, words);
         let mut images = Self {
             bound: Vec::new(),
             shapes: Vec::new(),
@@ -207,6 +202,16 @@ fn user_names(entries: &[Entry<'_>], people: &People) -> Vec<String> {
     }
     users.sort_unstable();
     users.into_iter().take(MAX_NAMES).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// Those that the policies name, whether they list the members or not, then others that may be
+/// asserted.
+fn group_names(people: &People, words: &Words) -> Vec<String> {
+    let asserted = people.groups.iter().map(|group| group.name.as_str());
+    let mut taken = HashSet::new();
+    let names = words.named_groups().into_iter().chain(asserted);
+    let names = names.filter(|name| is_segment(name) && taken.insert(*name));
+    names.take(MAX_NAMES).map(str::to_owned).collect()
 }
 
 /// The tags that the patterns tell apart, and `None` for what is untagged.

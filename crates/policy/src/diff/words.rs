@@ -15,6 +15,7 @@ pub(super) type Word = usize;
 pub(super) struct Words {
     pub(super) texts: Vec<String>,
     pub(super) patterns: Vec<SubjectPattern>,
+    by_text: HashMap<String, Word>,
     roles: Both<HashMap<Role, Word>>,
     /// In how many of the policies each stands.
     counts: Vec<u8>,
@@ -27,6 +28,7 @@ impl Words {
         let mut words = Self {
             texts: Vec::new(),
             patterns: Vec::new(),
+            by_text: HashMap::new(),
             roles: Both::default(),
             counts: Vec::new(),
             changed: HashSet::new(),
@@ -54,6 +56,7 @@ impl Words {
             }
             roles
         });
+        words.by_text = by_text;
         words.changed = words.find_changed(policies);
         words
     }
@@ -91,6 +94,23 @@ impl Words {
             }
         }
         changed
+    }
+
+    /// The group of that name, if a policy speaks of it.
+    pub(super) fn of_group(&self, name: &str) -> Option<Word> {
+        self.by_text.get(&format!("group:{name}")).copied()
+    }
+
+    /// The groups that the policies name, those with other members first.
+    pub(super) fn named_groups(&self) -> Vec<&str> {
+        let mut named: Vec<(bool, &str)> = Vec::new();
+        for (word, pattern) in self.patterns.iter().enumerate() {
+            if let SubjectPattern::Group(name) = pattern {
+                named.extend(name.literal().map(|name| (!self.is_changed(word), name)));
+            }
+        }
+        named.sort_unstable();
+        named.into_iter().map(|(_, name)| name).collect()
     }
 
     pub(super) fn is_changed(&self, word: Word) -> bool {

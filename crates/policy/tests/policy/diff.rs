@@ -111,6 +111,18 @@ fn a_condition_that_is_added_shows_when_it_matters() {
 }
 
 #[test]
+fn a_group_that_lists_its_members_can_stand_for_a_variable() {
+    let policy = |members: &str| {
+        compile(&format!(
+            "groups: {{backend: [{members}]}}\nrules:\n  - {{name: own-space, \
+             subjects: [authenticated], images: ['team/${{group}}/**'], allow: [pull]}}\n"
+        ))
+    };
+    let (old, new) = (policy("user:alice, user:bob"), policy("user:alice"));
+    assert_snapshot!(shown(&old, &new), @"user:bob may no longer pull team/${group}/** [own-space -> no rule]");
+}
+
+#[test]
 fn a_subject_that_is_renamed_shows_both() {
     assert_snapshot!(changed("user:carol", "user:karol"), @r"
     user:carol may no longer pull team/backend/api [contractor -> no rule]

@@ -10,7 +10,7 @@ mod questions;
 mod reference;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use grammar::{compile, conditions, document, groups, image, rule, several, subject};
+use grammar::{compile, conditions, document, except, groups, image, rule, several, subject};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use oci::Tag;
@@ -66,10 +66,7 @@ fn change(u: &mut Unstructured<'_>, what: u8, there: &mut Rule) -> Result<()> {
         2 => there.subjects = several(u, 1..=2, subject)?,
         3 => there.images = several(u, 1..=2, image)?,
         4 => there.conditions = conditions(u)?,
-        5 => {
-            there.except_subjects = several(u, 0..=2, subject)?;
-            there.except_images = several(u, 0..=2, image)?;
-        }
+        5 => except(u, there)?,
         _ => std::mem::swap(&mut there.allow, &mut there.deny),
     }
     Ok(())

@@ -129,14 +129,23 @@ pub(crate) fn rule(u: &mut Unstructured<'_>) -> Result<Rule> {
     } else {
         rule.allow = words(u)?;
     }
-    if u.ratio(1, 4)? {
-        rule.except_subjects = several(u, 0..=2, subject)?;
-        rule.except_images = several(u, 0..=2, image)?;
+    if u.ratio(1, 3)? {
+        except(u, &mut rule)?;
     }
     if u.ratio(1, 4)? {
         rule.conditions = conditions(u)?;
     }
     Ok(rule)
+}
+
+pub(crate) fn except(u: &mut Unstructured<'_>, rule: &mut Rule) -> Result<()> {
+    // Whoever is left out is mostly a group: who leaves it out of a credential gains nothing.
+    rule.except_subjects = several(u, 0..=2, |u| match u.ratio(3, 4)? {
+        true => Ok(format!("group:{}", u.choose(&GROUPS)?)),
+        false => subject(u),
+    })?;
+    rule.except_images = several(u, 0..=2, image)?;
+    Ok(())
 }
 
 pub(crate) fn conditions(u: &mut Unstructured<'_>) -> Result<Conditions> {

@@ -68,7 +68,7 @@ fn asking(u: &mut Unstructured<'_>) -> Result<Caller> {
     let asserted = |u: &mut Unstructured<'_>| several(u, 0..=3, |u| one_of(u, &ASSERTED));
     let mut caller = Caller::new(subject, asserted(u)?);
     caller.circumstances = circumstances(u)?;
-    if u.ratio(1, 4)? {
+    if u.ratio(1, 2)? {
         caller.granting = Some(asserted(u)?);
     }
     if u.ratio(1, 4)? {

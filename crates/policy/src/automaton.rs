@@ -75,7 +75,18 @@ impl Automaton {
         false
     }
 
-    fn ends(&self, state: StateID) -> bool {
+    pub(crate) fn start(&self) -> StateID {
+        self.start
+    }
+
+    /// `None`: whatever follows, it does not match any more.
+    pub(crate) fn after(&self, state: StateID, byte: u8) -> Option<StateID> {
+        let state = self.table.next_state(state, byte);
+        (!self.table.is_dead_state(state)).then_some(state)
+    }
+
+    /// Whether a text matches that ends here.
+    pub(crate) fn ends(&self, state: StateID) -> bool {
         self.table.is_match_state(self.table.next_eoi_state(state))
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use regex_automata::util::primitives::StateID;
+
 use crate::automaton::Automaton;
 
 /// An expression that names match as a whole. It begins with a text of its own; what follows that is
@@ -15,6 +17,16 @@ pub(crate) struct Regex {
     /// How much of `literal` is whole segments, without the `/` behind the last one.
     segments: usize,
     rest: Arc<Automaton>,
+}
+
+/// Where an expression stands after a part of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Reached {
+    /// So many bytes of the literal beginning have been there.
+    Literal(usize),
+    Rest(StateID),
+    /// It cannot match any more.
+    Lost,
 }
 
 impl Regex {
@@ -43,6 +55,34 @@ impl Regex {
         let behind = if self.segments == 0 { 0 } else { self.segments + 1 };
         let literal = self.literal.get(behind..).unwrap_or_default();
         rest.and_then(|rest| rest.strip_prefix(literal)).is_some_and(|rest| self.rest.matches(rest))
+    }
+
+    /// Before the first byte of a name.
+    pub(crate) fn begin(&self) -> Reached {
+        match self.literal.len() {
+            0 => Reached::Rest(self.rest.start()),
+            _ => Reached::Literal(0),
+        }
+    }
+
+    pub(crate) fn after(&self, reached: Reached, byte: u8) -> Reached {
+        match reached {
+            Reached::Literal(at) if self.literal.as_bytes().get(at) == Some(&byte) => {
+                match at + 1 == self.literal.len() {
+                    true => Reached::Rest(self.rest.start()),
+                    false => Reached::Literal(at + 1),
+                }
+            }
+            Reached::Rest(state) => {
+                self.rest.after(state, byte).map_or(Reached::Lost, Reached::Rest)
+            }
+            Reached::Literal(_) | Reached::Lost => Reached::Lost,
+        }
+    }
+
+    /// Whether a name matches that ends here.
+    pub(crate) fn ends(&self, reached: Reached) -> bool {
+        matches!(reached, Reached::Rest(state) if self.rest.ends(state))
     }
 
     /// The shortest match has at least so many bytes.

@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     reason = "a test stops at the first thing that is not as it should be"
 )]
-
 #![cfg(test)]
 
 use std::sync::Arc;

@@ -6,12 +6,14 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use oci::{RepositoryName, Tag};
 
+use super::administrators::administrators;
 use super::askers::{Asker, Askers, Concern};
 use super::both::Both;
 use super::entries::{Entry, entries};
-use super::images::{Bound, Images, Repository, tags};
+use super::images::{Bound, Images, Repository};
 use super::people::People;
 use super::rows::{Cell, Difference, Rows};
+use super::tags::tags;
 use super::when::{Axes, Moment, When};
 use super::words::Words;
 use super::{Comparison, Example};
@@ -67,7 +69,9 @@ impl<'p> Asking<'p> {
                 break;
             }
         }
-        Comparison { changes: rows.changes(), is_complete }
+        let (administrators, is_whole) = administrators(self.policies, &self.words, &self.people);
+        is_complete &= is_whole;
+        Comparison { changes: rows.changes(), administrators, is_complete }
     }
 
     /// Asks about one repository. False: not about everything.
@@ -121,7 +125,7 @@ impl<'p> Asking<'p> {
                 self.ask_about(&scene, tag.as_ref(), action, cell, rows);
             }
         }
-        is_whole
+        is_whole && askers.is_whole
     }
 
     fn askers(&mut self, rules: &[&Entry<'_>], matched: &[(usize, &Bound<'_>)]) -> Rc<Askers> {
@@ -140,6 +144,7 @@ impl<'p> Asking<'p> {
             touched: words(&mut rules.iter().filter(|rule| rule.is_touched), false),
             users: matched.iter().filter_map(|(_, bound)| bound.user.clone()).collect(),
             groups: matched.iter().filter_map(|(_, bound)| bound.group.clone()).collect(),
+            exceptions: rules.iter().filter(|rule| rule.excepts_people()).count(),
         };
         // Whom a group stands for is told apart as if a rule were for it.
         concern.words.extend(concern.groups.iter().filter_map(|name| self.words.of_group(name)));

@@ -11,6 +11,8 @@ use crate::caller::{Caller, Subject};
 const ALL_COMBINATIONS: usize = 4;
 /// With so many people who are named, each is asked about with every combination.
 const MANY_PEOPLE: usize = 200;
+/// So many are told whom a change is not about.
+const MAX_APART: usize = 3;
 
 /// Somebody, for all whom the rules here do not tell apart.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Asker {
     pub(super) callers: Both<Caller>,
     kind: Kind,
     is_unnamed: bool,
+    /// A variable stands for its name: others have other images.
+    is_variable: bool,
     /// The names of all of them.
     names: BTreeSet<String>,
     /// Asserted, by their place in the list.
@@ -39,10 +43,14 @@ pub(super) struct Concern {
     /// The names that stand for a variable there.
     pub(super) users: BTreeSet<String>,
     pub(super) groups: BTreeSet<String>,
+    /// Of how many rules there, subjects are excepted.
+    pub(super) exceptions: usize,
 }
 
 pub(super) struct Askers {
     pub(super) all: Vec<Asker>,
+    /// Whether that is everybody: no set of groups is left out that could matter.
+    pub(super) is_whole: bool,
     /// The groups of the askers, as they are told.
     groups: Vec<String>,
 }
@@ -53,7 +61,11 @@ struct GroupClass {
     may_be: Both<bool>,
     words: Both<BTreeSet<Word>>,
     label: String,
+    is_unnamed: bool,
 }
+
+/// A group that no policy names.
+pub(super) const ANY_GROUP: &str = "group:*";
 
 type Key = (Kind, bool, String, Vec<usize>);
 
@@ -82,9 +94,11 @@ impl Askers {
             let class = persons.entry(key).or_insert((place, BTreeSet::new()));
             class.1.insert(person.label.clone());
         }
-        let sets = combinations(classes.len(), persons.len());
+        let most = most_together(classes.len(), persons.len());
+        let is_whole = most >= classes.len().min(needed_together(concern));
+        let sets = combinations(classes.len(), most);
         let mut all = Vec::new();
-        for ((kind, is_unnamed, own, _), (place, names)) in &persons {
+        for ((kind, is_unnamed, own, variable), (place, names)) in &persons {
             let Some(person) = people.persons.get(*place) else { continue };
             for set in &sets {
                 if *kind == Kind::Anonymous && !set.is_empty() {
@@ -108,6 +122,7 @@ impl Askers {
                     callers: Both { old: caller(|it| it.old), new: caller(|it| it.new) },
                     kind: *kind,
                     is_unnamed: *is_unnamed,
+                    is_variable: variable.is_some(),
                     names: names.clone(),
                     groups: set.clone(),
                     words: filled,
@@ -116,7 +131,7 @@ impl Askers {
             }
         }
         let groups = classes.into_iter().map(|class| class.label).collect();
-        let mut askers = Self { all, groups };
+        let mut askers = Self { all, is_whole, groups };
         askers.find_parents();
         askers
     }
@@ -148,18 +163,59 @@ impl Askers {
             .filter(|(_, asker)| !asker.parents.iter().any(|parent| some.contains(parent)))
             .collect();
         let mut described = self.describe_unnamed(&open);
+        for (who, place, kinds) in &mut described {
+            let is_meant = |it: &&Asker| it.groups.is_empty() && !it.is_variable;
+            if self.all.get(*place).filter(is_meant).is_some() {
+                who.push_str(&self.apart(kinds, some, words));
+            }
+        }
+        let mut described: Vec<(String, usize)> =
+            described.into_iter().map(|(who, place, _)| (who, place)).collect();
         let named: Vec<_> = open.into_iter().filter(|(_, asker)| !asker.is_unnamed).collect();
         let alone: BTreeSet<usize> = named
             .iter()
             .filter(|(_, asker)| asker.groups.is_empty())
             .map(|(place, _)| *place)
             .collect();
-        described.extend(self.describe_named(alone, some, words));
+        described.extend(self.describe_named(alone, some, words, &[0, MAX_APART]));
         for (place, asker) in named.iter().filter(|(_, asker)| !asker.groups.is_empty()) {
             let groups = self.group_names(asker);
             described.extend(asker.names.iter().map(|it| (format!("{it} in {groups}"), *place)));
         }
         described
+    }
+
+    /// Who of some kinds is not meant although the words mean them: " except user:carol, group:qa".
+    fn apart(&self, kinds: &[Kind], some: &BTreeSet<usize>, words: &Words) -> String {
+        let is_apart =
+            |(place, asker): &(usize, &Asker)| kinds.contains(&asker.kind) && !some.contains(place);
+        let apart: BTreeSet<usize> =
+            self.all.iter().enumerate().filter(is_apart).map(|(place, _)| place).collect();
+        let first: Vec<(usize, &Asker)> = apart
+            .iter()
+            .filter_map(|place| Some((*place, self.all.get(*place)?)))
+            .filter(|(_, asker)| !asker.parents.iter().any(|parent| apart.contains(parent)))
+            .collect();
+        let alone = first.iter().filter(|(_, asker)| asker.groups.is_empty());
+        let alone = alone.map(|(place, _)| *place).collect();
+        let named = self.describe_named(alone, &apart, words, &[0]);
+        let mut texts: Vec<String> = named.into_iter().map(|(text, _)| text).collect();
+        for (_, asker) in first.iter().filter(|(_, asker)| !asker.groups.is_empty()) {
+            let groups = self.group_names(asker);
+            match asker.is_unnamed {
+                true => texts.push(groups),
+                false => texts.extend(asker.names.iter().map(|name| format!("{name} in {groups}"))),
+            }
+        }
+        texts.sort();
+        texts.dedup();
+        let more = texts.len().saturating_sub(MAX_APART);
+        texts.truncate(MAX_APART);
+        match (texts.join(", ").as_str(), more) {
+            ("", _) => String::new(),
+            (texts, 0) => format!(" except {texts}"),
+            (texts, _) => format!(" except {texts} and {more} more"),
+        }
     }
 
     fn group_names(&self, asker: &Asker) -> String {
@@ -169,7 +225,7 @@ impl Askers {
     }
 
     /// Those whom no policy names, by their asserted groups.
-    fn describe_unnamed(&self, open: &[(usize, &Asker)]) -> Vec<(String, usize)> {
+    fn describe_unnamed(&self, open: &[(usize, &Asker)]) -> Vec<(String, usize, Vec<Kind>)> {
         let mut by_groups: BTreeMap<&[usize], BTreeMap<Kind, usize>> = BTreeMap::new();
         for (place, asker) in open.iter().filter(|(_, asker)| asker.is_unnamed) {
             by_groups.entry(&asker.groups).or_default().insert(asker.kind, *place);
@@ -181,22 +237,23 @@ impl Askers {
             let has = |all: &[Kind]| all.iter().all(|kind| kinds.contains_key(kind));
             let people = [Kind::User, Kind::Service, Kind::Peer];
             if !groups.is_empty() && has(&people) {
-                described.push((self.group_names(asker), first));
+                described.push((self.group_names(asker), first, people.to_vec()));
                 continue;
             }
             if groups.is_empty() && has(&people) && has(&[Kind::Anonymous]) {
-                described.push(("anyone".to_owned(), first));
+                let all = kinds.keys().copied().collect();
+                described.push(("anyone".to_owned(), first, all));
                 continue;
             }
             let mut of = Vec::new();
             if has(&[Kind::User, Kind::Service]) {
-                of.push(("authenticated", first));
+                of.push(("authenticated", first, vec![Kind::User, Kind::Service]));
                 kinds.retain(|kind, _| !matches!(kind, Kind::User | Kind::Service));
             }
-            of.extend(kinds.iter().map(|(kind, place)| (kind.everybody(), *place)));
-            described.extend(of.into_iter().map(|(text, place)| match groups {
-                [] => (text.to_owned(), place),
-                _ => (format!("{text} in {}", self.group_names(asker)), place),
+            of.extend(kinds.iter().map(|(kind, place)| (kind.everybody(), *place, vec![*kind])));
+            described.extend(of.into_iter().map(|(text, place, kinds)| match groups {
+                [] => (text.to_owned(), place, kinds),
+                _ => (format!("{text} in {}", self.group_names(asker)), place, kinds),
             }));
         }
         described
@@ -208,6 +265,7 @@ impl Askers {
         mut alone: BTreeSet<usize>,
         some: &BTreeSet<usize>,
         words: &Words,
+        exceptions: &[usize],
     ) -> Vec<(String, usize)> {
         let mut described = Vec::new();
         let mut meant: BTreeMap<Word, Vec<usize>> = BTreeMap::new();
@@ -231,7 +289,7 @@ impl Askers {
         let names = |place: &usize| self.all.get(*place).into_iter().flat_map(|it| &it.names);
         let mut meant: Vec<(Word, Vec<usize>)> = meant.into_iter().collect();
         meant.sort_by_key(|(word, places)| (places.iter().flat_map(names).count() < 2, *word));
-        for few in [0, 3] {
+        for &few in exceptions {
             for (word, places) in &meant {
                 let (in_it, apart): (Vec<usize>, Vec<usize>) =
                     places.iter().partition(|place| some.contains(place));
@@ -305,6 +363,7 @@ fn group_classes(people: &People, words: &Words, concern: &Concern) -> Vec<Group
             may_be: group.may_be,
             words: own,
             label: String::new(),
+            is_unnamed: group.is_unnamed,
         });
         class.names.push(group.name.clone());
     }
@@ -319,6 +378,10 @@ fn group_classes(people: &People, words: &Words, concern: &Concern) -> Vec<Group
                 .any(|word| words.text(*word) == format!("group:{name}"))
         });
         let meant = class.words.each().into_iter().flatten().find(|_| class.names.len() > 1);
+        if class.is_unnamed && class.names.len() == 1 {
+            class.label = ANY_GROUP.to_owned();
+            continue;
+        }
         class.label = match (own, meant, class.names.first()) {
             (Some(name), _, _) => format!("group:{name}"),
             (None, Some(word), _) => words.text(*word).to_owned(),
@@ -334,13 +397,25 @@ fn group_classes(people: &People, words: &Words, concern: &Concern) -> Vec<Group
     classes
 }
 
-/// Sets of groups to be in at the same time; the smaller ones first.
-fn combinations(groups: usize, persons: usize) -> Vec<Vec<usize>> {
-    let most = match (persons > MANY_PEOPLE, groups <= ALL_COMBINATIONS) {
+/// In how many groups somebody is asked about.
+fn most_together(groups: usize, persons: usize) -> usize {
+    match (persons > MANY_PEOPLE, groups <= ALL_COMBINATIONS) {
         (true, _) => 1,
         (false, true) => groups,
         (false, false) => 2,
-    };
+    }
+}
+
+/// In how many groups somebody has to be for a decision to change, at most. A group makes one rule
+/// of a policy allow, and another one makes a rule of the other policy deny; what else they are in
+/// can only take them out of rules with exceptions. With a variable, a rule speaks of two groups.
+fn needed_together(concern: &Concern) -> usize {
+    let of_one = if concern.groups.is_empty() { 1 } else { 2 };
+    (2 + concern.exceptions) * of_one
+}
+
+/// Sets of groups to be in at the same time; the smaller ones first.
+fn combinations(groups: usize, most: usize) -> Vec<Vec<usize>> {
     let mut sets = vec![Vec::new()];
     let mut from = 0;
     for _ in 0..most {

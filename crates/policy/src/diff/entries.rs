@@ -77,6 +77,11 @@ fn sorted(mut images: Vec<&ImagePattern>) -> Vec<&ImagePattern> {
 }
 
 impl Entry<'_> {
+    /// Whether more groups may take somebody out of it.
+    pub(super) fn excepts_people(&self) -> bool {
+        !self.except_subjects.is_empty() || self.except_images.iter().any(|image| image.uses_group)
+    }
+
     /// Equal for rules that say the same: neither their names nor the order of their words matters.
     fn meaning(&self, rule: &Rule) -> String {
         let Self { subjects, except_subjects, images, except_images, conditions, .. } = self;

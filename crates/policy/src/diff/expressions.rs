@@ -1,13 +1,53 @@
 //! Example texts for expressions and ranges of versions, which are not walked through. They are
 //! tried with the matcher by whoever asks for them; not all of them match.
 
+use std::collections::{HashMap, HashSet, VecDeque};
+
 use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind};
 
-use crate::regex::Regex;
+use crate::name_grammar::Reading;
+use crate::regex::{Reached, Regex};
 use crate::versions::Versions;
 
 /// Of one expression.
 const MAX_EXAMPLES: usize = 12;
+
+/// With so many expressions over names, all sets that match together are looked for.
+const MAX_TOGETHER: usize = 4;
+/// In the automata of some expressions.
+const MAX_PLACES: usize = 50_000;
+
+/// For every set of expressions that a name of a repository can match together, one that does.
+/// `None`: there are too many, or the walk was too long.
+pub(super) fn together(expressions: &[&Regex]) -> Option<HashMap<Vec<bool>, String>> {
+    if expressions.len() > MAX_TOGETHER {
+        return None;
+    }
+    let begin: Vec<Reached> = expressions.iter().map(|it| it.begin()).collect();
+    let start = (Reading::Segment, begin);
+    let mut seen = HashSet::from([start.clone()]);
+    let mut open = VecDeque::from([(start, String::new())]);
+    let mut found = HashMap::new();
+    while let Some(((reading, reached), text)) = open.pop_front() {
+        if reading.may_end() {
+            let ends = expressions.iter().zip(&reached).map(|(it, at)| it.ends(*at)).collect();
+            found.entry(ends).or_insert_with(|| text.clone());
+        }
+        for &byte in Reading::ALPHABET {
+            let Some(reading) = reading.next(byte) else { continue };
+            let reached = expressions.iter().zip(&reached).map(|(it, at)| it.after(*at, byte));
+            let state = (reading, reached.collect::<Vec<_>>());
+            if !seen.contains(&state) {
+                if seen.len() >= MAX_PLACES {
+                    return None;
+                }
+                seen.insert(state.clone());
+                open.push_back((state, format!("{text}{}", char::from(byte))));
+            }
+        }
+    }
+    Some(found)
+}
 
 /// Texts of an expression: of its alternatives, with as few repetitions as there may be and with
 /// one more.

@@ -1,22 +1,24 @@
 //! Which images make a difference: one for each set of patterns that an image can match.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use oci::{RepositoryName, Tag};
 
 use super::entries::Entry;
-use super::expressions::{of_regex, of_versions};
+use super::expressions::{of_regex, together};
 use super::people::People;
-use super::texts::{Grammar, texts};
+use super::texts::Grammar;
 use super::walk::{Shape, paths};
 use super::words::Words;
 use crate::caller::Subject;
-use crate::glob::{Bindings, Glob, Part};
-use crate::image_pattern::{ImagePattern, RepositoryPattern, TagPattern, Undecided};
+use crate::glob::{Bindings, Part};
+use crate::image_pattern::{ImagePattern, RepositoryPattern, Undecided};
 use crate::image_text::is_segment;
 use crate::path::PathPattern;
+use crate::regex::Regex;
 
-/// For so many names, a variable stands for each; beyond, for the first.
+/// For so many names, a variable stands for each; beyond, for the first, and the comparison is not
+/// complete where it matters.
 const MAX_NAMES: usize = 64;
 
 /// A pattern of a rule, with its variables replaced.
@@ -30,7 +32,7 @@ pub(super) struct Bound<'p> {
 }
 
 impl Bound<'_> {
-    fn bindings(&self) -> Bindings<'_> {
+    pub(super) fn bindings(&self) -> Bindings<'_> {
         Bindings { user: self.user.as_deref(), group: self.group.as_deref() }
     }
 
@@ -46,6 +48,12 @@ pub(super) struct Images<'p> {
     shapes: Vec<Shape>,
     by_shape: Vec<Vec<usize>>,
     wanted: Vec<bool>,
+    /// Those that stand for names beyond [`MAX_NAMES`].
+    unnamed: HashSet<usize>,
+    /// Those of names that are examples of expressions.
+    examples: HashSet<usize>,
+    /// The expressions, and which of them a name can match together.
+    together: (Vec<String>, Option<HashSet<Vec<bool>>>),
 }
 
 /// A repository, and the patterns that match it by their place in [`Images::bound`].
@@ -56,13 +64,19 @@ pub(super) struct Repository {
 
 impl<'p> Images<'p> {
     pub(super) fn new(entries: &[Entry<'p>], people: &People, words: &Words) -> Self {
-        let users = user_names(entries, people);
-        let groups = group_names(people, words);
+        let mut users = user_names(entries, people);
+        let mut groups = group_names(people, words);
+        let cut = (users.len() > MAX_NAMES, groups.len() > MAX_NAMES);
+        users.truncate(MAX_NAMES);
+        groups.truncate(MAX_NAMES);
         let mut images = Self {
             bound: Vec::new(),
             shapes: Vec::new(),
             by_shape: Vec::new(),
             wanted: Vec::new(),
+            unnamed: HashSet::new(),
+            examples: HashSet::new(),
+            together: Default::default(),
         };
         let mut known = HashMap::new();
         for (place, entry) in entries.iter().enumerate() {
@@ -70,6 +84,9 @@ impl<'p> Images<'p> {
             for (image, is_exception) in
                 own.chain(entry.except_images.iter().map(|image| (*image, true)))
             {
+                if (image.uses_user && cut.0) || (image.uses_group && cut.1) {
+                    images.add_unnamed(image, entry.is_touched && !is_exception);
+                }
                 for user in names(image.uses_user, &users) {
                     for group in names(image.uses_group, &groups) {
                         images.add(place, entry, image, is_exception, (user, group), &mut known);
@@ -77,6 +94,7 @@ impl<'p> Images<'p> {
                 }
             }
         }
+        images.add_examples_together(entries);
         images
     }
 
@@ -110,9 +128,7 @@ impl<'p> Images<'p> {
             None => {
                 let Some(made) = Shape::new(&path, bindings) else { return };
                 self.add_examples(&image.repository);
-                self.shapes.push(made);
-                self.by_shape.push(Vec::new());
-                self.wanted.push(false);
+                self.add_shape(made, false);
                 known.insert(key, self.shapes.len() - 1);
                 self.shapes.len() - 1
             }
@@ -130,11 +146,44 @@ impl<'p> Images<'p> {
     fn add_examples(&mut self, repository: &RepositoryPattern) {
         let RepositoryPattern::Regex(regex) = repository else { return };
         for name in of_regex(regex).iter().filter(|name| RepositoryName::new(name).is_ok()) {
-            if let Some(shape) = Shape::new(&PathPattern::of_name(name), Bindings::default()) {
-                self.shapes.push(shape);
-                self.by_shape.push(Vec::new());
-                self.wanted.push(false);
-            }
+            self.add_example(name);
+        }
+    }
+
+    fn add_examples_together(&mut self, entries: &[Entry<'p>]) {
+        let images = entries.iter().flat_map(|it| it.images.iter().chain(&it.except_images));
+        let regexes: BTreeMap<&str, &Regex> = images
+            .filter_map(|image| match &image.repository {
+                RepositoryPattern::Regex(regex) => Some((regex.text(), &**regex)),
+                RepositoryPattern::Path(_) => None,
+            })
+            .collect();
+        let texts = regexes.keys().map(|text| (*text).to_owned()).collect();
+        let found = together(&regexes.into_values().collect::<Vec<_>>());
+        for name in found.iter().flat_map(HashMap::values) {
+            self.add_example(name);
+        }
+        self.together = (texts, found.map(|found| found.into_keys().collect()));
+    }
+
+    fn add_example(&mut self, name: &str) {
+        if let Some(shape) = Shape::new(&PathPattern::of_name(name), Bindings::default()) {
+            self.examples.insert(self.shapes.len());
+            self.add_shape(shape, false);
+        }
+    }
+
+    fn add_shape(&mut self, shape: Shape, is_wanted: bool) {
+        self.shapes.push(shape);
+        self.by_shape.push(Vec::new());
+        self.wanted.push(is_wanted);
+    }
+
+    /// What a pattern matches for whomever its variables stand.
+    fn add_unnamed(&mut self, image: &ImagePattern, is_wanted: bool) {
+        if let RepositoryPattern::Path(path) = &image.repository {
+            self.unnamed.insert(self.shapes.len());
+            self.add_shape(Shape::of_anybody(path), is_wanted);
         }
     }
 
@@ -155,7 +204,46 @@ impl<'p> Images<'p> {
                 matched: matched.flatten().copied().filter(is_there).collect(),
             })
         };
+        let is_named = |path: &super::walk::Path| {
+            !path.matched.iter().any(|shape| self.unnamed.contains(shape))
+        };
+        let is_whole = is_whole && found.iter().all(is_named) && self.expressions_are_there(&found);
         (found.into_iter().filter_map(repository).collect(), is_whole)
+    }
+
+    /// Whether there are names for every set of expressions that may match together, in and outside
+    /// of each set of other patterns. Expressions over several segments are not walked through with
+    /// the other patterns: what is known of them are examples.
+    fn expressions_are_there(&self, found: &[super::walk::Path]) -> bool {
+        let mut seen: BTreeMap<(Vec<usize>, Vec<&str>), HashSet<Vec<bool>>> = BTreeMap::new();
+        let is_one = |shape: &usize| self.shapes.get(*shape).is_some_and(Shape::is_one_path);
+        for path in found {
+            let others = path.matched.iter().filter(|shape| !self.examples.contains(shape));
+            let others: Vec<usize> = others.copied().collect();
+            let own = others.iter().filter_map(|shape| self.expression(*shape));
+            let (texts, matches): (Vec<_>, Vec<_>) =
+                own.map(|regex| (regex.text(), regex.matches(&path.text))).unzip();
+            if !texts.is_empty() && !others.iter().any(is_one) {
+                seen.entry((others, texts)).or_default().insert(matches);
+            }
+        }
+        seen.iter().all(|((_, texts), seen)| {
+            let (all, Some(possible)) = &self.together else { return false };
+            let places: Vec<usize> =
+                texts.iter().filter_map(|text| all.iter().position(|it| it == text)).collect();
+            let own = |ways: &Vec<bool>| -> Vec<bool> {
+                places.iter().filter_map(|place| ways.get(*place).copied()).collect()
+            };
+            possible.iter().map(own).collect::<HashSet<_>>().is_subset(seen)
+        })
+    }
+
+    fn expression(&self, shape: usize) -> Option<&'p Regex> {
+        let bound = self.bound.get(*self.by_shape.get(shape)?.first()?)?;
+        match &bound.image.repository {
+            RepositoryPattern::Regex(regex) => Some(regex),
+            RepositoryPattern::Path(_) => None,
+        }
     }
 
     pub(super) fn get(&self, places: &[usize]) -> Vec<&Bound<'p>> {
@@ -201,7 +289,7 @@ fn user_names(entries: &[Entry<'_>], people: &People) -> Vec<String> {
         }
     }
     users.sort_unstable();
-    users.into_iter().take(MAX_NAMES).map(|(_, name)| name.to_owned()).collect()
+    users.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
 /// Those that the policies name, whether they list the members or not, then others that may be
@@ -210,51 +298,5 @@ fn group_names(people: &People, words: &Words) -> Vec<String> {
     let asserted = people.groups.iter().map(|group| group.name.as_str());
     let mut taken = HashSet::new();
     let names = words.named_groups().into_iter().chain(asserted);
-    let names = names.filter(|name| is_segment(name) && taken.insert(*name));
-    names.take(MAX_NAMES).map(str::to_owned).collect()
-}
-
-/// The tags that the patterns tell apart, and `None` for what is untagged.
-pub(super) fn tags(matched: &[&Bound<'_>]) -> (Vec<Option<Tag>>, bool) {
-    let mut literals: BTreeSet<String> = BTreeSet::new();
-    let mut globs: HashMap<String, Glob> = HashMap::new();
-    for bound in matched {
-        match &bound.image.tags {
-            TagPattern::Matching(glob) => {
-                let Some(glob) = glob.bind(bound.bindings()) else { continue };
-                match glob.0.iter().all(|part| matches!(part, Part::Text(_))) {
-                    true => drop(literals.insert(glob.to_string())),
-                    false => drop(globs.insert(glob.to_string(), glob)),
-                }
-            }
-            TagPattern::Regex(regex) => literals.extend(of_regex(regex)),
-            TagPattern::Semver(versions) => literals.extend(of_versions(versions)),
-            TagPattern::Whole => {}
-        }
-    }
-    let any = Glob(vec![Part::Any]);
-    globs.entry(any.to_string()).or_insert(any);
-    let mut globs: Vec<(String, Glob)> = globs.into_iter().collect();
-    globs.sort_by(|one, other| one.0.cmp(&other.0));
-    let globs: Vec<&Glob> = globs.iter().map(|(_, glob)| glob).collect();
-    let taken: HashSet<&str> = literals.iter().map(String::as_str).collect();
-    let (found, is_whole) = texts(Grammar::Tag, &globs, &taken);
-    let found = found.into_iter().map(|found| found.text).chain(literals.iter().cloned());
-    let tags = found.filter_map(|text| Tag::new(&text).ok()).map(Some);
-    (std::iter::once(None).chain(tags).collect(), is_whole)
-}
-
-/// Whether every tag of one pattern is one of the other.
-pub(super) fn tags_within(inner: &Bound<'_>, outer: &Bound<'_>) -> bool {
-    match (&inner.image.tags, &outer.image.tags) {
-        (_, TagPattern::Whole) => true,
-        (TagPattern::Matching(one), TagPattern::Matching(two)) => {
-            let both = [one.bind(inner.bindings()), two.bind(outer.bindings())];
-            let [Some(one), Some(two)] = both else { return false };
-            let (found, is_whole) = texts(Grammar::Tag, &[&one, &two], &HashSet::new());
-            is_whole
-                && found.iter().all(|text| !text.matched.contains(&0) || text.matched.contains(&1))
-        }
-        (one, two) => one == two,
-    }
+    names.filter(|name| is_segment(name) && taken.insert(*name)).map(str::to_owned).collect()
 }

@@ -7,6 +7,7 @@
 //! Both policies decide on each of them, and where they differ, that is a change, told in the words of
 //! the rules.
 
+mod administrators;
 mod ask;
 mod askers;
 mod both;
@@ -15,6 +16,7 @@ mod expressions;
 mod images;
 mod people;
 mod rows;
+mod tags;
 mod texts;
 mod walk;
 mod when;
@@ -40,9 +42,20 @@ pub use when::When;
 pub struct Comparison<'p> {
     /// In the order of who it is, what it is and what may be done.
     pub changes: Vec<Change<'p>>,
+    /// Who becomes an administrator or is none any more, in the order of who it is.
+    pub administrators: Vec<Administrators>,
     /// Whether that is everything. Policies whose patterns overlap in so many ways that it would take
     /// hours are looked at as far as it goes.
     pub is_complete: bool,
+}
+
+/// Callers who may manage the gate, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Administrators {
+    /// Who, in the words of policy files.
+    pub who: String,
+    /// Whether they become one, or are none any more.
+    pub is_one: bool,
 }
 
 /// Decisions that change in the same way.
@@ -61,8 +74,12 @@ pub struct Change<'p> {
     pub when: When,
     /// The rules that decide in the old policy; none where it is denied because no rule allows it.
     pub old: Vec<RuleRef<'p>>,
-    /// Likewise in the new one.
+    /// Whether the old policy denies any of it because no rule allows it.
+    pub old_by_default: bool,
+    /// As `old`, in the new policy.
     pub new: Vec<RuleRef<'p>>,
+    /// As `old_by_default`, in the new policy.
+    pub new_by_default: bool,
     /// One of the decisions.
     pub example: Example,
 }
@@ -86,6 +103,15 @@ pub struct Example {
 #[must_use]
 pub fn compare<'p>(old: &'p Policy, new: &'p Policy, at: Timestamp) -> Comparison<'p> {
     Asking::new(Both { old, new }, at).run()
+}
+
+/// "user:alice becomes an administrator"
+impl fmt::Display for Administrators {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what =
+            if self.is_one { "becomes an administrator" } else { "is no administrator any more" };
+        write!(f, "{} {what}", self.who)
+    }
 }
 
 impl Change<'_> {

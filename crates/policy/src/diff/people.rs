@@ -34,6 +34,8 @@ pub(super) struct Person {
 /// A group that an identity source may assert, by one of the policies at least.
 pub(super) struct Asserted {
     pub(super) name: String,
+    /// No policy names it.
+    pub(super) is_unnamed: bool,
     pub(super) may_be: Both<bool>,
     pub(super) words: Both<Vec<Word>>,
 }
@@ -65,7 +67,7 @@ impl People {
                 _ => None,
             };
             let anybody = PathPattern::of_name(if kind == Kind::Peer { "*/*/**" } else { "**" });
-            for (text, matched) in people.names(words, pattern, Some(anybody)) {
+            for (text, matched) in people.names(words, pattern, anybody) {
                 let subject = match kind {
                     Kind::User => Subject::User(text),
                     Kind::Service => Subject::Service(text),
@@ -83,8 +85,8 @@ impl People {
             SubjectPattern::Group(name) => Some(name.clone()),
             _ => None,
         };
-        for (name, _) in people.names(words, groups, None) {
-            people.add_group(policies, words, name);
+        for (name, matched) in people.names(words, groups, PathPattern::of_name("**")) {
+            people.add_group(policies, words, name, matched.is_empty());
         }
         people
     }
@@ -94,12 +96,12 @@ impl People {
         &mut self,
         words: &Words,
         of_kind: impl Fn(&SubjectPattern) -> Option<PathPattern>,
-        anybody: Option<PathPattern>,
+        anybody: PathPattern,
     ) -> Vec<(String, Vec<Word>)> {
         let mut own: Vec<(Option<Word>, Shape)> = Vec::new();
         let patterns = words.patterns.iter().enumerate();
         let patterns = patterns.filter_map(|(word, it)| Some((Some(word), of_kind(it)?)));
-        for (word, pattern) in patterns.chain(anybody.map(|pattern| (None, pattern))) {
+        for (word, pattern) in patterns.chain([(None, anybody)]) {
             own.extend(Shape::new(&pattern, Bindings::default()).map(|shape| (word, shape)));
         }
         let shapes: Vec<Shape> = own.iter().map(|(_, shape)| shape.clone()).collect();
@@ -138,7 +140,13 @@ impl People {
         self.persons.push(Person { subject, kind, is_unnamed, label, words: filled });
     }
 
-    fn add_group(&mut self, policies: Both<&Policy>, words: &Words, name: String) {
+    fn add_group(
+        &mut self,
+        policies: Both<&Policy>,
+        words: &Words,
+        name: String,
+        is_unnamed: bool,
+    ) {
         let may_be = policies.map(|policy| policy.may_be_asserted(&name));
         if !may_be.old && !may_be.new {
             return;
@@ -155,6 +163,6 @@ impl People {
         for word in filled.each().into_iter().flatten().collect::<BTreeSet<_>>() {
             self.groups_by_word.entry(*word).or_default().push(place);
         }
-        self.groups.push(Asserted { name, may_be, words: filled });
+        self.groups.push(Asserted { name, is_unnamed, may_be, words: filled });
     }
 }

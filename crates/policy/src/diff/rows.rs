@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::images::{Bound, Images, tags_within};
+use super::askers::ANY_GROUP;
+use super::images::{Bound, Images};
+use super::tags::tags_within;
 use super::{Change, Example, When};
 use crate::Action;
 use crate::actions::Actions;
@@ -136,6 +138,8 @@ impl<'a, 'p> Rows<'a, 'p> {
                     images,
                     is_allowed,
                     when: when.clone(),
+                    old_by_default: of.iter().any(|it| it.old.is_none()),
+                    new_by_default: of.iter().any(|it| it.new.is_none()),
                     old: distinct(of.iter().filter_map(|it| it.old)),
                     new: distinct(of.iter().filter_map(|it| it.new)),
                     example: first.example.clone(),
@@ -169,10 +173,10 @@ impl<'a, 'p> Rows<'a, 'p> {
         for _ in 0..2 {
             for few in [0, MAX_EXCEPTIONS] {
                 for &(inner, outer) in &regions {
-                    let own = self.having(&open, inner, outer);
-                    if own.is_empty() {
+                    if self.having(&open, inner, outer).is_empty() {
                         continue;
                     }
+                    let own = self.having(cells, inner, outer);
                     if let Some(others) = self.others(action, (inner, outer), cells, few) {
                         let mut text = self.both(inner, outer);
                         if !others.is_empty() {
@@ -184,7 +188,7 @@ impl<'a, 'p> Rows<'a, 'p> {
                 }
             }
             if open.is_empty() {
-                return parts;
+                return without_covered(parts);
             }
             let others = by_count.iter().filter(|pattern| !touched.contains(pattern));
             regions =
@@ -195,7 +199,7 @@ impl<'a, 'p> Rows<'a, 'p> {
         parts.extend(open.iter().filter_map(|cell| {
             Some(Part { text: format!("images such as {}", text(cell)?), cells: vec![*cell] })
         }));
-        parts
+        without_covered(parts)
     }
 
     /// At most `few` patterns that make up what both patterns match and is not among the cells.
@@ -299,6 +303,25 @@ impl<'a, 'p> Rows<'a, 'p> {
     }
 }
 
+/// Takes out what the other parts say together, the smallest first.
+fn without_covered(mut parts: Vec<Part>) -> Vec<Part> {
+    parts.sort_by_key(|part| part.cells.len());
+    let mut counts: HashMap<usize, usize> = HashMap::new();
+    for cell in parts.iter().flat_map(|part| &part.cells) {
+        *counts.entry(*cell).or_default() += 1;
+    }
+    parts.retain(|part| {
+        let is_said = part.cells.iter().all(|cell| counts.get(cell).is_some_and(|it| *it > 1));
+        if is_said {
+            for cell in &part.cells {
+                counts.entry(*cell).and_modify(|count| *count -= 1);
+            }
+        }
+        !is_said
+    });
+    parts
+}
+
 fn distinct<'p>(rules: impl Iterator<Item = RuleRef<'p>>) -> Vec<RuleRef<'p>> {
     let mut distinct = Vec::new();
     for rule in rules {
@@ -309,19 +332,31 @@ fn distinct<'p>(rules: impl Iterator<Item = RuleRef<'p>>) -> Vec<RuleRef<'p>> {
     distinct
 }
 
-/// Takes out what is said of one user where it is said of all, by a variable.
+/// Takes out what is said of some users, or of a group, where it is said of all, by a variable that
+/// stands for each.
 fn without_instances(changes: &mut Vec<Change<'_>>) {
-    let general: BTreeSet<_> = changes
-        .iter()
-        .filter(|change| change.images.contains("${") && is_general(&change.who))
-        .map(|it| (it.images.clone(), it.is_allowed, it.when.clone(), it.actions.clone()))
-        .collect();
+    let mut general: BTreeMap<_, Actions> = BTreeMap::new();
+    let key =
+        |it: &Change<'_>, who: String| (who, it.images.clone(), it.is_allowed, it.when.clone());
+    for change in changes.iter() {
+        if of_all(change).is_some_and(|who| who == change.who) {
+            let said = general.entry(key(change, change.who.clone())).or_default();
+            *said = said.union(Actions::of(&change.actions));
+        }
+    }
     changes.retain(|it| {
-        let key = (it.images.clone(), it.is_allowed, it.when.clone(), it.actions.clone());
-        is_general(&it.who) || !general.contains(&key)
+        let Some(who) = of_all(it).filter(|who| *who != it.who) else { return true };
+        let said = general.get(&key(it, who)).copied().unwrap_or_default();
+        !Actions::of(&it.actions).without(said).is_empty()
     });
 }
 
-fn is_general(who: &str) -> bool {
-    who == "user:**" || !who.starts_with("user:")
+/// Whom the words would mean where the variable in the pattern stands for everybody. Only users have
+/// a name that `${user}` stands for.
+fn of_all(change: &Change<'_>) -> Option<String> {
+    if change.images.contains("${user}") {
+        return Some("user:**".to_owned());
+    }
+    let (kind, _) = change.who.rsplit_once("group:")?;
+    change.images.contains("${group}").then(|| format!("{kind}{ANY_GROUP}"))
 }

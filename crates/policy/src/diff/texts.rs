@@ -7,6 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use crate::glob::{Bindings, Glob, Part};
+use crate::regex::{Reached, Regex};
 
 /// Far more places than the patterns of one repository have together.
 const MAX_PLACES: usize = 20_000;
@@ -94,31 +95,50 @@ pub(super) fn texts(
     patterns: &[&Glob],
     taken: &HashSet<&str>,
 ) -> (Vec<Text>, bool) {
+    texts_with(grammar, patterns, &[], taken)
+}
+
+/// Likewise, with expressions, whose places in the list come after those of the patterns.
+pub(super) fn texts_with(
+    grammar: Grammar,
+    patterns: &[&Glob],
+    expressions: &[&Regex],
+    taken: &HashSet<&str>,
+) -> (Vec<Text>, bool) {
     let steps: Vec<Vec<Step>> = patterns.iter().map(|pattern| steps(pattern)).collect();
     let mut first = Vec::new();
     for (pattern, steps) in steps.iter().enumerate() {
         reach(steps, (pattern, 0), &mut first);
     }
-    let start = (first, Standing::Start);
+    let begins: Vec<Reached> = expressions.iter().map(|it| it.begin()).collect();
+    let start = (first, begins, Standing::Start);
     let mut seen = HashSet::from([start.clone()]);
     let mut open = VecDeque::from([(start, String::new())]);
     let mut found: Vec<Text> = Vec::new();
     let mut sets = HashSet::new();
-    while let Some(((places, standing), text)) = open.pop_front() {
+    while let Some(((places, reached, standing), text)) = open.pop_front() {
         if standing == Standing::Whole {
-            let matched: Vec<usize> = places
+            let mut matched: Vec<usize> = places
                 .iter()
                 .filter(|(pattern, at)| steps.get(*pattern).is_some_and(|own| own.len() == *at))
                 .map(|(pattern, _)| *pattern)
                 .collect();
+            let expressions_there = expressions.iter().zip(&reached).enumerate();
+            matched.extend(
+                expressions_there
+                    .filter(|(_, (expression, reached))| expression.ends(**reached))
+                    .map(|(place, _)| patterns.len() + place),
+            );
             if !matched.is_empty()
-                && sets.insert(matched.clone())
-                && let Some(text) = free(grammar, &text, patterns, taken)
+                && !sets.contains(&matched)
+                && let Some(text) = free(grammar, &text, patterns, expressions, taken)
             {
+                sets.insert(matched.clone());
                 found.push(Text { text, matched });
             }
         }
-        for letter in letters(grammar, &steps, &places) {
+        let is_read = reached.iter().any(|it| *it != Reached::Lost);
+        for letter in letters(grammar, &steps, &places, is_read) {
             let Some(standing) = grammar.after(standing, letter) else { continue };
             let mut next = Vec::new();
             for &(pattern, at) in &places {
@@ -134,8 +154,13 @@ pub(super) fn texts(
             }
             next.sort_unstable();
             next.dedup();
-            let state = (next, standing);
-            if !state.0.is_empty() && !seen.contains(&state) {
+            let mut byte = [0; 4];
+            let byte = letter.encode_utf8(&mut byte).bytes().next().unwrap_or_default();
+            let reached: Vec<Reached> =
+                expressions.iter().zip(&reached).map(|(it, at)| it.after(*at, byte)).collect();
+            let is_over = next.is_empty() && reached.iter().all(|it| *it == Reached::Lost);
+            let state = (next, reached, standing);
+            if !is_over && !seen.contains(&state) {
                 if seen.len() >= MAX_PLACES {
                     return (found, false);
                 }
@@ -169,7 +194,12 @@ fn reach(steps: &[Step], (pattern, mut at): Place, places: &mut Vec<Place>) {
 }
 
 /// The letters that the patterns name at these places, and one that none of them names.
-fn letters(grammar: Grammar, steps: &[Vec<Step>], places: &[Place]) -> Vec<char> {
+/// Where an expression is read, all there are: what it names is not known.
+fn letters(grammar: Grammar, steps: &[Vec<Step>], places: &[Place], is_read: bool) -> Vec<char> {
+    let more = if grammar == Grammar::Segment { "" } else { "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-." };
+    if is_read {
+        return LETTERS.chars().chain(more.chars()).collect();
+    }
     let at = |&(pattern, at): &Place| steps.get(pattern).and_then(|own| own.get(at));
     let mut named: Vec<char> = places
         .iter()
@@ -182,7 +212,6 @@ fn letters(grammar: Grammar, steps: &[Vec<Step>], places: &[Place]) -> Vec<char>
     named.sort_unstable();
     named.dedup();
     if places.iter().filter_map(at).any(|step| !matches!(step, Step::Letter(_))) {
-        let more = if grammar == Grammar::Segment { "" } else { "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-." };
         let other = LETTERS.chars().chain(more.chars()).find(|letter| !named.contains(letter));
         named.splice(0..0, other);
     }
@@ -190,7 +219,13 @@ fn letters(grammar: Grammar, steps: &[Vec<Step>], places: &[Place]) -> Vec<char>
 }
 
 /// The text, or one that matches the same patterns and is not taken.
-fn free(grammar: Grammar, text: &str, patterns: &[&Glob], taken: &HashSet<&str>) -> Option<String> {
+fn free(
+    grammar: Grammar,
+    text: &str,
+    patterns: &[&Glob],
+    expressions: &[&Regex],
+    taken: &HashSet<&str>,
+) -> Option<String> {
     if !taken.contains(text) {
         return Some(text.to_owned());
     }
@@ -199,6 +234,7 @@ fn free(grammar: Grammar, text: &str, patterns: &[&Glob], taken: &HashSet<&str>)
         !taken.contains(other.as_str())
             && grammar.is_whole(other)
             && patterns.iter().all(|glob| glob.matches(other, none) == glob.matches(text, none))
+            && expressions.iter().all(|it| it.matches(other) == it.matches(text))
     };
     let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let put = |at: usize, letter: &str, over: usize| {

@@ -41,6 +41,24 @@ impl Shape {
         };
         pattern.segments().map(piece).collect::<Option<_>>().map(Self)
     }
+
+    /// Whether it matches one path alone.
+    pub(super) fn is_one_path(&self) -> bool {
+        self.0.iter().all(|piece| matches!(piece, Piece::Text(_)))
+    }
+
+    /// Likewise, where a variable stands for any name.
+    pub(super) fn of_anybody(pattern: &PathPattern) -> Self {
+        let part = |part: &Part| match part {
+            Part::User | Part::Group => Part::Any,
+            other => other.clone(),
+        };
+        let piece = |segment| match segment {
+            Segment::AnyNumber => Piece::Many,
+            Segment::One(glob) => Piece::Glob(Glob(glob.0.iter().map(part).collect())),
+        };
+        Self(pattern.segments().map(piece).collect())
+    }
 }
 
 /// A path and what it matches, by the places in the list of patterns, in order.

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use crate::properties::{compile, document, groups, question, rule, tags};
 use crate::reference::Document;
 use crate::support::policy_of;
+use crate::told::Told;
 
 const TEAMS: &str = r#"
 groups:
@@ -54,7 +55,7 @@ fn changed(old: &str, new: &str) -> String {
 }
 
 fn shown(old: &Policy, new: &Policy) -> String {
-    let Comparison { changes, is_complete } = compare(old, new, now());
+    let Comparison { changes, administrators, is_complete } = compare(old, new, now());
     assert!(is_complete);
     changes.iter().for_each(|change| differs(old, new, change));
     let rules = |rules: &[RuleRef<'_>]| match rules {
@@ -62,7 +63,8 @@ fn shown(old: &Policy, new: &Policy) -> String {
         _ => rules.iter().map(|rule| rule.name).collect::<Vec<_>>().join(", "),
     };
     let line = |it: &Change<'_>| format!("{it} [{} -> {}]", rules(&it.old), rules(&it.new));
-    changes.iter().map(line).collect::<Vec<_>>().join("\n")
+    let told = administrators.iter().map(ToString::to_string);
+    changes.iter().map(line).chain(told).collect::<Vec<_>>().join("\n")
 }
 
 /// The example of a change is decided as the change says.
@@ -149,7 +151,7 @@ fn one_line_of_a_large_policy_is_found() {
 
 /// A policy, and the same with one thing changed.
 fn edited() -> impl Strategy<Value = (Document, Document)> {
-    (document(), rule(), groups(), 0..3_usize, 0..4_u8).prop_map(
+    (document(), rule(), groups(), 0..3_usize, 0..10_u8).prop_map(
         |(mut old, mut other, groups, place, what)| {
             old.rules.truncate(3);
             let mut new = old.clone();
@@ -157,6 +159,20 @@ fn edited() -> impl Strategy<Value = (Document, Document)> {
             match what {
                 0 => new.groups = groups,
                 1 if place < new.rules.len() => drop(new.rules.remove(place)),
+                4 if place < new.rules.len() => new.rules[place].images = other.images,
+                5 if place < new.rules.len() => new.rules[place].subjects = other.subjects,
+                6 if place < new.rules.len() => {
+                    new.rules[place].except_subjects = other.except_subjects;
+                    new.rules[place].except_images = other.except_images;
+                }
+                7 if place < new.rules.len() => new.rules[place].conditions = other.conditions,
+                8 if place < new.rules.len() => {
+                    (new.rules[place].allow, new.rules[place].deny) = (other.allow, other.deny);
+                }
+                9 => {
+                    let (name, members) = groups.into_iter().next().unwrap();
+                    new.groups.insert(name, members);
+                }
                 2 if place < new.rules.len() => {
                     other.name = new.rules[place].name.clone();
                     new.rules[place] = other;
@@ -194,6 +210,13 @@ fn asking(policy: &Policy, caller: &Caller) -> Caller {
     Caller { circumstances, ..Caller::new(caller.subject.clone(), groups) }
 }
 
+/// With the groups that either policy says it has, and those that both say.
+fn with_groups(old: &Policy, new: &Policy, callers: &[Caller; 2]) -> (Caller, Vec<String>) {
+    let (old, new) = (old.groups_of(&callers[0]), new.groups_of(&callers[1]));
+    let groups = old.union(&new).cloned().collect();
+    (Caller { groups, ..callers[0].clone() }, old.intersection(&new).cloned().collect())
+}
+
 /// Before the times that the conditions name.
 fn begin() -> Timestamp {
     "2025-06-01T00:00:00Z".parse().unwrap()
@@ -210,7 +233,7 @@ proptest! {
         let (old_text, new_text) = (old.yaml(), new.yaml());
         let (old, new) = (compile(&old_text), compile(&new_text));
         let comparison = compare(&old, &new, begin());
-        prop_assert!(comparison.is_complete);
+        let told: Vec<Told<'_, '_>> = comparison.changes.iter().map(Told::new).collect();
         for change in &comparison.changes {
             differs(&old, &new, change);
         }
@@ -223,15 +246,18 @@ proptest! {
                 if before.is_allowed() == after.is_allowed() {
                     continue;
                 }
-                let told = comparison.changes.iter().any(|change| {
-                    let has = |rules: &[RuleRef<'_>], decided: Option<RuleRef<'_>>| match decided {
-                        Some(rule) => rules.contains(&rule),
-                        None => true,
-                    };
-                    change.is_allowed == after.is_allowed()
-                        && change.actions.contains(action)
-                        && (has(&change.old, before.rule()) || has(&change.new, after.rule()))
+                let has = |rules: &[RuleRef<'_>], by_default: bool, decided: Option<RuleRef<'_>>| {
+                    decided.map_or(by_default, |rule| rules.contains(&rule))
+                };
+                let (caller, always) = with_groups(&old, &new, &callers);
+                let told = told.iter().any(|told| {
+                    let it = told.change;
+                    it.is_allowed == after.is_allowed()
+                        && told.is_about(&caller, &always, *action, image)
+                        && (has(&it.old, it.old_by_default, before.rule())
+                            || has(&it.new, it.new_by_default, after.rule()))
                 });
+                let told = told || !comparison.is_complete;
                 let lines = comparison.changes.iter().map(ToString::to_string).collect::<Vec<_>>();
                 prop_assert!(
                     told, "{:?} {} {}:{:?}\n{:?}\n{}\n{}\n{}", callers, action, repository, tag,

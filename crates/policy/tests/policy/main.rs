@@ -35,6 +35,8 @@ mod support;
 #[cfg(test)]
 mod thirty;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod warnings;
 #[cfg(test)]
 mod worked;

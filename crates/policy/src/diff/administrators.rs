@@ -1,0 +1,46 @@
+//! Who becomes an administrator, and who is none any more.
+
+use std::collections::BTreeSet;
+
+use super::Administrators;
+use super::askers::{Askers, Concern};
+use super::both::Both;
+use super::people::People;
+use super::words::Words;
+use crate::policy::Policy;
+
+/// Who is one before one of the policies alone. False: there may be more.
+pub(super) fn administrators(
+    policies: Both<&Policy>,
+    words: &Words,
+    people: &People,
+) -> (Vec<Administrators>, bool) {
+    let mut all: BTreeSet<_> =
+        words.of_roles(&policies.old.administrators, true).into_iter().collect();
+    all.extend(words.of_roles(&policies.new.administrators, false));
+    let concern = Concern {
+        words: all.clone(),
+        touched: all,
+        users: BTreeSet::new(),
+        groups: BTreeSet::new(),
+        exceptions: 0,
+    };
+    let askers = Askers::new(people, words, &concern);
+    let mut changed: [BTreeSet<usize>; 2] = Default::default();
+    for (place, asker) in askers.all.iter().enumerate() {
+        let Both { old, new } =
+            policies.zip(&asker.callers, |policy, caller| policy.is_administrator(caller));
+        if old != new
+            && let Some(own) = changed.get_mut(usize::from(new))
+        {
+            own.insert(place);
+        }
+    }
+    let mut told: Vec<Administrators> = Vec::new();
+    for (places, is_one) in changed.iter().zip([false, true]) {
+        let who = askers.describe(places, words).into_iter();
+        told.extend(who.map(|(who, _)| Administrators { who, is_one }));
+    }
+    told.sort_by(|one, other| one.who.cmp(&other.who));
+    (told, askers.is_whole)
+}

@@ -30,6 +30,7 @@ mod lists;
 mod login;
 mod passwords;
 mod policy_changes;
+mod policy_diff;
 mod policy_in_force;
 mod privileges;
 mod reload;

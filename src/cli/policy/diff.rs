@@ -72,7 +72,10 @@ fn between(old: &Path, new: &Path, arguments: &Arguments) -> Result<Exit, Failur
     arguments.output.print(&text, &Told::of(&comparison, replay.as_ref()))?;
     let replayed = replay.is_some_and(|(outcome, _)| outcome.changed > 0);
     // What was not looked at may change, too.
-    let is_same = comparison.changes.is_empty() && comparison.is_complete && !replayed;
+    let is_same = comparison.changes.is_empty()
+        && comparison.administrators.is_empty()
+        && comparison.is_complete
+        && !replayed;
     Ok(if is_same { Exit::Done } else { Exit::Denied })
 }
 
@@ -136,14 +139,20 @@ impl<'a> Progress<'a> {
 
 fn text(comparison: &Comparison<'_>, replay: Option<&Replayed>) -> String {
     let mut parts = Vec::new();
-    let rows: Vec<[String; 5]> = comparison.changes.iter().map(row).collect();
+    let Comparison { changes, administrators, .. } = comparison;
+    let rows: Vec<[String; 5]> = changes.iter().map(row).collect();
     parts.push(match rows.as_slice() {
-        [] => "no decision changes".to_owned(),
+        [] if administrators.is_empty() => "no decision changes".to_owned(),
+        [] => "no decision on images changes".to_owned(),
         rows => table(["WHO", "MAY", "ACTIONS", "IMAGES", "WHY"], rows),
     });
+    if !administrators.is_empty() {
+        parts.push(administrators.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
     if !comparison.is_complete {
         parts.push(
-            "the patterns overlap in more ways than could be looked at: there may be more changes"
+            "patterns, names or groups overlap in more ways than could be looked at: there may be \
+             more changes than these"
                 .to_owned(),
         );
     }
@@ -165,22 +174,30 @@ fn row(change: &Change<'_>) -> [String; 5] {
 
 /// "denied by no-latest, policies/teams.yaml:31; was allowed by backend-works"
 fn why(change: &Change<'_>) -> String {
-    let first = |rules: &[RuleRef<'_>]| {
-        let more = if rules.len() > 1 { "…" } else { "" };
-        rules
-            .first()
-            .map(|rule| (format!("{}{more}", rule.name), format!("{}:{}", rule.file, rule.line)))
-    };
-    let (verb, opposite) =
+    let (now, before) =
         if change.is_allowed { ("allowed", "denied") } else { ("denied", "allowed") };
-    let now = match first(&change.new) {
-        Some((name, place)) => format!("{verb} by {name}, {place}"),
-        None => "no rule allows it".to_owned(),
+    let place = |rule: &RuleRef<'_>| format!("{}, {}:{}", rule.name, rule.file, rule.line);
+    let name = |rule: &RuleRef<'_>| rule.name.to_owned();
+    let new = match (rules(&change.new, place), change.new_by_default) {
+        (Some(rules), false) => format!("{now} by {rules}"),
+        (Some(rules), true) => format!("no rule allows it, or {now} by {rules}"),
+        (None, _) => "no rule allows it".to_owned(),
     };
-    match first(&change.old) {
-        Some((name, _)) => format!("{now}; was {opposite} by {name}"),
-        None => now,
+    match (rules(&change.old, name), change.old_by_default) {
+        (Some(rules), false) => format!("{new}; was {before} by {rules}"),
+        (Some(rules), true) => format!("{new}; no rule allowed it, or was {before} by {rules}"),
+        (None, _) => new,
     }
+}
+
+/// The first rule, and how many more decide so.
+fn rules(rules: &[RuleRef<'_>], text: impl Fn(&RuleRef<'_>) -> String) -> Option<String> {
+    let first = text(rules.first()?);
+    Some(match rules.len() - 1 {
+        0 => first,
+        1 => format!("{first} and 1 more rule"),
+        more => format!("{first} and {more} more rules"),
+    })
 }
 
 fn replay_text(outcome: &Outcome, changes: &[(Request, Changed)]) -> String {
@@ -235,6 +252,7 @@ fn requests(count: u64) -> String {
 struct Told<'a> {
     complete: bool,
     changes: Vec<ToldChange<'a>>,
+    administrators: Vec<ToldAdministrators<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<ToldReplay<'a>>,
 }
@@ -250,8 +268,16 @@ struct ToldChange<'a> {
     networks: &'a [String],
     credentials: &'a [&'static str],
     old: Vec<ToldRule<'a>>,
+    old_by_default: bool,
     new: Vec<ToldRule<'a>>,
+    new_by_default: bool,
     example: ToldExample<'a>,
+}
+
+#[derive(Serialize)]
+struct ToldAdministrators<'a> {
+    who: &'a str,
+    administrator: bool,
 }
 
 #[derive(Serialize)]
@@ -298,7 +324,9 @@ impl<'a> Told<'a> {
             networks: &it.when.networks,
             credentials: &it.when.credentials,
             old: it.old.iter().map(rule).collect(),
+            old_by_default: it.old_by_default,
             new: it.new.iter().map(rule).collect(),
+            new_by_default: it.new_by_default,
             example: ToldExample {
                 subject: it.example.new_caller.subject.to_string(),
                 groups: match it.is_allowed {
@@ -315,6 +343,11 @@ impl<'a> Told<'a> {
         Self {
             complete: comparison.is_complete,
             changes: comparison.changes.iter().map(change).collect(),
+            administrators: comparison
+                .administrators
+                .iter()
+                .map(|it| ToldAdministrators { who: &it.who, administrator: it.is_one })
+                .collect(),
             replay: replay.map(|(outcome, changes)| ToldReplay {
                 outcome,
                 changes: changes
@@ -325,3 +358,6 @@ impl<'a> Told<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,9 @@ use crate::regex::Regex;
 /// complete where it matters.
 const MAX_NAMES: usize = 64;
 
+/// Which of some expressions match, for every set of them that a name can match together.
+type Ways = HashSet<Vec<bool>>;
+
 /// A pattern of a rule, with its variables replaced.
 pub(super) struct Bound<'p> {
     pub(super) entry: usize,
@@ -53,7 +56,7 @@ pub(super) struct Images<'p> {
     /// Those of names that are examples of expressions.
     examples: HashSet<usize>,
     /// The expressions, and which of them a name can match together.
-    together: (Vec<String>, Option<HashSet<Vec<bool>>>),
+    together: (Vec<String>, Option<Ways>),
 }
 
 /// A repository, and the patterns that match it by their place in [`Images::bound`].
@@ -215,7 +218,7 @@ impl<'p> Images<'p> {
     /// of each set of other patterns. Expressions over several segments are not walked through with
     /// the other patterns: what is known of them are examples.
     fn expressions_are_there(&self, found: &[super::walk::Path]) -> bool {
-        let mut seen: BTreeMap<(Vec<usize>, Vec<&str>), HashSet<Vec<bool>>> = BTreeMap::new();
+        let mut seen: BTreeMap<(Vec<usize>, Vec<&str>), Ways> = BTreeMap::new();
         let is_one = |shape: &usize| self.shapes.get(*shape).is_some_and(Shape::is_one_path);
         for path in found {
             let others = path.matched.iter().filter(|shape| !self.examples.contains(shape));
@@ -234,7 +237,7 @@ impl<'p> Images<'p> {
             let own = |ways: &Vec<bool>| -> Vec<bool> {
                 places.iter().filter_map(|place| ways.get(*place).copied()).collect()
             };
-            possible.iter().map(own).collect::<HashSet<_>>().is_subset(seen)
+            possible.iter().map(own).collect::<Ways>().is_subset(seen)
         })
     }
 

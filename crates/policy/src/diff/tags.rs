@@ -33,7 +33,10 @@ pub(super) fn tags(matched: &[&Bound<'_>]) -> (Vec<Option<Tag>>, bool) {
         }
     }
     for range in ranges.values() {
-        literals.extend(of_versions(range));
+        for version in of_versions(range) {
+            literals.insert(format!("v{version}"));
+            literals.insert(version);
+        }
     }
     let any = Glob(vec![Part::Any]);
     globs.entry(any.to_string()).or_insert(any);

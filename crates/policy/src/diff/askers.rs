@@ -6,6 +6,8 @@ use super::both::Both;
 use super::people::{Kind, People};
 use super::words::{Word, Words};
 use crate::caller::{Caller, Subject};
+use crate::glob::Bindings;
+use crate::path::PathPattern;
 
 /// With so many asserted groups, all their combinations are asked about; with more, all pairs.
 const ALL_COMBINATIONS: usize = 4;
@@ -377,7 +379,18 @@ fn group_classes(people: &People, words: &Words, concern: &Concern) -> Vec<Group
                 .flatten()
                 .any(|word| words.text(*word) == format!("group:{name}"))
         });
-        let meant = class.words.each().into_iter().flatten().find(|_| class.names.len() > 1);
+        // A name that was made up for a pattern is told as the pattern.
+        let is_pattern = |word: &&Word| {
+            let pattern = words.text(**word).strip_prefix("group:").map(PathPattern::of_name);
+            pattern.is_some_and(|pattern| {
+                let mut names = class.names.iter();
+                pattern.literal().is_none()
+                    && names.all(|name| pattern.matches(name, Bindings::default()))
+            })
+        };
+        let all = || class.words.each().into_iter().flatten();
+        let narrowest = all().filter(is_pattern).max_by_key(|word| words.text(**word).len());
+        let meant = narrowest.or_else(|| all().find(|_| class.names.len() > 1));
         if class.is_unnamed && class.names.len() == 1 {
             class.label = ANY_GROUP.to_owned();
             continue;

@@ -7,6 +7,7 @@ use policy::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::properties::{compile, document, groups, question, rule, tags};
 use crate::reference::Document;
@@ -222,8 +223,16 @@ fn begin() -> Timestamp {
     "2025-06-01T00:00:00Z".parse().unwrap()
 }
 
+/// The same ones in every run; with `PORTCULLIS_COMPARISONS`, so many others.
+fn comparisons() -> ProptestConfig {
+    match std::env::var("PORTCULLIS_COMPARISONS") {
+        Ok(text) => ProptestConfig::with_cases(text.parse().expect("a number of comparisons")),
+        Err(_) => ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(24) },
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(comparisons())]
 
     #[test]
     fn every_decision_that_changes_is_told(

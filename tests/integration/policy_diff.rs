@@ -184,7 +184,9 @@ fn the_replay_tells_the_requests_that_a_gate_with_the_new_policy_answers_otherwi
             }
             assert_eq!(changed == 1, differs, "{new}: {name} {one} {two} {told}");
         }
-        assert_eq!(changes > 0, !new.starts_with("administrators"), "{new}");
+        // What the job puts a second time is there already: it moves nothing.
+        let is_quiet = new.starts_with("administrators") || new == "allow: [pull, push]";
+        assert_eq!(changes > 0, !is_quiet, "{new}");
     }
 }
 

@@ -50,13 +50,7 @@ impl Kind {
     /// The word in tokens and in the audit trail.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Service => "service",
-            Self::Federated => "federated",
-            Self::Peer => "peer",
-            Self::Anonymous => "anonymous",
-        }
+        self.credential().as_str()
     }
 
     /// What rules may depend on.

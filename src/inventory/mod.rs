@@ -6,6 +6,7 @@
 //! tag's. What it does not know is not readable, so forgetting is always safe.
 
 mod graph;
+mod lesson;
 mod resolve;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ use oci::{Digest, Manifest, RepositoryName, Tag};
 
 use graph::{Clock, Graph, Walk};
 pub use graph::{Pusher, Sight};
+pub use lesson::{Facts, Lesson};
 pub(crate) use resolve::{
     Budget, ListPage, MANIFEST_TYPES, fetch_bytes, head_digest, head_tag, holds, learn_manifests,
     list_page, list_tags, read_page, tag_digests,

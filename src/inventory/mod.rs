@@ -7,6 +7,7 @@
 
 mod graph;
 mod lesson;
+mod list;
 mod resolve;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,9 +20,9 @@ use oci::{Digest, Manifest, RepositoryName, Tag};
 use graph::{Clock, Graph, Walk};
 pub use graph::{Pusher, Sight};
 pub use lesson::{Facts, Lesson};
+pub(crate) use list::{ListPage, list_page, list_tags, read_page};
 pub(crate) use resolve::{
-    Budget, ListPage, MANIFEST_TYPES, fetch_bytes, head_digest, head_tag, holds, learn_manifests,
-    list_page, list_tags, read_page, tag_digests,
+    Budget, MANIFEST_TYPES, fetch_bytes, head_digest, head_tag, holds, learn_manifests, tag_digests,
 };
 
 /// The configuration's `inventory`.

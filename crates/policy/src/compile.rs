@@ -10,10 +10,10 @@ use crate::check;
 use crate::clauses::Clauses;
 use crate::image_pattern::ImagePattern;
 use crate::lower;
-use crate::policy::{Compiled, Policy};
+use crate::policy::{Compiled, Delegation, Policy};
 use crate::rule::{Clause, Rule};
 use crate::subjects::{Role, SubjectsBuilder};
-use crate::written::{ImageEntry, Members, RuleEntry, SubjectEntry, Written};
+use crate::written::{DelegationEntry, ImageEntry, Members, RuleEntry, SubjectEntry, Written};
 
 /// No policy file that people can review is larger.
 const POLICY_FILE: Kind = Kind {
@@ -87,6 +87,7 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> (Policy, Places) {
     let mut places = Places::new();
     let mut administrators = Vec::new();
     let mut listed_groups = HashSet::new();
+    let mut delegations = Vec::new();
     let mut entries: Vec<RuleEntry> = Vec::new();
     for file in written {
         for group in file.groups {
@@ -100,6 +101,7 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> (Policy, Places) {
             }
         }
         administrators.extend(roles(&file.administrators, &mut subjects, &mut places));
+        delegations.extend(file.delegations.into_iter().map(delegation));
         entries.extend(file.rules);
     }
     entries.sort_by(|one, other| one.name.text.cmp(&other.name.text));
@@ -128,8 +130,22 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> (Policy, Places) {
         clauses: Clauses::new(clauses),
         administrators: each_once(administrators),
         listed_groups,
+        delegations: delegations.into(),
     };
     (policy, places)
+}
+
+fn delegation(entry: DelegationEntry) -> Delegation {
+    let sorted = |mut texts: Vec<String>| {
+        texts.sort_unstable();
+        texts.dedup();
+        texts
+    };
+    Delegation {
+        files: entry.files.written.text,
+        images: sorted(images(entry.images).map(|image| image.to_string()).collect()),
+        groups: sorted(entry.groups.into_iter().map(|group| group.written.text).collect()),
+    }
 }
 
 fn roles(

@@ -53,7 +53,10 @@ pub use bounds::Bounds;
 pub use caller::{Caller, InvalidSubject, Subject};
 pub use circumstances::{Circumstances, Credential};
 pub use decide::{Decision, RuleRef};
-pub use diff::{Administrators, Change, Comparison, Example, When, compare};
+pub use diff::{
+    Administrators, Change, Comparison, Delegated, DelegationChange, Example, Limit, Progress,
+    When, compare, compare_watched,
+};
 pub use document::{Diagnostic, Diagnostics, Position, Severity, SourceFile};
 pub use network::{InvalidNetwork, Network};
 pub use policy::{Compiled, Image, Policy};

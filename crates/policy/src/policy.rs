@@ -22,6 +22,19 @@ pub struct Policy {
     pub(crate) administrators: Box<[Role]>,
     /// The groups whose members the policy lists.
     pub(crate) listed_groups: HashSet<Box<str>>,
+    /// Kept for comparisons; files were checked against them.
+    pub(crate) delegations: Box<[Delegation]>,
+}
+
+/// Files that may speak of some images and groups only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delegation {
+    /// As written.
+    pub(crate) files: String,
+    /// In order, each once.
+    pub(crate) images: Vec<String>,
+    /// Likewise, without `group:`.
+    pub(crate) groups: Vec<String>,
 }
 
 /// A policy that can be used, and what is odd about it.

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 
 use super::Administrators;
-use super::askers::{Askers, Concern};
+use super::askers::{Askers, Concern, Cut};
 use super::both::Both;
+use super::limits::Limit;
 use super::people::People;
 use super::words::Words;
 use crate::policy::Policy;
 
-/// Who is one before one of the policies alone. False: there may be more.
+/// Who is one before one of the policies alone.
 pub(super) fn administrators(
     policies: Both<&Policy>,
     words: &Words,
     people: &People,
-) -> (Vec<Administrators>, bool) {
+    limits: &mut BTreeSet<Limit>,
+) -> Vec<Administrators> {
     let mut all: BTreeSet<_> =
         words.of_roles(&policies.old.administrators, true).into_iter().collect();
     all.extend(words.of_roles(&policies.new.administrators, false));
@@ -42,5 +44,8 @@ pub(super) fn administrators(
         told.extend(who.map(|(who, _)| Administrators { who, is_one }));
     }
     told.sort_by(|one, other| one.who.cmp(&other.who));
-    (told, askers.is_whole)
+    if let Some(Cut { groups, together }) = askers.cut {
+        limits.insert(Limit::Administrators { groups, together });
+    }
+    told
 }

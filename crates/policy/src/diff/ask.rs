@@ -7,23 +7,25 @@ use jiff::Timestamp;
 use oci::{RepositoryName, Tag};
 
 use super::administrators::administrators;
-use super::askers::{Asker, Askers, Concern};
+use super::askers::{Asker, Askers, Concern, Cut};
 use super::both::Both;
+use super::delegations::delegations;
 use super::entries::{Entry, entries};
 use super::images::{Bound, Images, Repository};
+use super::limits::Limit;
 use super::people::People;
 use super::rows::{Cell, Difference, Rows};
-use super::tags::tags;
+use super::tags::Tags;
 use super::when::{Axes, Moment, When};
 use super::words::Words;
-use super::{Comparison, Example};
+use super::{Comparison, Example, Progress};
 use crate::Action;
 use crate::actions::Actions;
 use crate::caller::Caller;
 use crate::policy::{Image, Policy};
 
 /// Of questions to both policies: a minute or so.
-const MAX_QUESTIONS: usize = 20_000_000;
+pub(super) const MAX_QUESTIONS: usize = 20_000_000;
 
 pub(super) struct Asking<'p> {
     policies: Both<&'p Policy>,
@@ -32,7 +34,9 @@ pub(super) struct Asking<'p> {
     entries: Vec<Entry<'p>>,
     people: People,
     askers: HashMap<Concern, Rc<Askers>>,
+    tags: Tags,
     questions: usize,
+    limits: BTreeSet<Limit>,
 }
 
 /// What is asked about in one repository.
@@ -53,35 +57,54 @@ impl<'p> Asking<'p> {
             entries.clear();
         }
         let people = People::new(policies, &words);
-        Self { policies, at, words, entries, people, askers: HashMap::new(), questions: 0 }
+        Self {
+            policies,
+            at,
+            words,
+            entries,
+            people,
+            askers: HashMap::new(),
+            tags: Tags::new(),
+            questions: 0,
+            limits: BTreeSet::new(),
+        }
     }
 
-    pub(super) fn run(mut self) -> Comparison<'p> {
+    pub(super) fn run(mut self, watch: &mut dyn FnMut(Progress)) -> Comparison<'p> {
+        watch(Progress::Images);
         let entries = std::mem::take(&mut self.entries);
         let images = Images::new(&entries, &self.people, &self.words);
-        let (repositories, is_whole) = images.repositories();
-        let mut is_complete = is_whole && self.people.is_whole;
+        let repositories = images.repositories(&mut self.limits);
+        let of = repositories.len();
         let mut rows = Rows::new(&images);
-        for repository in &repositories {
-            is_complete &= self.ask_in(&entries, &images, repository, &mut rows);
+        for (done, repository) in repositories.iter().enumerate() {
+            watch(Progress::Asking { done, of });
             if self.questions > MAX_QUESTIONS {
-                is_complete = false;
+                self.limits.insert(Limit::Questions { left: of - done, of });
                 break;
             }
+            self.ask_in(&entries, &images, repository, &mut rows);
         }
-        let (administrators, is_whole) = administrators(self.policies, &self.words, &self.people);
-        is_complete &= is_whole;
-        Comparison { changes: rows.changes(), administrators, is_complete }
+        watch(Progress::Telling);
+        let mut limits = std::mem::take(&mut self.limits);
+        let administrators = administrators(self.policies, &self.words, &self.people, &mut limits);
+        limits.append(&mut self.people.limits);
+        Comparison {
+            changes: rows.changes(),
+            administrators,
+            delegations: delegations(self.policies),
+            is_complete: limits.is_empty(),
+            limits: limits.into_iter().collect(),
+        }
     }
 
-    /// Asks about one repository. False: not about everything.
     fn ask_in(
         &mut self,
         entries: &[Entry<'p>],
         images: &Images<'p>,
         repository: &Repository,
         rows: &mut Rows<'_, 'p>,
-    ) -> bool {
+    ) {
         let matched = images.get(&repository.matched);
         let there: BTreeSet<usize> =
             matched.iter().filter(|bound| !bound.is_exception).map(|bound| bound.entry).collect();
@@ -94,10 +117,10 @@ impl<'p> Asking<'p> {
             .filter(|(_, bound)| there.contains(&bound.entry))
             .collect();
         let axes = Axes::new(rules.iter().filter_map(|rule| rule.conditions), self.at);
-        let askers = self.askers(&rules, &matched);
+        let askers = self.askers(&rules, &matched, &repository.name);
         let bounds: Vec<&Bound<'_>> = matched.iter().map(|(_, bound)| *bound).collect();
-        let (tags, is_whole) = tags(&bounds);
-        for tag in tags {
+        let tags = self.tags.of(&bounds, &repository.name, &mut self.limits);
+        for tag in tags.iter() {
             let here = matched.iter().filter(|(_, bound)| bound.matches_tag(tag.as_ref()));
             let here: Vec<(usize, &Bound<'_>)> = here.copied().collect();
             let touched = |bound: &Bound<'_>| {
@@ -125,10 +148,14 @@ impl<'p> Asking<'p> {
                 self.ask_about(&scene, tag.as_ref(), action, cell, rows);
             }
         }
-        is_whole && askers.is_whole
     }
 
-    fn askers(&mut self, rules: &[&Entry<'_>], matched: &[(usize, &Bound<'_>)]) -> Rc<Askers> {
+    fn askers(
+        &mut self,
+        rules: &[&Entry<'_>],
+        matched: &[(usize, &Bound<'_>)],
+        repository: &RepositoryName,
+    ) -> Rc<Askers> {
         let words = |rules: &mut dyn Iterator<Item = &&Entry<'_>>, except: bool| {
             let mut words = BTreeSet::new();
             for rule in rules {
@@ -153,6 +180,10 @@ impl<'p> Asking<'p> {
         }
         let askers = Rc::new(Askers::new(&self.people, &self.words, &concern));
         self.askers.insert(concern, Rc::clone(&askers));
+        if let Some(Cut { groups, together }) = askers.cut {
+            let repository = repository.to_string();
+            self.limits.insert(Limit::Groups { repository, groups, together });
+        }
         askers
     }
 

@@ -51,10 +51,17 @@ pub(super) struct Concern {
 
 pub(super) struct Askers {
     pub(super) all: Vec<Asker>,
-    /// Whether that is everybody: no set of groups is left out that could matter.
-    pub(super) is_whole: bool,
+    /// Where sets of groups are left out that could matter.
+    pub(super) cut: Option<Cut>,
     /// The groups of the askers, as they are told.
     groups: Vec<String>,
+}
+
+/// Of so many groups that somebody may be in, so many at a time are asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    pub(super) groups: usize,
+    pub(super) together: usize,
 }
 
 /// Asserted groups that the rules do not tell apart.
@@ -97,7 +104,8 @@ impl Askers {
             class.1.insert(person.label.clone());
         }
         let most = most_together(classes.len(), persons.len());
-        let is_whole = most >= classes.len().min(needed_together(concern));
+        let cut = Some(Cut { groups: classes.len(), together: most })
+            .filter(|cut| cut.together < cut.groups.min(needed_together(concern)));
         let sets = combinations(classes.len(), most);
         let mut all = Vec::new();
         for ((kind, is_unnamed, own, variable), (place, names)) in &persons {
@@ -133,7 +141,7 @@ impl Askers {
             }
         }
         let groups = classes.into_iter().map(|class| class.label).collect();
-        let mut askers = Self { all, is_whole, groups };
+        let mut askers = Self { all, cut, groups };
         askers.find_parents();
         askers
     }

@@ -1,28 +1,24 @@
 //! Which images make a difference: one for each set of patterns that an image can match.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use oci::{RepositoryName, Tag};
 
 use super::entries::Entry;
-use super::expressions::{of_regex, together};
+use super::grammar::Grammar;
+use super::limits::Limit;
 use super::people::People;
-use super::texts::Grammar;
-use super::walk::{Shape, paths};
+use super::shape::Shape;
+use super::walk::paths;
 use super::words::Words;
 use crate::caller::Subject;
 use crate::glob::{Bindings, Part};
 use crate::image_pattern::{ImagePattern, RepositoryPattern, Undecided};
 use crate::image_text::is_segment;
-use crate::path::PathPattern;
-use crate::regex::Regex;
 
 /// For so many names, a variable stands for each; beyond, for the first, and the comparison is not
 /// complete where it matters.
-const MAX_NAMES: usize = 64;
-
-/// Which of some expressions match, for every set of them that a name can match together.
-type Ways = HashSet<Vec<bool>>;
+pub(super) const MAX_NAMES: usize = 64;
 
 /// A pattern of a rule, with its variables replaced.
 pub(super) struct Bound<'p> {
@@ -51,12 +47,8 @@ pub(super) struct Images<'p> {
     shapes: Vec<Shape>,
     by_shape: Vec<Vec<usize>>,
     wanted: Vec<bool>,
-    /// Those that stand for names beyond [`MAX_NAMES`].
-    unnamed: HashSet<usize>,
-    /// Those of names that are examples of expressions.
-    examples: HashSet<usize>,
-    /// The expressions, and which of them a name can match together.
-    together: (Vec<String>, Option<Ways>),
+    /// Those that stand for names beyond [`MAX_NAMES`], with the pattern and how many names there are.
+    unnamed: HashMap<usize, (String, usize)>,
 }
 
 /// A repository, and the patterns that match it by their place in [`Images::bound`].
@@ -69,7 +61,7 @@ impl<'p> Images<'p> {
     pub(super) fn new(entries: &[Entry<'p>], people: &People, words: &Words) -> Self {
         let mut users = user_names(entries, people);
         let mut groups = group_names(people, words);
-        let cut = (users.len() > MAX_NAMES, groups.len() > MAX_NAMES);
+        let all = (users.len(), groups.len());
         users.truncate(MAX_NAMES);
         groups.truncate(MAX_NAMES);
         let mut images = Self {
@@ -77,9 +69,7 @@ impl<'p> Images<'p> {
             shapes: Vec::new(),
             by_shape: Vec::new(),
             wanted: Vec::new(),
-            unnamed: HashSet::new(),
-            examples: HashSet::new(),
-            together: Default::default(),
+            unnamed: HashMap::new(),
         };
         let mut known = HashMap::new();
         for (place, entry) in entries.iter().enumerate() {
@@ -87,8 +77,11 @@ impl<'p> Images<'p> {
             for (image, is_exception) in
                 own.chain(entry.except_images.iter().map(|image| (*image, true)))
             {
-                if (image.uses_user && cut.0) || (image.uses_group && cut.1) {
-                    images.add_unnamed(image, entry.is_touched && !is_exception);
+                let of_users = Some(all.0).filter(|_| image.uses_user);
+                let of_groups = Some(all.1).filter(|_| image.uses_group);
+                let most = of_users.max(of_groups).filter(|count| *count > MAX_NAMES);
+                if let Some(count) = most {
+                    images.add_unnamed(image, entry.is_touched && !is_exception, count);
                 }
                 for user in names(image.uses_user, &users) {
                     for group in names(image.uses_group, &groups) {
@@ -97,7 +90,6 @@ impl<'p> Images<'p> {
                 }
             }
         }
-        images.add_examples_together(entries);
         images
     }
 
@@ -113,14 +105,6 @@ impl<'p> Images<'p> {
         let (user, group) = (user.cloned(), group.cloned());
         let bindings = Bindings { user: user.as_deref(), group: group.as_deref() };
         let uses = |part: &Part| matches!(&image.repository, RepositoryPattern::Path(path) if path.uses(part));
-        let path = match &image.repository {
-            RepositoryPattern::Path(path) => path.clone(),
-            // At least where it matches; what of that matches is found out later.
-            RepositoryPattern::Regex(regex) => match regex.literal_prefix() {
-                "" => PathPattern::of_name("**"),
-                prefix => PathPattern::of_name(&format!("{prefix}/**")),
-            },
-        };
         let key = (
             image.repository.to_string(),
             user.clone().filter(|_| uses(&Part::User)),
@@ -129,8 +113,11 @@ impl<'p> Images<'p> {
         let shape = match known.get(&key) {
             Some(shape) => *shape,
             None => {
-                let Some(made) = Shape::new(&path, bindings) else { return };
-                self.add_examples(&image.repository);
+                let made = match &image.repository {
+                    RepositoryPattern::Path(path) => Shape::new(path, bindings),
+                    RepositoryPattern::Regex(regex) => Some(Shape::of_expression(regex)),
+                };
+                let Some(made) = made else { return };
                 self.add_shape(made, false);
                 known.insert(key, self.shapes.len() - 1);
                 self.shapes.len() - 1
@@ -145,37 +132,6 @@ impl<'p> Images<'p> {
         self.bound.push(Bound { entry: place, image, is_exception, user, group, shape });
     }
 
-    /// Names that an expression matches are told apart from others, as if a rule named them.
-    fn add_examples(&mut self, repository: &RepositoryPattern) {
-        let RepositoryPattern::Regex(regex) = repository else { return };
-        for name in of_regex(regex).iter().filter(|name| RepositoryName::new(name).is_ok()) {
-            self.add_example(name);
-        }
-    }
-
-    fn add_examples_together(&mut self, entries: &[Entry<'p>]) {
-        let images = entries.iter().flat_map(|it| it.images.iter().chain(&it.except_images));
-        let regexes: BTreeMap<&str, &Regex> = images
-            .filter_map(|image| match &image.repository {
-                RepositoryPattern::Regex(regex) => Some((regex.text(), &**regex)),
-                RepositoryPattern::Path(_) => None,
-            })
-            .collect();
-        let texts = regexes.keys().map(|text| (*text).to_owned()).collect();
-        let found = together(&regexes.into_values().collect::<Vec<_>>());
-        for name in found.iter().flat_map(HashMap::values) {
-            self.add_example(name);
-        }
-        self.together = (texts, found.map(|found| found.into_keys().collect()));
-    }
-
-    fn add_example(&mut self, name: &str) {
-        if let Some(shape) = Shape::new(&PathPattern::of_name(name), Bindings::default()) {
-            self.examples.insert(self.shapes.len());
-            self.add_shape(shape, false);
-        }
-    }
-
     fn add_shape(&mut self, shape: Shape, is_wanted: bool) {
         self.shapes.push(shape);
         self.by_shape.push(Vec::new());
@@ -183,70 +139,31 @@ impl<'p> Images<'p> {
     }
 
     /// What a pattern matches for whomever its variables stand.
-    fn add_unnamed(&mut self, image: &ImagePattern, is_wanted: bool) {
+    fn add_unnamed(&mut self, image: &ImagePattern, is_wanted: bool, names: usize) {
         if let RepositoryPattern::Path(path) = &image.repository {
-            self.unnamed.insert(self.shapes.len());
+            self.unnamed.insert(self.shapes.len(), (image.to_string(), names));
             self.add_shape(Shape::of_anybody(path), is_wanted);
         }
     }
 
     /// Every repository that a pattern of a touched rule matches.
-    pub(super) fn repositories(&self) -> (Vec<Repository>, bool) {
+    pub(super) fn repositories(&self, limits: &mut BTreeSet<Limit>) -> Vec<Repository> {
         let wanted = |shape: usize| self.wanted.get(shape).copied().unwrap_or(false);
         let (found, is_whole) = paths(Grammar::Segment, &self.shapes, wanted);
+        if !is_whole {
+            limits.insert(Limit::Repositories);
+        }
         let repository = |path: super::walk::Path| {
             let matched = path.matched.iter().filter_map(|shape| self.by_shape.get(*shape));
-            let is_there =
-                |place: &usize| match self.bound.get(*place).map(|it| &it.image.repository) {
-                    Some(RepositoryPattern::Regex(regex)) => regex.matches(&path.text),
-                    Some(RepositoryPattern::Path(_)) => true,
-                    None => false,
-                };
-            Some(Repository {
-                name: RepositoryName::new(&path.text).ok()?,
-                matched: matched.flatten().copied().filter(is_there).collect(),
-            })
+            let name = RepositoryName::new(&path.text).ok()?;
+            Some(Repository { name, matched: matched.flatten().copied().collect() })
         };
-        let is_named = |path: &super::walk::Path| {
-            !path.matched.iter().any(|shape| self.unnamed.contains(shape))
-        };
-        let is_whole = is_whole && found.iter().all(is_named) && self.expressions_are_there(&found);
-        (found.into_iter().filter_map(repository).collect(), is_whole)
-    }
-
-    /// Whether there are names for every set of expressions that may match together, in and outside
-    /// of each set of other patterns. Expressions over several segments are not walked through with
-    /// the other patterns: what is known of them are examples.
-    fn expressions_are_there(&self, found: &[super::walk::Path]) -> bool {
-        let mut seen: BTreeMap<(Vec<usize>, Vec<&str>), Ways> = BTreeMap::new();
-        let is_one = |shape: &usize| self.shapes.get(*shape).is_some_and(Shape::is_one_path);
-        for path in found {
-            let others = path.matched.iter().filter(|shape| !self.examples.contains(shape));
-            let others: Vec<usize> = others.copied().collect();
-            let own = others.iter().filter_map(|shape| self.expression(*shape));
-            let (texts, matches): (Vec<_>, Vec<_>) =
-                own.map(|regex| (regex.text(), regex.matches(&path.text))).unzip();
-            if !texts.is_empty() && !others.iter().any(is_one) {
-                seen.entry((others, texts)).or_default().insert(matches);
+        for shape in found.iter().flat_map(|path| &path.matched) {
+            if let Some((images, names)) = self.unnamed.get(shape) {
+                limits.insert(Limit::Names { images: images.clone(), names: *names });
             }
         }
-        seen.iter().all(|((_, texts), seen)| {
-            let (all, Some(possible)) = &self.together else { return false };
-            let places: Vec<usize> =
-                texts.iter().filter_map(|text| all.iter().position(|it| it == text)).collect();
-            let own = |ways: &Vec<bool>| -> Vec<bool> {
-                places.iter().filter_map(|place| ways.get(*place).copied()).collect()
-            };
-            possible.iter().map(own).collect::<Ways>().is_subset(seen)
-        })
-    }
-
-    fn expression(&self, shape: usize) -> Option<&'p Regex> {
-        let bound = self.bound.get(*self.by_shape.get(shape)?.first()?)?;
-        match &bound.image.repository {
-            RepositoryPattern::Regex(regex) => Some(regex),
-            RepositoryPattern::Path(_) => None,
-        }
+        found.into_iter().filter_map(repository).collect()
     }
 
     pub(super) fn get(&self, places: &[usize]) -> Vec<&Bound<'p>> {
@@ -259,10 +176,6 @@ impl<'p> Images<'p> {
         else {
             return false;
         };
-        let is_path = |it: &Bound<'_>| matches!(it.image.repository, RepositoryPattern::Path(_));
-        if !is_path(outer) {
-            return inner.image.repository == outer.image.repository;
-        }
         let (found, is_whole) =
             paths(Grammar::Segment, &[one.clone(), two.clone()], |pattern| pattern == 0);
         is_whole && found.iter().all(|path| path.matched.contains(&1))

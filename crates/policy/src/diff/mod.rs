@@ -11,12 +11,19 @@ mod administrators;
 mod ask;
 mod askers;
 mod both;
+mod budget;
+mod delegations;
 mod entries;
-mod expressions;
+mod grammar;
 mod images;
+mod limits;
 mod people;
+mod ranges;
 mod rows;
+mod shape;
+mod spelling;
 mod tags;
+mod taken;
 mod texts;
 mod walk;
 mod when;
@@ -35,6 +42,8 @@ use crate::policy::Policy;
 
 use ask::Asking;
 use both::Both;
+pub use delegations::{Delegated, DelegationChange};
+pub use limits::Limit;
 pub use when::When;
 
 /// What another policy would decide differently.
@@ -44,9 +53,31 @@ pub struct Comparison<'p> {
     pub changes: Vec<Change<'p>>,
     /// Who becomes an administrator or is none any more, in the order of who it is.
     pub administrators: Vec<Administrators>,
-    /// Whether that is everything. Policies whose patterns overlap in so many ways that it would take
-    /// hours are looked at as far as it goes.
+    /// Which files are held back otherwise, in the order of the files.
+    pub delegations: Vec<Delegated>,
+    /// Whether that is everything: no bound was come to.
     pub is_complete: bool,
+    /// The bounds that were. Policies whose patterns overlap in so many ways that it would take hours
+    /// are looked at as far as it goes.
+    pub limits: Vec<Limit>,
+}
+
+/// How far a comparison is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Rules and callers are told apart.
+    Beginning,
+    /// Images are looked for that rules which differ are about.
+    Images,
+    /// Both policies are asked.
+    Asking {
+        /// About so many repositories so far.
+        done: usize,
+        /// Of so many.
+        of: usize,
+    },
+    /// What differs is put together.
+    Telling,
 }
 
 /// Callers who may manage the gate, or no longer.
@@ -102,7 +133,19 @@ pub struct Example {
 /// Finds out what `new` decides otherwise than `old`, from the time `at` on.
 #[must_use]
 pub fn compare<'p>(old: &'p Policy, new: &'p Policy, at: Timestamp) -> Comparison<'p> {
-    Asking::new(Both { old, new }, at).run()
+    compare_watched(old, new, at, &mut |_| {})
+}
+
+/// The same, and says how far it is.
+#[must_use]
+pub fn compare_watched<'p>(
+    old: &'p Policy,
+    new: &'p Policy,
+    at: Timestamp,
+    watch: &mut dyn FnMut(Progress),
+) -> Comparison<'p> {
+    watch(Progress::Beginning);
+    Asking::new(Both { old, new }, at).run(watch)
 }
 
 /// "user:alice becomes an administrator"

@@ -3,8 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::both::Both;
-use super::texts::Grammar;
-use super::walk::{Shape, paths};
+use super::grammar::Grammar;
+use super::limits::Limit;
+use super::shape::Shape;
+use super::walk::paths;
 use super::words::{Word, Words};
 use crate::caller::{Caller, Subject};
 use crate::glob::Bindings;
@@ -18,6 +20,17 @@ pub(super) enum Kind {
     Service,
     Peer,
     Anonymous,
+}
+
+impl Kind {
+    fn many(self) -> &'static str {
+        match self {
+            Self::User => "users",
+            Self::Service => "services",
+            Self::Peer => "peers",
+            Self::Anonymous => "anonymous callers",
+        }
+    }
 }
 
 /// Someone by name alone: one for each set of patterns that a name can match.
@@ -45,8 +58,8 @@ pub(super) struct People {
     pub(super) groups: Vec<Asserted>,
     pub(super) persons_by_word: HashMap<Word, Vec<usize>>,
     pub(super) groups_by_word: HashMap<Word, Vec<usize>>,
-    /// Whether that is everybody.
-    pub(super) is_whole: bool,
+    /// Where that is not everybody.
+    pub(super) limits: BTreeSet<Limit>,
 }
 
 impl People {
@@ -56,7 +69,7 @@ impl People {
             groups: Vec::new(),
             persons_by_word: HashMap::new(),
             groups_by_word: HashMap::new(),
-            is_whole: true,
+            limits: BTreeSet::new(),
         };
         people.add_person(policies, words, Subject::Anonymous, Kind::Anonymous, &[]);
         for kind in [Kind::User, Kind::Service, Kind::Peer] {
@@ -67,7 +80,7 @@ impl People {
                 _ => None,
             };
             let anybody = PathPattern::of_name(if kind == Kind::Peer { "*/*/**" } else { "**" });
-            for (text, matched) in people.names(words, pattern, anybody) {
+            for (text, matched) in people.names(kind.many(), words, pattern, anybody) {
                 let subject = match kind {
                     Kind::User => Subject::User(text),
                     Kind::Service => Subject::Service(text),
@@ -85,7 +98,7 @@ impl People {
             SubjectPattern::Group(name) => Some(name.clone()),
             _ => None,
         };
-        for (name, matched) in people.names(words, groups, PathPattern::of_name("**")) {
+        for (name, matched) in people.names("groups", words, groups, PathPattern::of_name("**")) {
             people.add_group(policies, words, name, matched.is_empty());
         }
         people
@@ -94,6 +107,7 @@ impl People {
     /// Names by what they match among the patterns of one kind.
     fn names(
         &mut self,
+        of: &'static str,
         words: &Words,
         of_kind: impl Fn(&SubjectPattern) -> Option<PathPattern>,
         anybody: PathPattern,
@@ -106,7 +120,9 @@ impl People {
         }
         let shapes: Vec<Shape> = own.iter().map(|(_, shape)| shape.clone()).collect();
         let (found, is_whole) = paths(Grammar::Name, &shapes, |_| true);
-        self.is_whole &= is_whole;
+        if !is_whole {
+            self.limits.insert(Limit::Subjects { of });
+        }
         let word = |place: &usize| own.get(*place).and_then(|(word, _)| *word);
         found
             .into_iter()

@@ -2,64 +2,24 @@
 //! does. As [`texts`], with segments in the place of letters.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
-use super::texts::{Grammar, Text, texts};
+use super::budget::Budget;
+use super::grammar::Grammar;
+use super::ranges::Ranges;
+use super::shape::{Piece, Shape};
+use super::texts::{Patterns, Text, texts};
 use crate::glob::{Bindings, Glob, Part};
-use crate::path::{PathPattern, Segment};
+use crate::regex::{Reached, Regex};
 
 /// Of all places together, in the patterns of one walk: some 100 MB.
 const MAX_PLACES: usize = 4_000_000;
 /// Of paths that are found.
-const MAX_PATHS: usize = 100_000;
+pub(super) const MAX_PATHS: usize = 100_000;
 /// Deeper than repositories are.
-const MAX_DEPTH: usize = 60;
-
-/// A pattern without variables.
-#[derive(Debug, Clone)]
-pub(super) struct Shape(Vec<Piece>);
-
-#[derive(Debug, Clone)]
-enum Piece {
-    Text(Box<str>),
-    Glob(Glob),
-    Many,
-}
-
-impl Shape {
-    /// `None`: a variable stands for nothing, and nothing matches.
-    pub(super) fn new(pattern: &PathPattern, bindings: Bindings<'_>) -> Option<Self> {
-        let piece = |segment| match segment {
-            Segment::AnyNumber => Some(Piece::Many),
-            Segment::One(glob) => {
-                let glob = glob.bind(bindings)?;
-                let only_text = |part: &Part| matches!(part, Part::Text(_));
-                Some(match glob.0.iter().all(only_text) {
-                    true => Piece::Text(glob.to_string().into()),
-                    false => Piece::Glob(glob),
-                })
-            }
-        };
-        pattern.segments().map(piece).collect::<Option<_>>().map(Self)
-    }
-
-    /// Whether it matches one path alone.
-    pub(super) fn is_one_path(&self) -> bool {
-        self.0.iter().all(|piece| matches!(piece, Piece::Text(_)))
-    }
-
-    /// Likewise, where a variable stands for any name.
-    pub(super) fn of_anybody(pattern: &PathPattern) -> Self {
-        let part = |part: &Part| match part {
-            Part::User | Part::Group => Part::Any,
-            other => other.clone(),
-        };
-        let piece = |segment| match segment {
-            Segment::AnyNumber => Piece::Many,
-            Segment::One(glob) => Piece::Glob(Glob(glob.0.iter().map(part).collect())),
-        };
-        Self(pattern.segments().map(piece).collect())
-    }
-}
+pub(super) const MAX_DEPTH: usize = 60;
+/// In segments, letter by letter.
+pub(super) const MAX_STEPS: usize = 500_000_000;
 
 /// A path and what it matches, by the places in the list of patterns, in order.
 #[derive(Debug, Clone)]
@@ -68,7 +28,14 @@ pub(super) struct Path {
     pub(super) matched: Vec<usize>,
 }
 
-type Place = (usize, usize);
+/// Behind a segment: the next piece of a pattern, and where an expression stands that is that piece.
+/// `None`: it has not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    pattern: usize,
+    at: usize,
+    reached: Option<Reached>,
+}
 
 /// One path for each set of patterns that can match together, as far as one that is `wanted` is
 /// among them. False: there may be more.
@@ -77,7 +44,8 @@ pub(super) fn paths(
     shapes: &[Shape],
     wanted: impl Fn(usize) -> bool,
 ) -> (Vec<Path>, bool) {
-    let mut walk = Walk { grammar, shapes, wanted, known: HashMap::new(), is_whole: true };
+    let budget = Budget::new(MAX_STEPS);
+    let mut walk = Walk { grammar, shapes, wanted, known: HashMap::new(), budget, is_whole: true };
     let found = walk.run();
     (found, walk.is_whole)
 }
@@ -86,8 +54,17 @@ struct Walk<'a, F> {
     grammar: Grammar,
     shapes: &'a [Shape],
     wanted: F,
-    known: HashMap<Vec<String>, Vec<Text>>,
+    known: HashMap<Key, Vec<Text>>,
+    budget: Budget,
     is_whole: bool,
+}
+
+/// What segments were looked for with.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    globs: Vec<(String, bool)>,
+    expressions: Vec<(usize, Reached, bool)>,
+    literals: Vec<String>,
 }
 
 /// What the patterns say about the next segment.
@@ -95,6 +72,8 @@ struct Walk<'a, F> {
 struct Next<'a> {
     texts: HashMap<&'a str, Vec<Place>>,
     globs: Vec<(&'a Glob, Vec<Place>)>,
+    /// With where they stand before the segment.
+    expressions: Vec<(&'a Arc<Regex>, Reached, Place)>,
     many: Vec<Place>,
 }
 
@@ -102,7 +81,7 @@ impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
     fn run(&mut self) -> Vec<Path> {
         let mut first = Vec::new();
         for pattern in 0..self.shapes.len() {
-            self.reach((pattern, 0), &mut first);
+            self.reach(Place { pattern, at: 0, reached: None }, &mut first);
         }
         let mut stored = first.len();
         // Not the beginning itself: what leads back there has segments, and is a path.
@@ -112,11 +91,9 @@ impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
         let mut sets = HashSet::new();
         while let Some((places, text, depth)) = open.pop_front() {
             if depth > 0 {
-                let matched: Vec<usize> = places
-                    .iter()
-                    .filter(|(pattern, at)| self.pieces(*pattern).len() == *at)
-                    .map(|(pattern, _)| *pattern)
-                    .collect();
+                let ends = places.iter().filter(|place| self.ends(place));
+                let mut matched: Vec<usize> = ends.map(|place| place.pattern).collect();
+                matched.dedup();
                 if matched.iter().any(|pattern| (self.wanted)(*pattern))
                     && sets.insert(matched.clone())
                 {
@@ -147,23 +124,33 @@ impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
         found
     }
 
-    fn pieces(&self, pattern: usize) -> &'a [Piece] {
-        self.shapes.get(pattern).map_or(&[], |shape| &shape.0)
+    fn piece(&self, place: &Place) -> Option<&'a Piece> {
+        self.shapes.get(place.pattern).and_then(|shape| shape.piece(place.at))
     }
 
-    fn reach(&self, (pattern, mut at): Place, places: &mut Vec<Place>) {
-        places.push((pattern, at));
-        while let Some(Piece::Many) = self.pieces(pattern).get(at) {
-            at += 1;
-            places.push((pattern, at));
+    /// Whether a path matches that ends here.
+    fn ends(&self, place: &Place) -> bool {
+        match (self.piece(place), place.reached) {
+            (None, _) => true,
+            (Some(Piece::Expression(regex)), Some(reached)) => regex.ends(reached),
+            _ => false,
+        }
+    }
+
+    fn reach(&self, mut place: Place, places: &mut Vec<Place>) {
+        places.push(place);
+        while let Some(Piece::Many) = self.piece(&place) {
+            place.at += 1;
+            places.push(place);
         }
     }
 
     /// The segments that make a difference at these places, and the places behind them.
     fn steps(&mut self, places: &[Place]) -> Vec<(String, Vec<Place>)> {
         let next = self.next(places);
-        let is_wanted = |&(pattern, _): &Place| (self.wanted)(pattern);
+        let is_wanted = |place: &Place| (self.wanted)(place.pattern);
         let by_wildcard = next.many.iter().any(is_wanted)
+            || next.expressions.iter().any(|(.., place)| is_wanted(place))
             || next.globs.iter().any(|(_, places)| places.iter().any(is_wanted));
         let mut steps = Vec::new();
         let mut literals: Vec<&&str> = next.texts.keys().collect();
@@ -171,35 +158,59 @@ impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
         for text in literals {
             let own = next.texts.get(*text).map_or(&[][..], Vec::as_slice);
             if by_wildcard || own.iter().any(is_wanted) {
+                if !self.budget.spend(text.len() * (next.globs.len() + next.expressions.len())) {
+                    self.is_whole = false;
+                    return Vec::new();
+                }
                 let globs =
                     next.globs.iter().filter(|(glob, _)| glob.matches(text, Bindings::default()));
-                let after = self.after(own, globs.flat_map(|(_, places)| places), &next.many);
+                let read = next.expressions.iter().filter_map(|(regex, reached, place)| {
+                    let read = |reached, byte| regex.after(reached, byte);
+                    let reached = text.bytes().fold(*reached, read);
+                    Some(Place { reached: Some(reached), ..*place })
+                        .filter(|_| reached != Reached::Lost)
+                });
+                let globs = globs.flat_map(|(_, places)| places);
+                let after = self.after(own.iter().chain(globs), read, &next.many);
                 steps.push(((*text).to_owned(), after));
             }
         }
         if by_wildcard {
-            for Text { text, matched } in self.segments(&next) {
+            for Text { text, matched, reached } in self.segments(&next) {
                 let globs = matched.iter().filter_map(|glob| next.globs.get(*glob));
-                let after = self.after(&[], globs.flat_map(|(_, places)| places), &next.many);
+                let read = reached.iter().filter_map(|(expression, reached)| {
+                    let (.., place) = next.expressions.get(*expression)?;
+                    Some(Place { reached: Some(*reached), ..*place })
+                });
+                let after = self.after(globs.flat_map(|(_, places)| places), read, &next.many);
                 steps.push((text, after));
             }
         }
-        steps.retain(|(_, after)| after.iter().any(|(pattern, _)| (self.wanted)(*pattern)));
+        steps.retain(|(_, after)| after.iter().any(|place| (self.wanted)(place.pattern)));
         steps
     }
 
     fn next(&self, places: &[Place]) -> Next<'a> {
         let mut next = Next::default();
         let mut globs: HashMap<String, usize> = HashMap::new();
-        for &(pattern, at) in places {
-            match self.pieces(pattern).get(at) {
-                Some(Piece::Text(text)) => next.texts.entry(text).or_default().push((pattern, at)),
-                Some(Piece::Many) => next.many.push((pattern, at)),
+        for place in places {
+            match self.piece(place) {
+                Some(Piece::Text(text)) => next.texts.entry(text).or_default().push(*place),
+                Some(Piece::Many) => next.many.push(*place),
                 Some(Piece::Glob(glob)) => {
                     let index = *globs.entry(glob.to_string()).or_insert(next.globs.len());
                     match next.globs.get_mut(index) {
-                        Some((_, places)) => places.push((pattern, at)),
-                        None => next.globs.push((glob, vec![(pattern, at)])),
+                        Some((_, places)) => places.push(*place),
+                        None => next.globs.push((glob, vec![*place])),
+                    }
+                }
+                Some(Piece::Expression(regex)) => {
+                    let begin = match place.reached {
+                        Some(reached) => regex.after(reached, b'/'),
+                        None => regex.begin(),
+                    };
+                    if begin != Reached::Lost {
+                        next.expressions.push((regex, begin, *place));
                     }
                 }
                 None => {}
@@ -208,21 +219,45 @@ impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
         next
     }
 
-    /// Segments by which globs they match, none of them a literal one.
+    /// Segments by which globs they match and where they lead expressions, none of them a literal
+    /// one.
     fn segments(&mut self, next: &Next<'_>) -> Vec<Text> {
         let any = Glob(vec![Part::Any]);
+        let is_wanted = |place: &Place| (self.wanted)(place.pattern);
         let mut globs: Vec<&Glob> = next.globs.iter().map(|(glob, _)| *glob).collect();
+        let mut wanted: Vec<bool> =
+            next.globs.iter().map(|(_, places)| places.iter().any(is_wanted)).collect();
         if !next.many.is_empty() {
             globs.push(&any);
+            wanted.push(next.many.iter().any(is_wanted));
         }
-        let mut key: Vec<String> = globs.iter().map(ToString::to_string).collect();
-        let mut literals: Vec<_> = next.texts.keys().map(|text| format!("={text}")).collect();
+        let mut literals: Vec<String> = next.texts.keys().map(|text| (*text).to_owned()).collect();
         literals.sort_unstable();
-        key.extend(literals);
+        let written = globs.iter().map(ToString::to_string);
+        let key = Key {
+            globs: written.zip(wanted.iter().copied()).collect(),
+            expressions: next
+                .expressions
+                .iter()
+                .map(|(_, reached, place)| (place.pattern, *reached, is_wanted(place)))
+                .collect(),
+            literals,
+        };
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
-        let (found, is_whole) = texts(self.grammar, &globs, &next.texts.keys().copied().collect());
+        wanted.extend(next.expressions.iter().map(|(.., place)| is_wanted(place)));
+        let expressions: Vec<(&Regex, Reached)> =
+            next.expressions.iter().map(|(regex, reached, _)| (&***regex, *reached)).collect();
+        let patterns = Patterns {
+            grammar: self.grammar,
+            globs: &globs,
+            expressions: &expressions,
+            ranges: &Ranges::new(Vec::new()),
+            taken: &next.texts.keys().copied().collect(),
+            wanted: &|pattern| wanted.get(pattern).copied().unwrap_or(false),
+        };
+        let (found, is_whole) = texts(&patterns, &mut self.budget);
         self.is_whole &= is_whole;
         self.known.insert(key, found.clone());
         found
@@ -230,37 +265,60 @@ impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
 
     fn after<'p>(
         &self,
-        texts: &'p [Place],
-        globs: impl Iterator<Item = &'p Place>,
+        matched: impl Iterator<Item = &'p Place>,
+        read: impl Iterator<Item = Place>,
         many: &[Place],
     ) -> Vec<Place> {
         let mut after = Vec::new();
-        for &(pattern, at) in texts.iter().chain(globs) {
-            self.reach((pattern, at + 1), &mut after);
+        for place in matched {
+            let mut place = Place { at: place.at + 1, ..*place };
+            if let Some(Piece::Expression(regex)) = self.piece(&place) {
+                place.reached = Some(behind_literal(regex));
+            }
+            self.reach(place, &mut after);
         }
+        after.extend(read);
         for &place in many {
             self.reach(place, &mut after);
         }
-        after.sort_unstable();
+        after.sort_unstable_by_key(|place| (place.pattern, place.at));
         after.dedup();
         after
     }
 }
 
+/// Where an expression stands behind the segments that it begins with.
+fn behind_literal(regex: &Regex) -> Reached {
+    regex.literal_prefix().bytes().fold(regex.begin(), |reached, byte| regex.after(reached, byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expressions::{Expressions, Names};
+    use crate::path::PathPattern;
 
+    /// What is written between slashes is an expression.
     fn found(patterns: &[&str]) -> Vec<String> {
-        let shapes: Vec<Shape> = patterns
-            .iter()
-            .map(|text| Shape::new(&PathPattern::of_name(text), Bindings::default()).unwrap())
-            .collect();
+        let mut read = Expressions::default();
+        let expression = |text: &&str| {
+            let inner = text.strip_prefix("regex ")?;
+            Some(read.read(Names::Repositories, inner).unwrap())
+        };
+        let expressions: Vec<Option<Arc<Regex>>> = patterns.iter().map(expression).collect();
+        let shapes = patterns.iter().zip(&expressions).map(|(text, expression)| match expression {
+            Some(regex) => Shape::of_expression(regex),
+            None => Shape::new(&PathPattern::of_name(text), Bindings::default()).unwrap(),
+        });
+        let shapes: Vec<Shape> = shapes.collect();
         let (paths, is_whole) = paths(Grammar::Segment, &shapes, |pattern| pattern == 0);
         assert!(is_whole);
         for path in &paths {
-            for (index, text) in patterns.iter().enumerate() {
-                let matches = PathPattern::of_name(text).matches(&path.text, Bindings::default());
+            for (index, (text, expression)) in patterns.iter().zip(&expressions).enumerate() {
+                let matches = match expression {
+                    Some(regex) => regex.matches(&path.text),
+                    None => PathPattern::of_name(text).matches(&path.text, Bindings::default()),
+                };
                 assert_eq!(matches, path.matched.contains(&index), "{} {text}", path.text);
             }
         }
@@ -272,5 +330,17 @@ mod tests {
         assert_eq!(found(&["team/*/api", "team/backend/**"]), ["team/backend/api", "team/x/api"]);
         assert_eq!(found(&["a/**", "a/b", "**/c"]), ["a", "a/b", "a/c"]);
         assert_eq!(found(&["a/b", "**", "x/**"]), ["a/b"]);
+    }
+
+    #[test]
+    fn expressions_over_several_segments_are_walked_through_with_the_others() {
+        assert_eq!(
+            found(&["regex mirror/[a-z]+/base", "mirror/eu/**"]),
+            ["mirror/eu/base", "mirror/x/base"]
+        );
+        assert_eq!(found(&["**", "regex a/(b/)*c", "a/b/**"]), ["a", "a/b", "a/c", "a/b/c"]);
+        assert_eq!(found(&["regex a(/b)+", "regex .*/b/b/b"]), ["a/b", "a/b/b/b"]);
+        assert_eq!(found(&["a/*", "regex a/[a-c]", "regex .*[c-e]"]), ["a/x", "a/a", "a/c", "a/d"]);
+        assert_eq!(found(&["regex [a-f]|g/h", "a", "b", "c", "d", "e", "f"]).len(), 7);
     }
 }

@@ -56,7 +56,7 @@ fn changed(old: &str, new: &str) -> String {
 }
 
 fn shown(old: &Policy, new: &Policy) -> String {
-    let Comparison { changes, administrators, is_complete } = compare(old, new, now());
+    let Comparison { changes, administrators, is_complete, .. } = compare(old, new, now());
     assert!(is_complete);
     changes.iter().for_each(|change| differs(old, new, change));
     let rules = |rules: &[RuleRef<'_>]| match rules {

@@ -10,6 +10,7 @@
 mod bad_request;
 mod digest;
 mod error;
+mod list;
 mod manifest;
 mod media_type;
 mod mirrors;
@@ -26,6 +27,7 @@ mod target;
 pub use bad_request::{BadRequest, ParameterFault, Undecodable};
 pub use digest::{Algorithm, Digest, InvalidDigest};
 pub use error::{ErrorBody, ErrorCode};
+pub use list::{InvalidList, ListReader};
 pub use manifest::{
     Descriptor, DescriptorFault, InvalidManifest, Kind, Manifest, ManifestType, Place, Platform,
     TypeSource,

@@ -12,6 +12,7 @@ mod audit;
 mod canaries;
 mod clients;
 mod clocks;
+mod conformance;
 mod credential_helper;
 mod denials;
 mod faults;

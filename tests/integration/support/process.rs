@@ -13,17 +13,21 @@ use std::time::{Duration, Instant};
 /// # Panics
 /// Says which package to install. A missing program is a failure: a skipped test proves nothing.
 pub(crate) fn program(name: &str, package: &str) -> PathBuf {
+    program_from(name, &format!("apt-get install {package} (or scripts/test)"))
+}
+
+/// The same for what no package of Debian's has. `how` is the command that installs it.
+///
+/// # Panics
+/// As [`program`].
+pub(crate) fn program_from(name: &str, how: &str) -> PathBuf {
     let path = std::env::var("PATH").unwrap_or_default();
     ["/usr/bin", "/usr/sbin"]
         .into_iter()
         .chain(path.split(':'))
         .map(|folder| Path::new(folder).join(name))
         .find(|candidate| candidate.is_file())
-        .unwrap_or_else(|| {
-            panic!(
-                "`{name}` is needed by this test: apt-get install {package} (or run scripts/test)"
-            )
-        })
+        .unwrap_or_else(|| panic!("`{name}` is needed by this test: run {how}"))
 }
 
 /// A port that nobody else in this run is given. They lie below the range that the kernel uses for

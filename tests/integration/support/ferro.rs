@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::process::{Daemon, free_port, program_from};
 
-/// A ferro on loopback, without any access control.
+/// A ferro on loopback, without any access control. It holds everything in memory.
 pub(crate) struct Ferro {
     _daemon: Daemon,
     address: SocketAddr,
@@ -21,7 +21,6 @@ impl Ferro {
         let binary = program_from("ferro-oci-server", "scripts/test");
         let mut daemon = Daemon::start(&binary, folder.path().join("log"), |command| {
             command.env("FERRO_OCI_LISTEN", address.to_string());
-            command.env("FERRO_OCI_STORAGE_DIR", folder.path().join("storage"));
         });
         daemon.ready("open port", || TcpStream::connect(address).is_ok());
         Self { _daemon: daemon, address, _folder: folder }

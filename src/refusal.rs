@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::body::Body;
 use crate::identity::{AuthError, Challenge, Complaint, Scope};
 use crate::public_url::PublicUrl;
+use crate::store::LockError;
 use crate::upstream;
 
 /// How much of a message fits into a reason phrase.
@@ -80,6 +81,9 @@ pub enum Refusal {
     /// The client's body did not come whole.
     #[error("the request's body broke off")]
     ClientBroke,
+    /// It is not this request's turn to change the repository.
+    #[error(transparent)]
+    Turn(#[from] LockError),
     /// The upstream failed.
     #[error("the registry behind the gate did not answer as it should")]
     Upstream(#[from] upstream::Error),
@@ -134,7 +138,7 @@ impl Refusal {
                 }
                 _ => StatusCode::BAD_GATEWAY,
             },
-            Self::Audit(_) | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Audit(_) | Self::Full | Self::Turn(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -156,7 +160,7 @@ impl Refusal {
             | Self::TooLarge(_)
             | Self::ClientBroke => "invalid",
             Self::Upstream(_) => "upstream",
-            Self::Audit(_) | Self::Full | Self::Internal(_) => "internal",
+            Self::Audit(_) | Self::Full | Self::Turn(_) | Self::Internal(_) => "internal",
         }
     }
 
@@ -200,7 +204,9 @@ impl Refusal {
             Self::Manifest(_) => ErrorCode::ManifestInvalid,
             Self::UnknownContent(_) => ErrorCode::ManifestBlobUnknown,
             Self::TooLarge(_) => ErrorCode::SizeInvalid,
-            Self::Upstream(_) | Self::Audit(_) | Self::Full => ErrorCode::Unavailable,
+            Self::Upstream(_) | Self::Audit(_) | Self::Full | Self::Turn(_) => {
+                ErrorCode::Unavailable
+            }
             Self::Internal(_) => ErrorCode::Unknown,
         }
     }
@@ -210,6 +216,7 @@ impl Refusal {
             Self::Credential(AuthError::Throttled { retry_after }) => Some(*retry_after),
             Self::Credential(AuthError::Busy | AuthError::Unavailable)
             | Self::Audit(_)
+            | Self::Turn(_)
             | Self::Full => Some(Duration::from_secs(2)),
             Self::Upstream(upstream::Error::Budget(_)) => Some(Duration::from_secs(30)),
             _ => None,

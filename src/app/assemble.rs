@@ -37,7 +37,7 @@ pub(super) fn gate(config: &Config, tokens: &Tokens) -> Result<Gate, Error> {
             ..inventory::Settings::default()
         }),
         upstream,
-        locks: Locks::default(),
+        locks: Locks::between(tokens.state.replica_locks()),
         seal: Seal::new(&tokens.key_folder.sealing_key()),
         audit: Arc::clone(&tokens.audit),
         metrics: Arc::clone(&tokens.metrics),

@@ -22,17 +22,24 @@ impl Question<'_> {
         match &reference {
             Reference::Tag(tag) => {
                 let rule = self.require(Action::Delete, &repository, Some(tag))?;
-                let lock = self.locks.alone(&repository).await;
+                let lock = self.locks.alone(&repository).await?;
                 let operation = Operation::DeleteManifest { repository, reference };
                 Ok(Permit { lock: Some(lock), ..Permit::plain(operation, rule) })
             }
             Reference::Digest(digest) => {
                 // Looking at every tag takes a while, so nobody waits for it, unless somebody wrote
-                // in the meantime: then it is looked at again with the lock held.
-                let before = self.locks.changes(&repository);
+                // in the meantime: then it is looked at again with the lock held. Who needs no look
+                // waits for nobody here.
+                let tags = self.policy.tags(&self.principal.caller, Action::Delete, &repository);
+                let before = match tags {
+                    Tags::Some(_) if self.covers(Action::Delete, &repository) => {
+                        Some(self.locks.alone(&repository).await?.turn())
+                    }
+                    _ => None,
+                };
                 self.require_every_tag(&repository, digest).await?;
-                let lock = self.locks.alone(&repository).await;
-                if self.locks.changes(&repository) != before {
+                let lock = self.locks.alone(&repository).await?;
+                if before.is_some_and(|before| !lock.is_next_after(before)) {
                     self.require_every_tag(&repository, digest).await?;
                 }
                 let operation = Operation::DeleteManifest { repository, reference };

@@ -17,7 +17,7 @@ use oci::{Digest, ErrorCode, Manifest, Operation, RepositoryName, Tag};
 use policy::{Action, Image, Policy};
 
 pub use explained::explained;
-pub use lock::{Locked, Locks};
+pub use lock::{Locked, Locks, Turn};
 pub use write::PendingManifest;
 pub(crate) use write::is_artifact;
 
@@ -107,6 +107,18 @@ impl Permit {
     #[must_use]
     pub fn into_parts(self) -> (Granted, Option<Locked>) {
         (self.granted, self.lock)
+    }
+
+    /// To be called right before the upstream is asked: the lock may have been lost since it was
+    /// taken, and then what was found out under it may be wrong by now.
+    ///
+    /// # Errors
+    /// It was.
+    pub async fn confirm(&self) -> Result<(), Refusal> {
+        match &self.lock {
+            Some(lock) => Ok(lock.confirm().await?),
+            None => Ok(()),
+        }
     }
 
     fn plain(operation: Operation, rule: Option<String>) -> Self {

@@ -291,9 +291,9 @@ impl PendingManifest<'_> {
             return Ok(None);
         }
         if !self.tags.iter().any(|(_, right)| right.depends()) {
-            return Ok(Some(question.locks.share(repository).await));
+            return Ok(Some(question.locks.share(repository).await?));
         }
-        let lock = question.locks.alone(repository).await;
+        let lock = question.locks.alone(repository).await?;
         for (tag, right) in self.tags.iter().filter(|(_, right)| right.depends()) {
             match head_tag(question.upstream, repository, tag).await? {
                 // The same content once more moves nothing.

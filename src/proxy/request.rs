@@ -193,6 +193,7 @@ async fn decide_and_forward(
     if changes {
         exchange.intend().await?;
     }
+    permit.confirm().await?;
     let is_unconditional = false;
     Forwarding { gate, question, head, forwarded, exchange, is_unconditional }
         .run(permit, body.take())

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 pub use revocations::Revocations;
 
 use crate::clock::Clock;
-use crate::store::{Changes, Revocation, Sequence, Service, Store, StoreError};
+use crate::store::{Changes, ReplicaLocks, Revocation, Sequence, Service, Store, StoreError};
 use crate::token::{LastUse, TokenId};
 use uses::Uses;
 
@@ -217,6 +217,12 @@ impl State {
         };
         let sequence = changes.sequence;
         self.known.store(Arc::new(Known { sequence, revocations, services }));
+    }
+
+    /// The locks that replicas share; none where this gate is alone.
+    #[must_use]
+    pub fn replica_locks(&self) -> Option<ReplicaLocks> {
+        self.store.replica_locks()
     }
 
     /// Writes down what was noted, and how late it is.

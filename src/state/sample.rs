@@ -13,8 +13,8 @@ use tokio::runtime::Runtime;
 use super::State;
 use crate::clock::Clock;
 use crate::store::{
-    Changes, FamilyQuery, KeptPolicy, Revocation, Rotation, Sequence, Service, Settings, Store,
-    StoreError, StoreUrl, open,
+    Changes, FamilyQuery, KeptPolicy, ReplicaLocks, Revocation, Rotation, Sequence, Service,
+    Settings, Store, StoreError, StoreUrl, open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -153,6 +153,9 @@ impl Store for Absent {
     }
     async fn purge(&self, _: Timestamp) -> Result<u64, StoreError> {
         no_answer()
+    }
+    fn replica_locks(&self) -> Option<ReplicaLocks> {
+        None
     }
     async fn changed(&self) -> Result<(), StoreError> {
         no_answer()

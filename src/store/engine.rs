@@ -12,6 +12,8 @@ use sqlx::{
     Transaction, Type,
 };
 
+use super::repository_lock::ReplicaLocks;
+
 /// One of the two databases.
 #[async_trait]
 pub(super) trait Engine: Send + Sync + 'static {
@@ -22,6 +24,9 @@ pub(super) trait Engine: Send + Sync + 'static {
 
     /// The statement that tells other processes of a change, when it is committed.
     fn announcement(&self) -> Option<&'static str>;
+
+    /// The locks that other processes on the same database go by, if there may be any.
+    fn replica_locks(&self) -> Option<ReplicaLocks>;
 
     /// Waits until another process may have changed something.
     async fn changed(&self) -> Result<(), sqlx::Error>;

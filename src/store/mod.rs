@@ -9,6 +9,7 @@ mod engine;
 mod lock;
 mod open;
 mod postgres;
+mod repository_lock;
 mod schema;
 mod sql;
 mod sqlite;
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 use policy::Subject;
 
 pub use open::{Checked, OpenError, Settings, check, kept_policy, open};
+pub use repository_lock::{LockError, Mode, ReplicaLock, ReplicaLocks};
 pub use url::{InvalidUrl, PostgresUrl, StoreUrl};
 
 use crate::token::{Family, LastUse, TokenHash, TokenId};
@@ -112,6 +114,9 @@ pub trait Store: Send + Sync + 'static {
     /// `before` any more, and tells how many families and revocations went. Revocations of a subject
     /// or of everything stay. Callers keep well away from now, as clocks go wrong.
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// The locks that replicas share; none where one process has the state to itself.
+    fn replica_locks(&self) -> Option<ReplicaLocks>;
 
     /// Waits until something may have changed that another process did; implementations without
     /// notifications wait for ever. Whoever calls this polls as well.

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::engine::{Access, Affected, Engine, Session};
 use super::open::OpenError;
+use super::repository_lock::{ReplicaLocks, TABLE};
 use super::schema::{self, Dialect, Unusable};
 use super::url::PostgresUrl;
 
@@ -35,12 +36,14 @@ const CHANNEL: &str = "portcullis";
 pub(super) struct Postgres {
     pool: PgPool,
     listener: Mutex<Option<PgListener>>,
+    locks: ReplicaLocks,
 }
 
 pub(super) async fn open(url: &PostgresUrl) -> Result<Postgres, OpenError> {
     let unusable = |error| OpenError::unusable(url, error);
     let pool = connect(url).await.map_err(|error| unusable(error.into()))?;
-    let engine = Postgres { pool, listener: Mutex::default() };
+    let locks = ReplicaLocks::new(options(url).map_err(|error| unusable(error.into()))?);
+    let engine = Postgres { pool, listener: Mutex::default(), locks };
     engine.migrate().await.map_err(unusable)?;
     Ok(engine)
 }
@@ -71,7 +74,6 @@ pub(super) async fn look<T>(
 }
 
 async fn connect(url: &PostgresUrl) -> Result<PgPool, sqlx::Error> {
-    let options: PgConnectOptions = url.expose().parse()?;
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
@@ -87,14 +89,19 @@ async fn connect(url: &PostgresUrl) -> Result<PgPool, sqlx::Error> {
                 }
             })
         })
-        .connect_with(options.disable_statement_logging())
+        .connect_with(options(url)?.disable_statement_logging())
         .await
+}
+
+fn options(url: &PostgresUrl) -> Result<PgConnectOptions, sqlx::Error> {
+    url.expose().parse()
 }
 
 impl Postgres {
     async fn migrate(&self) -> Result<(), Unusable> {
         let mut session = self.begin(Access::Write).await?;
         schema::migrate(&mut *session, Dialect::Postgres).await?;
+        session.script(TABLE.to_owned()).await?;
         Ok(session.commit().await?)
     }
 }
@@ -111,6 +118,10 @@ impl Engine for Postgres {
 
     fn announcement(&self) -> Option<&'static str> {
         Some("SELECT pg_notify('portcullis', '')")
+    }
+
+    fn replica_locks(&self) -> Option<ReplicaLocks> {
+        Some(self.locks.clone())
     }
 
     /// A connection that was lost may have missed something, so its loss counts as a change, and so

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 use super::engine::{Access, Engine, cause};
 use super::{
-    Changes, FamilyQuery, KeptPolicy, Revocation, Rotation, Sequence, Service, Store, StoreError,
-    failed,
+    Changes, FamilyQuery, KeptPolicy, ReplicaLocks, Revocation, Rotation, Sequence, Service, Store,
+    StoreError, failed,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 use work::Work;
@@ -157,6 +157,10 @@ impl Store for Sql {
         let revocations = revocations::purge(&mut work, before).await?;
         work.commit().await?;
         Ok(families + revocations)
+    }
+
+    fn replica_locks(&self) -> Option<ReplicaLocks> {
+        self.0.replica_locks()
     }
 
     async fn changed(&self) -> Result<(), StoreError> {

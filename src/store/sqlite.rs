@@ -20,6 +20,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::engine::{Access, Affected, Engine, Session};
 use super::lock::Lock;
+use super::repository_lock::ReplicaLocks;
 use super::schema::{self, Dialect, Unusable};
 use super::{OpenError, folder};
 
@@ -117,6 +118,10 @@ impl Engine for Sqlite {
     }
 
     fn announcement(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn replica_locks(&self) -> Option<ReplicaLocks> {
         None
     }
 

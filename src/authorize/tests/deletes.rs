@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::upstream::fake::{Asked, Reply};
 
@@ -141,8 +143,37 @@ async fn the_upstream_is_asked_and_not_what_was_seen_earlier() {
 #[tokio::test]
 async fn what_is_written_while_the_tags_are_looked_at_counts() {
     let world = World::new().await;
+    let locks = Arc::new(Locks::default());
+    let shelf = Mutex::new(world.content.shelf());
+    let (writers, two) = (Arc::clone(&locks), world.content.two.clone());
+    let wrote = AtomicBool::new(false);
+    let fake = Fake::start(move |asked| {
+        let mut shelf = shelf.lock().unwrap();
+        let reply = shelf.answer(asked);
+        if asked.target.contains("/tags/list") && !wrote.swap(true, Ordering::Relaxed) {
+            // Somebody writes as soon as the list is read.
+            let app = repository("team/app");
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(pin!(writers.share(&app)).poll(&mut cx).is_ready(), "nobody waits for a look");
+            *shelf = shelf.clone().tagged("team/app", "dev-new", &two);
+        }
+        reply
+    })
+    .await;
+    let upstream = fake.upstream();
     let who = user("h-delete");
-    let writing = world.locks.share(&repository("team/app")).await;
+    let operation = world.operation("DELETE team/app/manifests/TWO");
+    let question = Question { upstream: &upstream, locks: &locks, ..world.question(&who) };
+    let outcome = authorize(question, operation.clone()).await;
+    let told = world.told(&who, &operation, &outcome);
+    assert!(told.starts_with("403 DENIED"), "{told}");
+}
+
+#[tokio::test]
+async fn a_look_at_the_tags_waits_for_who_is_writing() {
+    let world = World::new().await;
+    let who = user("h-delete");
+    let writing = world.locks.share(&repository("team/app")).await.unwrap();
     let mut asking = pin!(world.ask(&who, "DELETE team/app/manifests/TWO"));
     let waits = tokio::time::timeout(Duration::from_millis(500), asking.as_mut()).await;
     assert!(waits.is_err(), "it waits for the writer");

@@ -15,7 +15,7 @@ use crate::body::Body;
 use crate::identity::{AuthError, Challenge, Complaint, Scope};
 use crate::public_url::PublicUrl;
 use crate::store::LockError;
-use crate::upstream;
+use crate::{inventory, upstream};
 
 /// How much of a message fits into a reason phrase.
 const MAX_PHRASE: usize = 200;
@@ -87,12 +87,34 @@ pub enum Refusal {
     /// The upstream failed.
     #[error("the registry behind the gate did not answer as it should")]
     Upstream(#[from] upstream::Error),
+    /// It could not be told whether the caller may read it. The answer is the same whether it is
+    /// there or not.
+    #[error("the registry behind the gate could not be asked who may read this; try again later")]
+    Undecided(#[source] inventory::Undecided),
     /// The audit trail cannot be written, so nothing is done that must stand in it.
     #[error("the audit trail cannot be written at the moment")]
     Audit(#[from] crate::audit::Unwritten),
     /// The gate contradicts itself.
     #[error("internal error")]
     Internal(&'static str),
+}
+
+/// A wrong answer is the upstream's fault, and asking again does not help; all else may pass.
+impl From<inventory::Undecided> for Refusal {
+    fn from(undecided: inventory::Undecided) -> Self {
+        use upstream::Error::{Budget, ConnectTimeout, ResponseTimeout, Unavailable};
+        match undecided {
+            inventory::Undecided::Upstream(error)
+                if !matches!(
+                    error,
+                    Budget(_) | ConnectTimeout { .. } | ResponseTimeout(_) | Unavailable { .. }
+                ) =>
+            {
+                Self::Upstream(error)
+            }
+            undecided => Self::Undecided(undecided),
+        }
+    }
 }
 
 /// What the response depends on beside the refusal.
@@ -138,7 +160,9 @@ impl Refusal {
                 }
                 _ => StatusCode::BAD_GATEWAY,
             },
-            Self::Audit(_) | Self::Full | Self::Turn(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Undecided(_) | Self::Audit(_) | Self::Full | Self::Turn(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -160,6 +184,7 @@ impl Refusal {
             | Self::TooLarge(_)
             | Self::ClientBroke => "invalid",
             Self::Upstream(_) => "upstream",
+            Self::Undecided(_) => "undecided",
             Self::Audit(_) | Self::Full | Self::Turn(_) | Self::Internal(_) => "internal",
         }
     }
@@ -186,6 +211,17 @@ impl Refusal {
         }
     }
 
+    /// What went wrong at the upstream, if that is why.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&upstream::Error> {
+        match self {
+            Self::Upstream(error) | Self::Undecided(inventory::Undecided::Upstream(error)) => {
+                Some(error)
+            }
+            _ => None,
+        }
+    }
+
     fn code(&self) -> ErrorCode {
         match self {
             Self::Target(bad) => bad.code(),
@@ -204,9 +240,11 @@ impl Refusal {
             Self::Manifest(_) => ErrorCode::ManifestInvalid,
             Self::UnknownContent(_) => ErrorCode::ManifestBlobUnknown,
             Self::TooLarge(_) => ErrorCode::SizeInvalid,
-            Self::Upstream(_) | Self::Audit(_) | Self::Full | Self::Turn(_) => {
-                ErrorCode::Unavailable
-            }
+            Self::Upstream(_)
+            | Self::Undecided(_)
+            | Self::Audit(_)
+            | Self::Full
+            | Self::Turn(_) => ErrorCode::Unavailable,
             Self::Internal(_) => ErrorCode::Unknown,
         }
     }
@@ -218,6 +256,7 @@ impl Refusal {
             | Self::Audit(_)
             | Self::Turn(_)
             | Self::Full => Some(Duration::from_secs(2)),
+            Self::Undecided(undecided) => Some(undecided.retry_after()),
             Self::Upstream(upstream::Error::Budget(_)) => Some(Duration::from_secs(30)),
             _ => None,
         }
@@ -241,7 +280,7 @@ impl Refusal {
     #[must_use]
     pub fn message(&self, request_id: &str) -> String {
         let mut message = self.to_string();
-        if matches!(self, Self::Upstream(_) | Self::Internal(_)) {
+        if matches!(self, Self::Upstream(_) | Self::Undecided(_) | Self::Internal(_)) {
             // Writing to a string cannot fail.
             let _ = write!(message, " (request {request_id})");
         }
@@ -298,7 +337,7 @@ impl Refusal {
                 "request_id": context.request_id,
             })),
             Self::UnknownContent(digest) => Some(json!({ "digest": digest.to_string() })),
-            Self::Upstream(_) | Self::Internal(_) => {
+            Self::Upstream(_) | Self::Undecided(_) | Self::Internal(_) => {
                 Some(json!({ "request_id": context.request_id }))
             }
             _ => None,

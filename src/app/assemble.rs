@@ -9,7 +9,7 @@ use super::tokens::Tokens;
 use crate::authorize::Locks;
 use crate::config::Config;
 use crate::identity::NoRandom;
-use crate::inventory::{self, Inventory};
+use crate::inventory::{Forgetful, Inventory};
 use crate::proxy::seal::Seal;
 use crate::proxy::{Gate, Held, RequestIds};
 use crate::service;
@@ -32,10 +32,11 @@ pub(super) fn gate(config: &Config, tokens: &Tokens) -> Result<Gate, Error> {
         clock: Arc::clone(&tokens.clock),
         policy: Arc::clone(&tokens.policy),
         shadow: tokens.shadow.clone(),
-        inventory: Inventory::new(inventory::Settings {
-            linger: config.inventory_linger,
-            ..inventory::Settings::default()
-        }),
+        inventory: Inventory::with_metrics(
+            config.inventory,
+            Arc::new(Forgetful),
+            Arc::clone(&tokens.metrics),
+        ),
         upstream,
         locks: Locks::between(tokens.state.replica_locks()),
         seal: Seal::new(&tokens.key_folder.sealing_key()),

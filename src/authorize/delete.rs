@@ -79,14 +79,14 @@ impl Question<'_> {
             Tags::All => return Ok(()),
             Tags::Some(filter) => filter,
         };
-        let mut budget = Budget::new(self.max_requests);
-        let tags = tag_digests(self.upstream, repository, &mut budget).await?;
-        let verdict = self.every_tag(repository, digest, &tags, &filter, &mut budget).await?;
+        let budget = Budget::new(self.max_requests);
+        let tags = tag_digests(self.upstream, repository, &budget).await?;
+        let verdict = self.every_tag(repository, digest, &tags, &filter, &budget).await?;
         if verdict {
             return Ok(());
         }
         // Only who can read it learns that it is there.
-        if self.readable(repository, digest) {
+        if self.readable(repository, digest).await? {
             Err(Refusal::Denied {
                 action: Action::Delete.as_str(),
                 image: format!("{repository}@{digest}"),
@@ -107,7 +107,7 @@ impl Question<'_> {
         digest: &Digest,
         tags: &[(Tag, Digest)],
         filter: &TagFilter<'_>,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<bool, Refusal> {
         if self.is_needed(repository, digest, tags, filter, budget).await? {
             return Ok(false);
@@ -150,7 +150,7 @@ impl Question<'_> {
         digest: &Digest,
         tags: &[(Tag, Digest)],
         filter: &TagFilter<'_>,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<bool, Refusal> {
         let denied = || tags.iter().filter(|(tag, _)| !filter.allows(tag));
         if denied().any(|(_, at)| at == digest) {

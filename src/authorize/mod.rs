@@ -11,8 +11,9 @@ mod lock;
 mod read;
 mod write;
 
-use std::time::Instant;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use oci::{Digest, ErrorCode, Manifest, Operation, RepositoryName, Tag};
 use policy::{Action, Image, Policy};
 
@@ -36,7 +37,7 @@ pub struct Question<'a> {
     /// Which tags vouch for which digests.
     pub inventory: &'a Inventory,
     /// Asked where the inventory does not know enough.
-    pub upstream: &'a Upstream,
+    pub upstream: &'a Arc<Upstream>,
     /// One for each repository.
     pub locks: &'a Locks,
     /// Opens the upload locations that the gate gave out.
@@ -44,7 +45,7 @@ pub struct Question<'a> {
     /// Who asks.
     pub principal: &'a Principal,
     /// When.
-    pub now: Instant,
+    pub now: Timestamp,
     /// The most requests to the upstream that it may cost.
     pub max_requests: usize,
 }
@@ -137,8 +138,10 @@ pub async fn authorize(question: Question<'_>, operation: Operation) -> Result<P
         | Operation::ReadBlob { .. }
         | Operation::ListTags { .. }
         | Operation::Catalog { .. }
-        | Operation::Referrers { .. } => question.read(operation),
-        Operation::StartUpload { repository, start } => question.start_upload(repository, start),
+        | Operation::Referrers { .. } => question.read(operation).await,
+        Operation::StartUpload { repository, start } => {
+            question.start_upload(repository, start).await
+        }
         Operation::UploadStatus { .. }
         | Operation::UploadChunk { .. }
         | Operation::FinishUpload { .. }
@@ -156,11 +159,11 @@ pub async fn authorize(question: Question<'_>, operation: Operation) -> Result<P
 ///
 /// # Errors
 /// Why not.
-pub fn put_manifest(
+pub async fn put_manifest(
     question: Question<'_>,
     operation: Operation,
 ) -> Result<PendingManifest<'_>, Refusal> {
-    question.put_manifest(operation)
+    question.put_manifest(operation).await
 }
 
 impl Question<'_> {
@@ -205,10 +208,10 @@ impl Question<'_> {
         repository: &RepositoryName,
         manifest: &Manifest,
     ) -> Result<Vec<Digest>, Refusal> {
-        let mut budget = Budget::new(self.max_requests);
+        let budget = Budget::new(self.max_requests);
         let children: Vec<_> = manifest.children.iter().map(|child| child.digest.clone()).collect();
         let (inventory, upstream) = (self.inventory, self.upstream);
-        Ok(learn_manifests(inventory, upstream, repository, &children, &mut budget).await?)
+        Ok(learn_manifests(inventory, upstream, repository, &children, &budget).await?)
     }
 
     /// Whether the caller may write anything at all there: only then is it told about uploads.

@@ -1,27 +1,30 @@
 //! Reading: by tag, by digest, and lists.
 
+use std::sync::Arc;
+
 use oci::{Digest, ErrorCode, Operation, Read, Reference, RepositoryName, Tag};
 use policy::{Action, Image, Subject, Tags};
 
 use super::{Granted, Permit, Question, WRITES, unknown_blob, unknown_manifest};
-use crate::inventory::Sight;
+use crate::identity::Ceiling;
+use crate::inventory::{Budget, Lookup, Sight, Undecided};
 use crate::refusal::Refusal;
 
 impl<'a> Question<'a> {
-    pub(super) fn read(&self, operation: Operation) -> Result<Permit, Refusal> {
+    pub(super) async fn read(&self, operation: Operation) -> Result<Permit, Refusal> {
         match &operation {
             Operation::ReadManifest { read, repository, reference: Reference::Tag(tag) } => {
                 let (read, repository, tag) = (*read, repository.clone(), tag.clone());
-                self.read_tag(operation, read, &repository, &tag)
+                self.read_tag(operation, read, &repository, &tag).await
             }
-            Operation::ReadManifest {
-                repository, reference: Reference::Digest(digest), ..
-            } => match self.readable(repository, digest) {
-                true => Ok(Permit::plain(operation, None)),
-                false => Err(self.unreadable(repository, unknown_manifest())),
-            },
+            Operation::ReadManifest { read, repository, reference: Reference::Digest(digest) } => {
+                match self.found(*read, repository, digest).await? {
+                    true => Ok(Permit::plain(operation, None)),
+                    false => Err(self.unreadable(repository, unknown_manifest())),
+                }
+            }
             Operation::ReadBlob { read, repository, digest } => {
-                match (self.readable(repository, digest), read) {
+                match (self.found(*read, repository, digest).await?, read) {
                     (true, _) => Ok(Permit::plain(operation, None)),
                     // Pushing clients ask for a blob before they upload it, and give up on a 403.
                     (false, Read::Head) if self.lacks_scope(repository) => {
@@ -32,7 +35,7 @@ impl<'a> Question<'a> {
                 }
             }
             Operation::Referrers { repository, digest, .. } => {
-                match self.readable(repository, digest) {
+                match self.readable(repository, digest).await? {
                     true => Ok(Permit::plain(operation, None)),
                     false => Err(self.unreadable(repository, unknown_manifest())),
                 }
@@ -55,7 +58,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn read_tag(
+    async fn read_tag(
         &self,
         operation: Operation,
         read: Read,
@@ -66,7 +69,7 @@ impl<'a> Question<'a> {
             Ok(rule) => return Ok(Permit::plain(operation, rule)),
             Err(refusal) => refusal,
         };
-        if self.reader(repository).follows(tag) {
+        if self.reader(repository).follows(tag).await? {
             return Ok(Permit {
                 granted: Granted::ArtifactOnly(operation),
                 rule: None,
@@ -89,8 +92,30 @@ impl<'a> Question<'a> {
     }
 
     /// Whether the caller may read that content of that repository, by any of its addresses.
-    pub(crate) fn readable(&self, repository: &RepositoryName, digest: &Digest) -> bool {
-        self.reader(repository).first_unreadable([digest]).is_none()
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub(crate) async fn readable(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, Refusal> {
+        Ok(self.reader(repository).first_unreadable([digest]).await?.is_none())
+    }
+
+    /// The same for a read of it. Whoever pushes asks with HEAD for all that it is about to push,
+    /// most of which is nowhere yet: to look for that would cost more than the push. What is not
+    /// known then is pushed again, and no harm done.
+    async fn found(
+        &self,
+        read: Read,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, Refusal> {
+        let is_push = self.principal.ceiling != Ceiling::Unlimited && self.may_write(repository);
+        let mut reader = self.reader(repository);
+        reader.asks_upstream = !(is_push && read == Read::Head);
+        Ok(reader.first_unreadable([digest]).await?.is_none())
     }
 
     /// What the caller may read there.
@@ -99,7 +124,18 @@ impl<'a> Question<'a> {
             true => self.policy.tags(&self.principal.caller, Action::Pull, repository),
             false => Tags::None,
         };
-        Reader { question: *self, repository, tags }
+        self.reader_for(Action::Pull, repository, tags)
+    }
+
+    /// The same for another action, where that is granted for these tags.
+    pub(super) fn reader_for<'r>(
+        &self,
+        action: Action,
+        repository: &'r RepositoryName,
+        tags: Tags<'a>,
+    ) -> Reader<'a, 'r> {
+        let budget = Arc::new(Budget::new(self.max_requests));
+        Reader { question: *self, action, repository, tags, budget, asks_upstream: true }
     }
 
     /// Whether some tag of the repository may be readable to the caller.
@@ -149,34 +185,83 @@ impl<'a> Question<'a> {
 /// What a caller may read in one repository: found out once, asked about many digests.
 pub(crate) struct Reader<'a, 'r> {
     question: Question<'a>,
+    action: Action,
     repository: &'r RepositoryName,
     tags: Tags<'a>,
+    /// For all that it is asked.
+    budget: Arc<Budget>,
+    asks_upstream: bool,
 }
 
 impl Reader<'_, '_> {
-    /// The first of these that the caller may not read.
-    pub(crate) fn first_unreadable<'d>(
+    /// The first of these that the caller may not read. Memory is asked, then what is kept of the
+    /// repository, then the upstream.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub(crate) async fn first_unreadable<'d>(
         &self,
         digests: impl IntoIterator<Item = &'d Digest>,
-    ) -> Option<&'d Digest> {
-        let Self { question, repository, tags } = self;
+    ) -> Result<Option<&'d Digest>, Refusal> {
+        if let Tags::All = self.tags {
+            return Ok(None);
+        }
+        let digests: Vec<&Digest> = digests.into_iter().collect();
+        let inventory = self.question.inventory;
+        let Some(unknown) = self.first_unknown(&digests)? else {
+            inventory.looked_up(Lookup::Known);
+            return Ok(None);
+        };
+        if matches!(self.tags, Tags::None) && !self.may_own() {
+            return Ok(Some(unknown));
+        }
+        inventory.recall(self.repository, self.question.now).await;
+        let Some(unknown) = self.first_unknown(&digests)? else {
+            inventory.looked_up(Lookup::Recalled);
+            return Ok(None);
+        };
+        if matches!(self.tags, Tags::None) || !self.asks_upstream {
+            return Ok(Some(unknown));
+        }
+        self.resolve(&digests).await
+    }
+
+    /// Asks the upstream about each that memory does not know of.
+    async fn resolve<'d>(&self, digests: &[&'d Digest]) -> Result<Option<&'d Digest>, Refusal> {
+        for &digest in digests {
+            if self.first_unknown(&[digest])?.is_some() {
+                return Ok(Some(digest));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first that is neither the caller's own nor known to be readable.
+    fn first_unknown<'d>(&self, digests: &[&'d Digest]) -> Result<Option<&'d Digest>, Refusal> {
+        let Self { question, repository, tags, .. } = self;
         let owner = &question.principal.caller;
-        // One's own recent content, as long as one still has any right there. Anonymous callers
-        // are many, and nothing is one's own.
-        let may_own = owner.subject != Subject::Anonymous && question.reaches(repository);
+        let may_own = self.may_own();
         let is_own = |digest: &&Digest| {
             may_own && question.inventory.is_own(repository, owner, digest, question.now)
         };
-        if let Tags::All = tags {
-            return None;
-        }
         // All of them now, as the inventory is locked while it is asked the next question.
-        let others: Vec<&Digest> = digests.into_iter().filter(|digest| !is_own(digest)).collect();
+        let others: Vec<&Digest> =
+            digests.iter().copied().filter(|digest| !is_own(digest)).collect();
         if let Tags::None = tags {
-            return others.first().copied();
+            return Ok(others.first().copied());
         }
         let sight = |tag: &Tag| self.sight(tag);
-        question.inventory.first_unvouched(repository, &others, sight, question.now)
+        Ok(question
+            .inventory
+            .first_unvouched(repository, &others, sight, question.now)
+            .map_err(Undecided::from)?)
+    }
+
+    /// One's own recent content, as long as one still has any right there. Anonymous callers are
+    /// many, and nothing is one's own.
+    fn may_own(&self) -> bool {
+        self.question.principal.caller.subject != Subject::Anonymous
+            && self.question.reaches(self.repository)
     }
 
     /// Whether that is the whole repository.
@@ -190,6 +275,10 @@ impl Reader<'_, '_> {
             Tags::All => Sight::Open,
             Tags::None => Sight::Closed,
             Tags::Some(filter) if filter.allows(tag) => Sight::Open,
+            // No other tag follows anything.
+            Tags::Some(_) if self.action != Action::Pull || tag.referrers_subject().is_none() => {
+                Sight::Closed
+            }
             Tags::Some(_) => {
                 let image = Image { repository: self.repository, tag: Some(tag) };
                 let caller = &self.question.principal.caller;
@@ -201,9 +290,11 @@ impl Reader<'_, '_> {
 
     /// Whether that is a fallback referrers tag, no rule speaks of it, and the caller may read the
     /// image that it names.
-    pub(crate) fn follows(&self, tag: &Tag) -> bool {
-        tag.referrers_subject().is_some_and(|image| {
-            self.sight(tag) == Sight::Silent && self.first_unreadable([&image]).is_none()
-        })
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub(crate) async fn follows(&self, tag: &Tag) -> Result<bool, Refusal> {
+        let Some(image) = tag.referrers_subject() else { return Ok(false) };
+        Ok(self.sight(tag) == Sight::Silent && self.first_unreadable([&image]).await?.is_none())
     }
 }

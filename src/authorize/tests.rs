@@ -9,7 +9,7 @@ use super::*;
 use crate::body::Body;
 use crate::content::samples::{Sample, blob, image, index, signature};
 use crate::identity::{Access, Ceiling};
-use crate::inventory::Settings;
+use crate::inventory::{Forgetful, Settings};
 use crate::public_url::PublicUrl;
 use crate::upstream::fake::{Fake, Shelf};
 
@@ -54,10 +54,10 @@ struct World {
     inventory: Inventory,
     fake: Fake,
     shelf: Arc<Mutex<Shelf>>,
-    upstream: Upstream,
+    upstream: Arc<Upstream>,
     locks: Locks,
     seal: Seal,
-    now: Instant,
+    now: Timestamp,
 }
 
 impl World {
@@ -70,14 +70,14 @@ impl World {
         let shelf = Arc::new(Mutex::new(content.shelf()));
         let shown = Arc::clone(&shelf);
         let fake = Fake::start(move |asked| shown.lock().unwrap().answer(asked)).await;
-        let inventory = Inventory::new(settings);
-        let now = Instant::now();
+        let inventory = Inventory::new(settings, Arc::new(Forgetful));
+        let now = Timestamp::now();
         content.learn(&inventory, now);
         Self {
             content,
             policy: policy(POLICY),
             inventory,
-            upstream: fake.upstream(),
+            upstream: Arc::new(fake.upstream()),
             fake,
             shelf,
             locks: Locks::default(),
@@ -142,7 +142,7 @@ impl World {
 
     async fn put(&self, principal: &Principal, request: &str, manifest: &Sample) -> String {
         let operation = self.operation(request);
-        let outcome = match put_manifest(self.question(principal), operation.clone()) {
+        let outcome = match put_manifest(self.question(principal), operation.clone()).await {
             Ok(pending) => pending.judge(manifest.bytes.clone().into(), None).await,
             Err(refusal) => Err(refusal),
         };

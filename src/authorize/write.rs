@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Granted, Locked, ManifestContent, Permit, Question};
 use crate::content;
-use crate::inventory::{Inventory, Sight, fetch_bytes, head_digest, head_tag};
+use crate::inventory::{Inventory, fetch_bytes, head_digest, head_tag};
 use crate::refusal::Refusal;
 
 /// More than any image has; each is looked up before the manifest is stored.
@@ -52,14 +52,16 @@ impl TagRight {
 }
 
 impl<'a> Question<'a> {
-    pub(super) fn start_upload(
+    pub(super) async fn start_upload(
         &self,
         repository: RepositoryName,
         start: UploadStart,
     ) -> Result<Permit, Refusal> {
         self.require_writer(&repository)?;
         let start = match start {
-            UploadStart::Mount { digest, from: Some(from) } if self.readable(&from, &digest) => {
+            UploadStart::Mount { digest, from: Some(from) }
+                if self.readable(&from, &digest).await? =>
+            {
                 UploadStart::Mount { digest, from: Some(from) }
             }
             // What the caller may not read it may not mount: an ordinary upload begins.
@@ -116,7 +118,10 @@ impl<'a> Question<'a> {
         }
     }
 
-    pub(super) fn put_manifest(self, operation: Operation) -> Result<PendingManifest<'a>, Refusal> {
+    pub(super) async fn put_manifest(
+        self,
+        operation: Operation,
+    ) -> Result<PendingManifest<'a>, Refusal> {
         let Operation::PutManifest { repository, reference, tags } = &operation else {
             return Err(Refusal::Internal("not a manifest to be stored"));
         };
@@ -128,7 +133,7 @@ impl<'a> Question<'a> {
             Reference::Digest(_) => None,
         };
         for tag in tag.into_iter().chain(tags) {
-            let (right, by) = self.tag_right(&repository, tag)?;
+            let (right, by) = self.tag_right(&repository, tag).await?;
             rights.push((tag.clone(), right));
             rule = rule.or(by);
         }
@@ -139,7 +144,7 @@ impl<'a> Question<'a> {
     }
 
     /// By which rights the caller may set the tag, and which rule gives them.
-    fn tag_right(
+    async fn tag_right(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
@@ -148,14 +153,16 @@ impl<'a> Question<'a> {
         let overwrite = self.require(Action::Overwrite, repository, Some(tag));
         let attach = match (&create, &overwrite) {
             (Ok(_), Ok(_)) => false,
-            _ => tag.referrers_subject().is_some_and(|image| {
-                // What a rule denies stays denied, whatever `attach` would allow.
-                let attach = self.require(Action::Attach, repository, Some(tag));
-                let denies =
-                    |right: &Result<_, Refusal>| matches!(right, Err(no) if no.rule().is_some());
-                ![&create, &overwrite, &attach].into_iter().any(denies)
-                    && self.may_attach_to(repository, &image)
-            }),
+            _ => match tag.referrers_subject() {
+                None => false,
+                Some(image) => {
+                    // What a rule denies stays denied, whatever `attach` would allow.
+                    let attach = self.require(Action::Attach, repository, Some(tag));
+                    let denies = |right: &Result<_, Refusal>| matches!(right, Err(no) if no.rule().is_some());
+                    ![&create, &overwrite, &attach].into_iter().any(denies)
+                        && self.may_attach_to(repository, &image).await?
+                }
+            },
         };
         let right = TagRight { create: create.is_ok(), overwrite: overwrite.is_ok(), attach };
         match (create, overwrite) {
@@ -167,21 +174,21 @@ impl<'a> Question<'a> {
 
     /// Whether the caller may add artifacts to that image: policy says so for a tag that vouches
     /// for it, or the caller has just pushed it and may attach to some tag.
-    fn may_attach_to(&self, repository: &RepositoryName, image: &Digest) -> bool {
-        let caller = &self.principal.caller;
-        self.covers(Action::Attach, repository)
-            && match self.policy.tags(caller, Action::Attach, repository) {
-                Tags::All => true,
-                Tags::None => false,
-                Tags::Some(filter) => {
-                    let sight = |tag: &Tag| match filter.allows(tag) {
-                        true => Sight::Open,
-                        false => Sight::Closed,
-                    };
-                    self.inventory.is_own(repository, caller, image, self.now)
-                        || self.inventory.is_vouched_for(repository, image, sight, self.now)
-                }
+    async fn may_attach_to(
+        &self,
+        repository: &RepositoryName,
+        image: &Digest,
+    ) -> Result<bool, Refusal> {
+        if !self.covers(Action::Attach, repository) {
+            return Ok(false);
+        }
+        match self.policy.tags(&self.principal.caller, Action::Attach, repository) {
+            Tags::None => Ok(false),
+            tags => {
+                let reader = self.reader_for(Action::Attach, repository, tags);
+                Ok(reader.first_unreadable([image]).await?.is_none())
             }
+        }
     }
 }
 
@@ -212,7 +219,7 @@ impl PendingManifest<'_> {
                 message: format!("the manifest's digest is {digest}, not {named}"),
             });
         }
-        self.earned(&manifest)?;
+        self.earned(&manifest).await?;
         self.attached(&manifest).await?;
         let lock = self.lock(&digest, &bytes, &manifest).await?;
         let Self { operation, rule, .. } = self;
@@ -222,7 +229,7 @@ impl PendingManifest<'_> {
 
     /// Edges must be earned: whoever names content makes it reachable from what it writes, so it
     /// must be able to read it already.
-    fn earned(&self, manifest: &Manifest) -> Result<(), Refusal> {
+    async fn earned(&self, manifest: &Manifest) -> Result<(), Refusal> {
         let named: HashSet<&Digest> = manifest.references().collect();
         if named.len() > MAX_REFERENCES {
             return Err(Refusal::Content {
@@ -230,7 +237,7 @@ impl PendingManifest<'_> {
                 message: format!("a manifest names at most {MAX_REFERENCES} others and blobs here"),
             });
         }
-        match self.question.reader(&self.repository).first_unreadable(named) {
+        match self.question.reader(&self.repository).first_unreadable(named).await? {
             None => Ok(()),
             Some(digest) => Err(Refusal::UnknownContent(digest.clone())),
         }
@@ -246,7 +253,7 @@ impl PendingManifest<'_> {
                 && question.policy.grants_any(&question.principal.caller, action, repository)
         };
         if let Some(subject) = &manifest.subject
-            && !question.may_attach_to(repository, &subject.digest)
+            && !question.may_attach_to(repository, &subject.digest).await?
             && head_digest(question.upstream, repository, &subject.digest).await?.is_some()
         {
             return Err(Refusal::Denied {

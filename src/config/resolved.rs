@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 use document::{Located, Mistake, Problems};
 use oci::RepositoryName;
@@ -19,7 +18,7 @@ use crate::identity::peers;
 use crate::identity::users::Files;
 use crate::proxy::{Limits, Listen, Tls};
 use crate::public_url::PublicUrl;
-use crate::{store, token, upstream};
+use crate::{inventory, store, token, upstream};
 use policy::Network;
 
 /// Everything that `serve` needs to know. Paths are absolute or relative to the working directory
@@ -60,8 +59,8 @@ pub struct Config {
     pub federation: Vec<federation::Settings>,
     /// The gates whose tokens are accepted.
     pub trust: Vec<peers::Settings>,
-    /// How long the inventory remembers what it no longer sees. Default 24 h.
-    pub inventory_linger: Duration,
+    /// What the gate finds out about the registry, and remembers.
+    pub inventory: inventory::Settings,
     /// The audit trail. Default `audit.jsonl`.
     pub audit_file: PathBuf,
     /// The size in bytes at which the audit file is put aside. Default 100 MiB.
@@ -155,7 +154,7 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
         },
         federation,
         trust,
-        inventory_linger: written.linger.unwrap_or(Duration::from_secs(24 * 3600)),
+        inventory: written.inventory,
         audit_file: beside(&written.audit_file, "audit.jsonl"),
         audit_rotate: written.audit_rotate.unwrap_or(100 << 20),
         audit_keep: written.audit_keep.unwrap_or(10),

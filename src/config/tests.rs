@@ -56,7 +56,7 @@ fn the_upstream_alone_is_enough() {
     assert!(!config.names_users);
     assert_eq!(config.signing_keys, at("state/keys"));
     assert_eq!(config.tokens.access_ttl.as_secs(), 3600);
-    assert_eq!(config.inventory_linger.as_secs(), 86_400);
+    assert_eq!(config.inventory.linger.as_secs(), 86_400);
     assert_eq!(config.audit_file, at("audit.jsonl"));
     assert_eq!((config.audit_rotate, config.audit_keep), (100 << 20, 10));
     assert_eq!(config.limits.manifest_size, 4 << 20);
@@ -230,7 +230,7 @@ fn every_key_is_heard() {
     assert_eq!(peer.groups.ours(&theirs), ["builders", "readers", "releasers"]);
     assert_eq!((peer.max_ttl.as_secs(), peer.poll.as_secs()), (1800, 7));
     assert_eq!(peer.revocations.as_ref().unwrap().host(), "lists.example");
-    assert_eq!(config.inventory_linger.as_secs(), 2 * 86_400);
+    assert_eq!(config.inventory.linger.as_secs(), 2 * 86_400);
     assert_eq!(config.audit_file, folder.path().join("log/audit"));
     assert_eq!((config.audit_rotate, config.audit_keep), (1_000_000, 0));
     let limits = config.limits;

@@ -15,6 +15,7 @@ use super::state::{self, State};
 use super::trust;
 use super::units::{duration, number, size};
 use super::upstream::{self, Upstream};
+use crate::inventory;
 use crate::proxy::{Limits, Listen};
 use crate::public_url::PublicUrl;
 use policy::Network;
@@ -42,7 +43,7 @@ pub(super) struct Written {
     pub(super) login_max: Option<Duration>,
     pub(super) federation: Vec<federation::Provider>,
     pub(super) trust: Vec<trust::Peer>,
-    pub(super) linger: Option<Duration>,
+    pub(super) inventory: inventory::Settings,
     pub(super) audit_file: Option<PathBuf>,
     pub(super) audit_rotate: Option<u64>,
     pub(super) audit_keep: Option<usize>,
@@ -104,9 +105,8 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
     if let Some(node) = file.take("trust", problems) {
         written.trust = trust::read(node, problems);
     }
-    if let Some(mut inventory) = file.section("inventory", problems) {
-        written.linger = value(inventory.read("linger", problems, duration));
-        inventory.finish(problems);
+    if let Some(section) = file.section("inventory", problems) {
+        written.inventory = inventory(section, problems);
     }
     if let Some(mut audit) = file.section("audit", problems) {
         written.audit_file = value(audit.read("file", problems, path));
@@ -216,6 +216,26 @@ fn ttl(text: &str) -> Result<Duration, Mistake> {
             .help("write at most `366d`; what is needed for longer is refreshed, or made anew"));
     }
     Ok(ttl)
+}
+
+fn inventory(mut section: Section<'_>, problems: &mut Problems) -> inventory::Settings {
+    let default = inventory::Settings::default();
+    let crawl = section.read("crawl", problems, |text| match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Mistake::new("neither `true` nor `false`")),
+    });
+    let freshness = section.read("freshness", problems, duration);
+    let linger = section.read("linger", problems, duration);
+    let max_requests = section.read("max_requests", problems, |text| number(text, 1, 1_000_000));
+    section.finish(problems);
+    inventory::Settings {
+        linger: value(linger).unwrap_or(default.linger),
+        freshness: value(freshness).unwrap_or(default.freshness),
+        max_requests: value(max_requests).unwrap_or(default.max_requests),
+        crawl: value(crawl).unwrap_or(default.crawl),
+        ..default
+    }
 }
 
 fn limits(mut section: Section<'_>, problems: &mut Problems) -> Limits {

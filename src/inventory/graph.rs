@@ -1,11 +1,22 @@
 //! One repository as a graph.
 
+mod tags;
+mod walk;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use oci::{Digest, Kind, Manifest, Tag};
-use policy::{Bounds, Caller, Subject};
+use jiff::{SignedDuration, Timestamp};
+use oci::{Digest, Tag};
+
+use super::lesson::{Facts, Lesson};
+use super::names::{Id, Names};
+use super::pusher::Pusher;
+pub(super) use tags::Look;
+use tags::Tagged;
+pub use walk::Exhausted;
+pub(super) use walk::Walk;
 
 /// What policy says of reading a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,204 +30,217 @@ pub enum Sight {
     Closed,
 }
 
-/// Who pushes: a caller by its name and, where its credential has bounds, by these. What somebody
-/// pushed is not thereby in the reach of every credential that was made narrower.
-#[derive(Debug, Clone, Copy)]
-pub struct Pusher<'a> {
-    subject: &'a Subject,
-    bounds: Option<&'a Arc<Bounds>>,
-}
-
-impl<'a> From<&'a Caller> for Pusher<'a> {
-    fn from(caller: &'a Caller) -> Self {
-        Self { subject: &caller.subject, bounds: caller.bounds.as_ref() }
-    }
-}
-
-/// With a credential that has no bounds.
-impl<'a> From<&'a Subject> for Pusher<'a> {
-    fn from(subject: &'a Subject) -> Self {
-        Self { subject, bounds: None }
-    }
-}
-
-/// When something was pushed last: with whatever credential, and with each that has bounds.
-type Pushed = Vec<(Option<Arc<Bounds>>, Instant)>;
-
-/// What one request has found out while it asked about several digests, and how far it may go on.
-#[derive(Debug)]
-pub(super) struct Walk<'g> {
-    steps: usize,
-    open: HashSet<&'g Digest>,
-    closed: HashSet<&'g Digest>,
-}
-
-impl Walk<'_> {
-    /// A walk of so many steps.
-    pub(super) fn new(steps: usize) -> Self {
-        Self { steps, open: HashSet::new(), closed: HashSet::new() }
-    }
-
-    /// Whether it went as far as it may: what it said last was not decided.
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.steps == 0
-    }
-}
-
 /// What counts as recent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
-    pub(super) now: Instant,
+    pub(super) now: Timestamp,
     pub(super) linger: Duration,
 }
 
 impl Clock {
-    fn is_fresh(self, since: Instant) -> bool {
-        self.now.saturating_duration_since(since) < self.linger
+    pub(super) fn is_fresh(self, since: Timestamp) -> bool {
+        let linger = SignedDuration::try_from(self.linger).unwrap_or(SignedDuration::MAX);
+        self.now.duration_since(since) < linger
+    }
+}
+
+/// What is seen again within this time tells nothing new, so that an ordinary pull is seldom worth
+/// writing down.
+const RETELL: SignedDuration = SignedDuration::from_secs(60);
+
+/// When something was seen last, and when that was worth telling.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: Timestamp,
+    told: Timestamp,
+}
+
+impl Seen {
+    fn first(at: Timestamp) -> Self {
+        Self { at, told: at }
+    }
+
+    /// Whether that is news.
+    fn again(&mut self, at: Timestamp) -> bool {
+        self.at = self.at.max(at);
+        let is_news = at.duration_since(self.told) > RETELL;
+        if is_news {
+            self.told = at;
+        }
+        is_news
     }
 }
 
 /// Which tags point at which manifests, and what these name.
 ///
-/// There is no "current" digest of a tag: a pointer has the time at which it was last seen, and
-/// counts until it has lingered. So a tag that moves between a client's HEAD and its GET breaks no
-/// pull, and a manifest that was shown for the same tag under another `Accept` replaces nothing.
+/// A pointer has the time at which it was last seen, and counts until it has lingered. So a tag that
+/// moves between a client's HEAD and its GET breaks no pull, and a manifest that was shown for the
+/// same tag under another `Accept` replaces nothing. What a tag points at *now* is kept beside it,
+/// and tells what need not be asked again.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
-    pointers: HashMap<Digest, HashMap<Tag, Instant>>,
-    manifests: HashMap<Digest, Known>,
-    /// Content → the manifests that name it as child, config or layer.
-    holders: HashMap<Digest, Vec<Digest>>,
-    pushes: HashMap<Digest, HashMap<Subject, Pushed>>,
-    edges: usize,
+    names: Names,
+    tags: HashMap<Tag, Tagged>,
+    pointers: HashMap<Id, Vec<Tag>>,
+    manifests: HashMap<Id, Known>,
+    holders: Holders,
+    pushes: HashMap<Id, Vec<Push>>,
+    /// Manifests that were deleted through the gate, and when.
+    deleted: HashMap<Id, Timestamp>,
+    /// When the list of tags was asked for that was read last, to its end.
+    listed: Option<Timestamp>,
+    /// When what is kept beyond this process was taken in.
+    pub(super) recalled: Option<Timestamp>,
+    /// Pointers, pushes and children, all together.
+    lengths: usize,
+    /// Pushes, when those that have lingered were dropped last.
+    pushes_kept: usize,
 }
 
 /// What a manifest says, as far as reading depends on it.
 #[derive(Debug)]
 struct Known {
-    children: Box<[Digest]>,
-    subject: Option<Digest>,
+    children: Box<[Id]>,
+    subject: Option<Id>,
     is_artifact: bool,
     is_index: bool,
 }
 
+#[derive(Debug)]
+struct Push {
+    who: Box<str>,
+    seen: Seen,
+}
+
+/// Content → the manifests that name it as child, config or layer; those that came last first.
+#[derive(Debug, Default)]
+struct Holders {
+    /// For each content, where its chain begins: one more than the place in `links`.
+    first: Vec<u32>,
+    links: Vec<(Id, u32)>,
+}
+
+impl Holders {
+    fn add(&mut self, content: Id, holder: Id) {
+        // Four billion edges are beyond all the memory that there is.
+        let Ok(link) = u32::try_from(self.links.len() + 1) else { return };
+        if self.first.len() <= content.place() {
+            self.first.resize(content.place() + 1, 0);
+        }
+        if let Some(first) = self.first.get_mut(content.place()) {
+            self.links.push((holder, *first));
+            *first = link;
+        }
+    }
+
+    fn of(&self, content: Id) -> impl Iterator<Item = Id> {
+        let link = |at: u32| self.links.get((at as usize).checked_sub(1)?).copied();
+        let first = self.first.get(content.place()).and_then(|&first| link(first));
+        std::iter::successors(first, move |&(_, next)| link(next)).map(|(holder, _)| holder)
+    }
+}
+
 impl Graph {
-    /// How much is held, in edges.
-    pub(super) fn edges(&self) -> usize {
-        self.edges
+    /// About how many bytes it takes. What is counted is what grows; the factors were measured
+    /// (`memory.rs`), with the room that tables leave for more.
+    pub(super) fn bytes(&self) -> usize {
+        self.names.len() * 80
+            + self.holders.links.len() * 12
+            + self.manifests.len() * 72
+            + self.tags.len() * 320
+            + self.lengths * 64
     }
 
-    pub(super) fn point(&mut self, tag: &Tag, digest: &Digest, now: Instant) {
-        let tags = self.pointers.entry(digest.clone()).or_default();
-        if tags.insert(tag.clone(), now).is_none() {
-            self.edges += 1;
+    /// Takes in what was learned; true if that is news. What is told late changes nothing that was
+    /// seen after it.
+    pub(super) fn learn(&mut self, lesson: &Lesson, linger: Duration) -> bool {
+        let clock = |now: &Timestamp| Clock { now: *now, linger };
+        match lesson {
+            Lesson::Tag { tag, digest, at } => self.point(tag, digest, clock(at)),
+            Lesson::NoTag { tag, at, deleted } => self.no_tag(tag, *at, *deleted),
+            Lesson::NoManifest { digest, at } => self.no_manifest(digest, *at),
+            Lesson::Manifest { digest, facts } => self.add(digest, facts),
+            Lesson::Push { digest, pusher, at } => self.pushed(pusher, digest, clock(at)),
         }
     }
 
-    pub(super) fn add(&mut self, digest: &Digest, manifest: &Manifest) {
-        if self.manifests.contains_key(digest) {
-            return;
+    fn add(&mut self, digest: &Digest, facts: &Facts) -> bool {
+        if self.knows(digest) {
+            return false;
         }
-        let named: HashSet<&Digest> = manifest.references().collect();
-        self.edges += 1 + named.len();
-        for content in named {
-            self.holders.entry(content.clone()).or_default().push(digest.clone());
-        }
-        let known = Known {
-            children: manifest.children.iter().map(|child| child.digest.clone()).collect(),
-            subject: manifest.subject.as_ref().map(|subject| subject.digest.clone()),
-            is_artifact: manifest.is_artifact_by_content(),
-            is_index: manifest.kind() == Kind::Index,
-        };
-        self.manifests.insert(digest.clone(), known);
-    }
-
-    pub(super) fn pushed(&mut self, pusher: Pusher<'_>, digest: &Digest, now: Instant) {
-        let pushers = self.pushes.entry(digest.clone()).or_default();
-        let pushed = pushers.entry(pusher.subject.clone()).or_default();
-        for bounds in std::iter::once(None).chain(pusher.bounds.map(Some)) {
-            match pushed.iter_mut().find(|(with, _)| with.as_ref() == bounds) {
-                Some((_, at)) => *at = now,
-                None => {
-                    pushed.push((bounds.cloned(), now));
-                    self.edges += 1;
-                }
+        let Some(id) = self.names.number(digest) else { return false };
+        let mut named = HashSet::new();
+        let mut children = Vec::new();
+        for (content, is_child) in facts
+            .blobs
+            .iter()
+            .map(|blob| (blob, false))
+            .chain(facts.children.iter().map(|c| (c, true)))
+        {
+            let Some(content) = self.names.number(content) else { continue };
+            if named.insert(content) {
+                self.holders.add(content, id);
+            }
+            if is_child {
+                children.push(content);
             }
         }
+        self.lengths += children.len();
+        let known = Known {
+            children: children.into(),
+            subject: facts.subject.as_ref().and_then(|subject| self.names.number(subject)),
+            is_artifact: facts.is_artifact,
+            is_index: facts.is_index,
+        };
+        self.manifests.insert(id, known);
+        true
+    }
+
+    fn pushed(&mut self, who: &str, digest: &Digest, clock: Clock) -> bool {
+        let Some(id) = self.names.number(digest) else { return false };
+        self.drop_old_pushes(clock);
+        let pushes = self.pushes.entry(id).or_default();
+        match pushes.iter_mut().find(|push| *push.who == *who) {
+            Some(push) => push.seen.again(clock.now),
+            None => {
+                pushes.push(Push { who: who.into(), seen: Seen::first(clock.now) });
+                self.lengths += 1;
+                true
+            }
+        }
+    }
+
+    /// Now and then, so that what was pushed long ago takes no room for ever.
+    fn drop_old_pushes(&mut self, clock: Clock) {
+        if self.pushes.len() < 1024.max(2 * self.pushes_kept) {
+            return;
+        }
+        let lengths = &mut self.lengths;
+        self.pushes.retain(|_, pushes| {
+            let before = pushes.len();
+            pushes.retain(|push| clock.is_fresh(push.seen.at));
+            *lengths -= before - pushes.len();
+            !pushes.is_empty()
+        });
+        self.pushes_kept = self.pushes.len();
     }
 
     pub(super) fn is_own(&self, pusher: Pusher<'_>, digest: &Digest, clock: Clock) -> bool {
-        self.pushes
-            .get(digest)
-            .and_then(|pushers| pushers.get(pusher.subject))
-            .and_then(|pushed| pushed.iter().find(|(with, _)| with.as_ref() == pusher.bounds))
-            .is_some_and(|&(_, at)| clock.is_fresh(at))
-    }
-
-    /// The tag was deleted: whatever it pointed at, it vouches for no longer.
-    pub(super) fn remove_tag(&mut self, tag: &Tag) {
-        let edges = &mut self.edges;
-        self.pointers.retain(|_, tags| {
-            *edges -= usize::from(tags.remove(tag).is_some());
-            !tags.is_empty()
-        });
-    }
-
-    /// The manifest was deleted, and every tag on it.
-    pub(super) fn remove_manifest(&mut self, digest: &Digest) {
-        self.edges -= self.pointers.remove(digest).map_or(0, |tags| tags.len());
-    }
-
-    /// Walks from `digest` towards the tags: through the manifests that name it, and from an
-    /// artifact to its subject. An artifact must be one by its content to take that last way, else
-    /// a `subject` written into an image would open it.
-    pub(super) fn is_vouched_for<'g>(
-        &'g self,
-        digest: &'g Digest,
-        sight: &impl Fn(&Tag) -> Sight,
-        clock: Clock,
-        walk: &mut Walk<'g>,
-    ) -> bool {
-        let is_open = |at: &Digest| {
-            let tags = self.pointers.get(at).into_iter().flatten();
-            let mut fresh = tags.filter(|&(_, &since)| clock.is_fresh(since));
-            fresh.any(|(tag, _)| sight(tag) == Sight::Open)
-        };
-        if walk.open.contains(digest) || is_open(digest) {
-            walk.open.insert(digest);
-            return true;
-        }
-        let mut seen = HashSet::from([digest]);
-        let mut ahead = vec![digest];
-        while let Some(at) = ahead.pop() {
-            // What was made last is what is read most.
-            let holders = self.holders.get(at).into_iter().flatten().rev();
-            let subjects = self.is_artifact(at).then(|| self.subjects(at, sight, clock));
-            for next in holders.chain(subjects.into_iter().flatten()) {
-                walk.steps = walk.steps.saturating_sub(1);
-                if walk.steps == 0 {
-                    return false;
-                }
-                if walk.closed.contains(next) || !seen.insert(next) {
-                    continue;
-                }
-                // Looked at as it is found: of many holders, most often one of the first will do.
-                if walk.open.contains(next) || is_open(next) {
-                    walk.open.extend([next, digest]);
-                    return true;
-                }
-                ahead.push(next);
-            }
-        }
-        // From none of these is there a way to an open tag.
-        walk.closed.extend(seen);
-        false
+        let pushes = self.names.find(digest).and_then(|id| self.pushes.get(&id));
+        pushes.is_some_and(|pushes| {
+            let who = pusher.to_string();
+            pushes.iter().any(|push| *push.who == *who && clock.is_fresh(push.seen.at))
+        })
     }
 
     /// An artifact by content; or an index, such as that of a fallback referrers tag, whose
     /// children are all known to be artifacts.
     pub(super) fn is_artifact(&self, digest: &Digest) -> bool {
-        self.manifests.get(digest).is_some_and(|known| {
+        self.names.find(digest).is_some_and(|id| self.is_artifact_by_id(id))
+    }
+
+    fn is_artifact_by_id(&self, id: Id) -> bool {
+        self.manifests.get(&id).is_some_and(|known| {
             if known.is_index {
                 !known.children.is_empty()
                     && known.children.iter().all(|child| {
@@ -228,64 +252,32 @@ impl Graph {
         })
     }
 
-    /// What an artifact is about: by its `subject`, or by a fallback tag that points at it. An index
-    /// has the second way alone: `subject` opens nothing that is not an artifact itself.
-    fn subjects<'a>(
-        &'a self,
-        artifact: &'a Digest,
-        sight: &impl Fn(&Tag) -> Sight,
-        clock: Clock,
-    ) -> impl Iterator<Item = &'a Digest> {
-        let by_subject = self.manifests.get(artifact).filter(|known| !known.is_index);
-        let by_tag = self
-            .pointers
-            .get(artifact)
-            .into_iter()
-            .flatten()
-            .filter(move |&(tag, &since)| clock.is_fresh(since) && sight(tag) != Sight::Closed)
-            .filter_map(|(tag, _)| self.known(&tag.referrers_subject()?));
-        by_subject.and_then(|known| known.subject.as_ref()).into_iter().chain(by_tag)
-    }
-
-    /// The digest as the graph holds it, if a tag or a manifest names it or it is a manifest: there
-    /// is no way to a tag from any other.
-    fn known(&self, digest: &Digest) -> Option<&Digest> {
-        let pointer = self.pointers.get_key_value(digest).map(|(key, _)| key);
-        pointer
-            .or_else(|| self.manifests.get_key_value(digest).map(|(key, _)| key))
-            .or_else(|| self.holders.get_key_value(digest).map(|(key, _)| key))
-    }
-
     pub(super) fn subject_of(&self, digest: &Digest) -> Option<&Digest> {
-        self.manifests.get(digest).and_then(|known| known.subject.as_ref())
+        let known = self.manifests.get(&self.names.find(digest)?)?;
+        self.names.digest(known.subject?)
     }
 
     pub(super) fn knows(&self, digest: &Digest) -> bool {
-        self.manifests.contains_key(digest)
+        self.names.find(digest).is_some_and(|id| self.manifests.contains_key(&id))
+    }
+}
+
+impl Lesson {
+    /// What a push teaches, one lesson for each way in which it may be told apart later: what came
+    /// with bounds is the caller's own with these and with none.
+    pub(super) fn of_push(pusher: Pusher<'_>, digest: &Digest, at: Timestamp) -> Vec<Self> {
+        let lesson = |who: Pusher<'_>| Self::Push {
+            digest: digest.clone(),
+            pusher: who.to_string().into(),
+            at,
+        };
+        let bound = pusher.has_bounds().then(|| lesson(pusher));
+        std::iter::once(lesson(pusher.unbounded())).chain(bound).collect()
     }
 
-    /// Drops pointers and pushes that have lingered, and every manifest where no pointer is left.
-    pub(super) fn expire(&mut self, clock: Clock) {
-        let fresh = |at: &Instant| clock.is_fresh(*at);
-        self.pointers.retain(|_, tags| {
-            tags.retain(|_, at| fresh(at));
-            !tags.is_empty()
-        });
-        self.pushes.retain(|_, pushers| {
-            pushers.retain(|_, pushed| {
-                pushed.retain(|(_, at)| fresh(at));
-                !pushed.is_empty()
-            });
-            !pushers.is_empty()
-        });
-        if self.pointers.is_empty() {
-            self.manifests.clear();
-            self.holders.clear();
-        }
-        self.edges = self.pointers.values().map(HashMap::len).sum::<usize>()
-            + self.pushes.values().flat_map(HashMap::values).map(Vec::len).sum::<usize>()
-            + self.holders.values().map(Vec::len).sum::<usize>()
-            + self.manifests.len();
+    /// What reading a manifest teaches.
+    pub(super) fn of_manifest(digest: &Digest, manifest: &oci::Manifest) -> Self {
+        Self::Manifest { digest: digest.clone(), facts: Arc::new(Facts::from(manifest)) }
     }
 }
 

@@ -6,7 +6,7 @@ use oci::{Operation, Page, Read, RepositoryName, Tag};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::resolve::{Budget, send};
+use super::upstream::{Budget, failed, send};
 use crate::upstream::{Answer, Error, Upstream};
 
 /// The most tags of one repository that are held at once.
@@ -19,7 +19,7 @@ const MAX_PAGE: usize = 32 << 20;
 pub(crate) async fn list_tags(
     upstream: &Upstream,
     repository: &RepositoryName,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Option<Vec<Tag>>, Error> {
     #[derive(Deserialize)]
     struct TagList {
@@ -63,7 +63,7 @@ pub(crate) struct ListPage<T> {
 pub(crate) async fn list_page<T: DeserializeOwned>(
     upstream: &Upstream,
     target: &str,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Option<ListPage<T>>, Error> {
     budget.spend()?;
     let answer = send(upstream, Method::GET, target, HeaderMap::new()).await?;
@@ -73,7 +73,7 @@ pub(crate) async fn list_page<T: DeserializeOwned>(
             answer.discard().await;
             Ok(None)
         }
-        status => Err(Error::Wrong(format!("it answered {status} to a list"))),
+        status => Err(failed(&answer, format!("it answered {status} to a list"))),
     }
 }
 

@@ -6,22 +6,32 @@
 //! tag's. What it does not know is not readable, so forgetting is always safe.
 
 mod graph;
+mod journal;
 mod lesson;
 mod list;
-mod resolve;
+mod names;
+mod pusher;
+mod recall;
+mod room;
+mod undecided;
+mod upstream;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use dashmap::DashMap;
+use jiff::Timestamp;
 use oci::{Digest, Manifest, RepositoryName, Tag};
 
+use crate::metrics::Metrics;
 use graph::{Clock, Graph, Walk};
-pub use graph::{Pusher, Sight};
+pub use graph::{Exhausted, Sight};
+pub use journal::{Forgetful, Journal};
 pub use lesson::{Facts, Lesson};
 pub(crate) use list::{ListPage, list_page, list_tags, read_page};
-pub(crate) use resolve::{
+pub use pusher::Pusher;
+use room::Room;
+pub use undecided::{Lookup, Undecided};
+pub(crate) use upstream::{
     Budget, MANIFEST_TYPES, fetch_bytes, head_digest, head_tag, holds, learn_manifests, tag_digests,
 };
 
@@ -31,51 +41,131 @@ pub struct Settings {
     /// How long after it was last seen at a tag a manifest still counts as the tag's, and how long
     /// content is readable to whoever pushed it. Default 24 h.
     pub linger: Duration,
-    /// How many edges (tag to manifest, manifest to content) are kept in memory, of all
-    /// repositories together. Default 4 million, about 1 GiB.
-    pub max_edges: usize,
+    /// How long what was not found need not be looked for again: the list of tags, and what each of
+    /// them points at now. Default 30 s.
+    pub freshness: Duration,
+    /// About how many bytes of memory it may take, for all repositories together. Default 1 GiB.
+    pub max_bytes: usize,
     /// The most requests to the upstream that one question may cost. Default 2000.
     pub max_requests: usize,
+    /// Whether it looks at the upstream by itself, one request at a time. Default true.
+    pub crawl: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { linger: Duration::from_secs(24 * 3600), max_edges: 4_000_000, max_requests: 2000 }
+        Self {
+            linger: Duration::from_secs(24 * 3600),
+            freshness: Duration::from_secs(30),
+            max_bytes: 1 << 30,
+            max_requests: 2000,
+            crawl: true,
+        }
     }
 }
 
 /// Bounds the walks from digests up to the tags that hold them, for all that one request asks.
 const MAX_STEPS: usize = 2_000_000;
 
-/// The graph of every repository that was seen.
-#[derive(Debug)]
-pub struct Inventory {
+/// The graph of every repository that was seen. Cheap to clone: all clones are the same.
+#[derive(Clone)]
+pub struct Inventory(Arc<Shared>);
+
+struct Shared {
     settings: Settings,
-    repositories: DashMap<RepositoryName, Arc<Mutex<Graph>>>,
-    edges: AtomicUsize,
+    journal: Arc<dyn Journal>,
+    metrics: Option<Arc<Metrics>>,
+    room: Room,
+}
+
+impl std::fmt::Debug for Inventory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inventory").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
 }
 
 impl Inventory {
-    /// An empty one.
+    /// An empty one, which tells the journal what it learns.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, repositories: DashMap::new(), edges: AtomicUsize::new(0) }
+    pub fn new(settings: Settings, journal: Arc<dyn Journal>) -> Self {
+        Self::counted(settings, journal, None)
+    }
+
+    /// The same, with what comes of its searches counted.
+    #[must_use]
+    pub fn with_metrics(
+        settings: Settings,
+        journal: Arc<dyn Journal>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self::counted(settings, journal, Some(metrics))
+    }
+
+    fn counted(
+        settings: Settings,
+        journal: Arc<dyn Journal>,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Self {
+        let room = Room::new(settings.max_bytes);
+        Self(Arc::new(Shared { settings, journal, metrics, room }))
+    }
+
+    /// Counts what came of a search.
+    pub(crate) fn looked_up(&self, result: Lookup) {
+        if let Some(metrics) = &self.0.metrics {
+            metrics.inventory_lookup(result.as_str());
+        }
     }
 
     /// How it was set up.
     #[must_use]
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.0.settings
     }
 
-    /// `tag` was seen to point at `digest`.
-    pub fn saw_tag(&self, repository: &RepositoryName, tag: &Tag, digest: &Digest, now: Instant) {
-        self.learn(repository, |graph| graph.point(tag, digest, now));
+    /// `tag` was seen to point at `digest`. What passes the gate may have been converted for the
+    /// client that asked, so this does not say that it points at nothing else.
+    pub fn saw_tag(&self, repository: &RepositoryName, tag: &Tag, digest: &Digest, now: Timestamp) {
+        let lesson = Lesson::Tag { tag: tag.clone(), digest: digest.clone(), at: now };
+        self.learn(repository, lesson);
+    }
+
+    /// `tag` points at `digest` and at nothing else: it was set through the gate then, or the
+    /// upstream was asked then, by a question that leaves it no choice. None: there is no such tag.
+    pub fn checked_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: Option<&Digest>,
+        at: Timestamp,
+    ) {
+        let tag = tag.clone();
+        match digest {
+            Some(digest) => {
+                let lesson = Lesson::Tag { tag: tag.clone(), digest: digest.clone(), at };
+                self.learn(repository, lesson);
+                self.0.room.change(repository, |graph| graph.checked(&tag, digest, at));
+            }
+            None => self.learn(repository, Lesson::NoTag { tag, at, deleted: false }),
+        }
+    }
+
+    /// These are all the tags of the repository, as of `at`. Those that are missing are gone; what
+    /// they pointed at lingers.
+    pub fn saw_list(&self, repository: &RepositoryName, tags: &[Tag], at: Timestamp) {
+        let clock = self.clock(at);
+        let gone = self.0.room.change(repository, |graph| graph.saw_list(tags, clock));
+        for tag in gone {
+            let lesson = Lesson::NoTag { tag, at, deleted: false };
+            self.0.journal.learned(repository, &lesson);
+        }
     }
 
     /// The manifest `digest` is in `repository`, and this is what it says.
     pub fn saw_manifest(&self, repository: &RepositoryName, digest: &Digest, manifest: &Manifest) {
-        self.learn(repository, |graph| graph.add(digest, manifest));
+        if !self.knows(repository, digest) {
+            self.learn(repository, Lesson::of_manifest(digest, manifest));
+        }
     }
 
     /// `pusher` itself brought `digest` into `repository`: pushed, uploaded or mounted it.
@@ -84,10 +174,35 @@ impl Inventory {
         repository: &RepositoryName,
         pusher: impl Into<Pusher<'p>>,
         digest: &Digest,
-        now: Instant,
+        now: Timestamp,
     ) {
-        let pusher = pusher.into();
-        self.learn(repository, |graph| graph.pushed(pusher, digest, now));
+        for lesson in Lesson::of_push(pusher.into(), digest, now) {
+            self.learn(repository, lesson);
+        }
+    }
+
+    /// The tag was deleted through the gate.
+    pub fn tag_deleted(&self, repository: &RepositoryName, tag: &Tag, now: Timestamp) {
+        self.learn(repository, Lesson::NoTag { tag: tag.clone(), at: now, deleted: true });
+    }
+
+    /// The manifest was deleted through the gate, and with it every tag on it.
+    pub fn manifest_deleted(&self, repository: &RepositoryName, digest: &Digest, now: Timestamp) {
+        self.learn(repository, Lesson::NoManifest { digest: digest.clone(), at: now });
+    }
+
+    /// Takes in what the state or another replica knows. The journal is not told.
+    pub fn apply(&self, repository: &RepositoryName, lesson: &Lesson) {
+        let linger = self.0.settings.linger;
+        self.0.room.change(repository, |graph| graph.learn(lesson, linger));
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "it was made for this")]
+    fn learn(&self, repository: &RepositoryName, lesson: Lesson) {
+        let linger = self.0.settings.linger;
+        if self.0.room.change(repository, |graph| graph.learn(&lesson, linger)) {
+            self.0.journal.learned(repository, &lesson);
+        }
     }
 
     /// Whether `pusher` itself brought `digest` into `repository`, not longer than `linger` ago:
@@ -98,58 +213,51 @@ impl Inventory {
         repository: &RepositoryName,
         pusher: impl Into<Pusher<'p>>,
         digest: &Digest,
-        now: Instant,
+        now: Timestamp,
     ) -> bool {
         let pusher = pusher.into();
         self.ask(repository, |graph| graph.is_own(pusher, digest, self.clock(now)))
     }
 
-    /// Whether `digest` is reachable from the manifest of a tag that is open to the caller.
-    #[must_use]
+    /// Whether `digest` is known to be reachable from the manifest of a tag that is open to the
+    /// caller.
+    ///
+    /// # Errors
+    /// It would take too long to find out.
     pub fn is_vouched_for(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
         sight: impl Fn(&Tag) -> Sight,
-        now: Instant,
-    ) -> bool {
-        self.first_unvouched(repository, &[digest], sight, now).is_none()
+        now: Timestamp,
+    ) -> Result<bool, Exhausted> {
+        Ok(self.first_unvouched(repository, &[digest], sight, now)?.is_none())
     }
 
-    /// The first of several digests that is not reachable from the manifest of a tag that is open
-    /// to the caller. All of them together may cost so many steps and no more; what was not decided
-    /// by then is not vouched for.
+    /// The first of several digests that is not known to be reachable from the manifest of a tag
+    /// that is open to the caller. Memory alone is asked.
+    ///
+    /// # Errors
+    /// All of them together may cost so many steps and no more.
     pub fn first_unvouched<'d>(
         &self,
         repository: &RepositoryName,
         digests: &[&'d Digest],
         sight: impl Fn(&Tag) -> Sight,
-        now: Instant,
-    ) -> Option<&'d Digest> {
-        let mut digests = digests.iter().copied();
-        let Some(graph) = self.graph(repository) else { return digests.next() };
+        now: Timestamp,
+    ) -> Result<Option<&'d Digest>, Exhausted> {
+        let Some(graph) = self.0.room.graph(repository) else {
+            return Ok(digests.first().copied());
+        };
         let graph = lock(&graph);
         let mut walk = Walk::new(MAX_STEPS);
         let clock = self.clock(now);
-        let found = digests.find(|digest| !graph.is_vouched_for(digest, &sight, clock, &mut walk));
-        if walk.is_exhausted() {
-            tracing::warn!(%repository, "too many manifests share content to tell who may read it");
+        for &digest in digests {
+            if !graph.is_vouched_for(digest, &sight, clock, &mut walk)? {
+                return Ok(Some(digest));
+            }
         }
-        found
-    }
-
-    /// The tag was deleted through the gate.
-    pub fn tag_deleted(&self, repository: &RepositoryName, tag: &Tag) {
-        self.learn(repository, |graph| graph.remove_tag(tag));
-    }
-
-    /// The manifest was deleted through the gate, and with it every tag on it.
-    pub fn manifest_deleted(&self, repository: &RepositoryName, digest: &Digest) {
-        self.learn(repository, |graph| graph.remove_manifest(digest));
-    }
-
-    fn clock(&self, now: Instant) -> Clock {
-        Clock { now, linger: self.settings.linger }
+        Ok(None)
     }
 
     /// Whether `digest` is known to be an artifact by its content: no index, no filesystem layer.
@@ -161,7 +269,7 @@ impl Inventory {
     /// The subject of an artifact, if the manifest is known.
     #[must_use]
     pub fn subject_of(&self, repository: &RepositoryName, digest: &Digest) -> Option<Digest> {
-        self.graph(repository).and_then(|graph| lock(&graph).subject_of(digest).cloned())
+        self.0.room.graph(repository).and_then(|graph| lock(&graph).subject_of(digest).cloned())
     }
 
     /// Whether the manifest is known.
@@ -170,46 +278,12 @@ impl Inventory {
         self.ask(repository, |graph| graph.knows(digest))
     }
 
-    fn graph(&self, repository: &RepositoryName) -> Option<Arc<Mutex<Graph>>> {
-        self.repositories.get(repository).map(|entry| Arc::clone(entry.value()))
-    }
-
     fn ask(&self, repository: &RepositoryName, question: impl Fn(&Graph) -> bool) -> bool {
-        self.graph(repository).is_some_and(|graph| question(&lock(&graph)))
+        self.0.room.graph(repository).is_some_and(|graph| question(&lock(&graph)))
     }
 
-    fn learn(&self, repository: &RepositoryName, lesson: impl FnOnce(&mut Graph)) {
-        let graph = Arc::clone(self.repositories.entry(repository.clone()).or_default().value());
-        let (before, after) = {
-            let mut graph = lock(&graph);
-            let before = graph.edges();
-            lesson(&mut graph);
-            (before, graph.edges())
-        };
-        let shrunk = before.saturating_sub(after);
-        let grown = after.saturating_sub(before);
-        let count = |total: usize| Some(total.saturating_sub(shrunk) + grown);
-        let counted = self.edges.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
-        let (Ok(total) | Err(total)) = counted;
-        if total + grown > self.settings.max_edges {
-            self.forget();
-        }
-    }
-
-    /// Makes room: what has expired first, then whole repositories, any of them. Forgetting can
-    /// only deny, and the next pull of a tag teaches the gate again.
-    fn forget(&self) {
-        let now = Instant::now();
-        let mut kept = 0;
-        let target = self.settings.max_edges / 2;
-        self.repositories.retain(|_, graph| {
-            let mut graph = lock(graph);
-            graph.expire(self.clock(now));
-            let fits = graph.edges() > 0 && kept + graph.edges() <= target;
-            kept += if fits { graph.edges() } else { 0 };
-            fits
-        });
-        self.edges.store(kept, Ordering::Relaxed);
+    fn clock(&self, now: Timestamp) -> Clock {
+        Clock { now, linger: self.0.settings.linger }
     }
 }
 

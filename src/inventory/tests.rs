@@ -1,14 +1,22 @@
-use proptest::prelude::*;
-
+use async_trait::async_trait;
 use policy::Subject;
+use proptest::prelude::*;
 
 use super::*;
 use crate::content::samples::{Sample, blob, image, index, signature};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn inventory(max_edges: usize) -> Inventory {
-    Inventory::new(Settings { max_edges, linger: DAY, ..Settings::default() })
+fn inventory(max_bytes: usize) -> Inventory {
+    let settings = Settings { max_bytes, linger: DAY, ..Settings::default() };
+    Inventory::new(settings, Arc::new(Forgetful))
+}
+
+/// Room for all that these tests teach.
+const ROOM: usize = 1 << 20;
+
+fn start() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
 }
 
 fn repository(name: &str) -> RepositoryName {
@@ -19,43 +27,45 @@ fn tag(text: &str) -> Tag {
     Tag::new(text).unwrap()
 }
 
-fn recount(inventory: &Inventory) -> usize {
-    inventory.repositories.iter().map(|graph| lock(graph.value()).edges()).sum()
-}
-
-fn counted(inventory: &Inventory) -> usize {
-    inventory.edges.load(Ordering::Relaxed)
+fn vouched(
+    inventory: &Inventory,
+    repository: &RepositoryName,
+    digest: &Digest,
+    sight: impl Fn(&Tag) -> Sight,
+    now: Timestamp,
+) -> bool {
+    inventory.is_vouched_for(repository, digest, sight, now).unwrap()
 }
 
 #[test]
 fn what_is_not_known_is_not_vouched_for() {
-    let inventory = inventory(100);
-    let (here, sample, now) = (repository("team/app"), image("config", &[]), Instant::now());
-    assert!(!inventory.is_vouched_for(&here, &sample.digest, |_| Sight::Open, now));
+    let inventory = inventory(ROOM);
+    let (here, sample, now) = (repository("team/app"), image("config", &[]), start());
+    assert!(!vouched(&inventory, &here, &sample.digest, |_| Sight::Open, now));
     assert!(!inventory.is_artifact(&here, &sample.digest));
     assert!(!inventory.knows(&here, &sample.digest));
     inventory.saw_manifest(&here, &sample.digest, &sample.manifest);
-    assert!(!inventory.is_vouched_for(&here, &sample.digest, |_| Sight::Open, now), "no tag");
+    assert!(!vouched(&inventory, &here, &sample.digest, |_| Sight::Open, now), "no tag");
 }
 
 #[test]
 fn repositories_know_nothing_of_each_other() {
-    let inventory = inventory(100);
+    let inventory = inventory(ROOM);
     let (here, there) = (repository("team/app"), repository("team/other"));
-    let (sample, now) = (image("config", &["layer"]), Instant::now());
+    let (sample, now) = (image("config", &["layer"]), start());
     let alice = Subject::User("alice".to_owned());
     inventory.saw_manifest(&here, &sample.digest, &sample.manifest);
     inventory.saw_tag(&there, &tag("v1"), &sample.digest, now);
     inventory.saw_push(&here, &alice, &blob("mine"), now);
-    assert!(!inventory.is_vouched_for(&here, &blob("layer"), |_| Sight::Open, now));
-    assert!(!inventory.is_vouched_for(&there, &blob("layer"), |_| Sight::Open, now));
+    assert!(!vouched(&inventory, &here, &blob("layer"), |_| Sight::Open, now));
+    assert!(!vouched(&inventory, &there, &blob("layer"), |_| Sight::Open, now));
     assert!(inventory.is_own(&here, &alice, &blob("mine"), now));
     assert!(!inventory.is_own(&there, &alice, &blob("mine"), now));
 }
 
 #[test]
 fn a_manifest_tells_what_it_is_and_what_it_is_about() {
-    let inventory = inventory(100);
+    let inventory = inventory(ROOM);
     let here = repository("team/app");
     let app = image("config", &[]);
     let (list, note) = (index(&[&app]), signature("signed", Some(&app.digest)));
@@ -72,8 +82,8 @@ fn a_manifest_tells_what_it_is_and_what_it_is_about() {
 
 #[test]
 fn of_several_digests_the_first_that_is_hidden_is_named() {
-    let inventory = inventory(1000);
-    let (here, now) = (repository("team/app"), Instant::now());
+    let inventory = inventory(ROOM);
+    let (here, now) = (repository("team/app"), start());
     let (app, other) = (image("config", &["1", "2"]), image("other", &["3"]));
     for (name, sample) in [("open", &app), ("closed", &other)] {
         inventory.saw_manifest(&here, &sample.digest, &sample.manifest);
@@ -82,7 +92,7 @@ fn of_several_digests_the_first_that_is_hidden_is_named() {
     let first = |names: &[&str]| {
         let digests: Vec<_> = names.iter().map(|name| blob(name)).collect();
         let digests: Vec<_> = digests.iter().collect();
-        inventory.first_unvouched(&here, &digests, only_open, now).cloned()
+        inventory.first_unvouched(&here, &digests, only_open, now).unwrap().cloned()
     };
     assert_eq!(first(&["1", "2", "config"]), None);
     assert_eq!(first(&[]), None);
@@ -90,42 +100,141 @@ fn of_several_digests_the_first_that_is_hidden_is_named() {
     let nowhere = repository("team/none");
     assert_eq!(
         inventory.first_unvouched(&nowhere, &[&blob("1")], only_open, now),
-        Some(&blob("1"))
+        Ok(Some(&blob("1")))
     );
 }
 
 #[test]
 fn one_repository_larger_than_all_the_room_does_not_stay() {
-    let inventory = inventory(10);
-    let (here, now) = (repository("team/app"), Instant::now());
-    for number in 0..11 {
+    let inventory = inventory(2000);
+    let (here, now) = (repository("team/app"), start());
+    let mut before = 0;
+    for number in 0..100 {
         inventory.saw_tag(&here, &tag("v1"), &blob(&number.to_string()), now);
+        let (counted, held) = inventory.0.room.counted();
+        assert_eq!(counted, held);
+        if counted < before {
+            assert_eq!(counted, 0);
+            break;
+        }
+        before = counted;
     }
-    assert_eq!((counted(&inventory), recount(&inventory)), (0, 0));
-    assert!(!inventory.is_vouched_for(&here, &blob("3"), |_| Sight::Open, now));
+    assert_eq!(inventory.0.room.counted(), (0, 0));
+    assert!(!vouched(&inventory, &here, &blob("3"), |_| Sight::Open, now));
     inventory.saw_tag(&here, &tag("v1"), &blob("3"), now);
-    assert!(
-        inventory.is_vouched_for(&here, &blob("3"), |_| Sight::Open, now),
-        "it is learned again"
-    );
+    assert!(vouched(&inventory, &here, &blob("3"), |_| Sight::Open, now), "it is learned again");
 }
 
 #[test]
-fn content_that_has_expired_makes_room_first() {
-    // What lingers for no time has expired when it is learned.
-    let inventory =
-        Inventory::new(Settings { max_edges: 4, linger: Duration::ZERO, ..Settings::default() });
-    let now = Instant::now();
-    for number in 0..5 {
-        let name = repository(&format!("team/app{number}"));
-        inventory.saw_tag(&name, &tag("v1"), &blob("x"), now);
+fn the_repositories_that_were_used_last_stay() {
+    let inventory = inventory(6000);
+    let now = start();
+    let names: Vec<_> = (0..9).map(|number| repository(&format!("team/app{number}"))).collect();
+    let (often, seldom) = names.split_first().unwrap();
+    for name in &names {
+        inventory.saw_tag(name, &tag("v1"), &blob("x"), now);
     }
-    assert_eq!((counted(&inventory), recount(&inventory)), (0, 0));
-    assert!(inventory.repositories.is_empty(), "an empty repository is not kept either");
+    for number in 0..100 {
+        assert!(vouched(&inventory, often, &blob("x"), |_| Sight::Open, now), "{number}");
+        let name = &seldom[number % seldom.len()];
+        inventory.saw_tag(name, &tag("v1"), &blob(&number.to_string()), now);
+    }
+    let is_forgotten = |name| !vouched(&inventory, name, &blob("x"), |_| Sight::Open, now);
+    assert!(seldom.iter().any(is_forgotten));
+    let last = &seldom[99 % seldom.len()];
+    assert!(vouched(&inventory, last, &blob("99"), |_| Sight::Open, now));
+}
+
+/// Notes what it is told, and knows what it was given.
+#[derive(Default)]
+struct Notes {
+    learned: Mutex<Vec<String>>,
+    known: Vec<Lesson>,
+    asked: Mutex<Vec<Option<Timestamp>>>,
+}
+
+#[async_trait]
+impl Journal for Notes {
+    fn learned(&self, repository: &RepositoryName, lesson: &Lesson) {
+        use Lesson::*;
+        let text = match lesson {
+            Tag { tag, .. } => format!("{tag} points"),
+            NoTag { tag, deleted, .. } => format!("no {tag}, deleted {deleted}"),
+            NoManifest { .. } => "no manifest".to_owned(),
+            Manifest { .. } => "a manifest".to_owned(),
+            Push { pusher, .. } => format!("a push of {pusher}"),
+        };
+        lock_notes(&self.learned).push(format!("{repository}: {text}"));
+    }
+
+    async fn recall(&self, _: &RepositoryName, since: Option<Timestamp>) -> Vec<Lesson> {
+        self.asked.lock().unwrap().push(since);
+        self.known.clone()
+    }
+}
+
+fn lock_notes(notes: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    notes.lock().unwrap()
+}
+
+#[test]
+fn the_journal_is_told_what_is_new_and_nothing_else() {
+    let notes = Arc::new(Notes::default());
+    let inventory = Inventory::new(Settings::default(), Arc::clone(&notes) as Arc<dyn Journal>);
+    let (here, sample) = (repository("a"), image("config", &["layer"]));
+    let (alice, v1) = (Subject::User("alice".to_owned()), tag("v1"));
+    let new = |at: u64, act: &dyn Fn(Timestamp)| {
+        act(start() + Duration::from_secs(at));
+        std::mem::take(&mut *lock_notes(&notes.learned)).join(", ")
+    };
+    let see = |at: Timestamp| inventory.saw_tag(&here, &v1, &sample.digest, at);
+    let read = |_: Timestamp| inventory.saw_manifest(&here, &sample.digest, &sample.manifest);
+    let push = |at: Timestamp| inventory.saw_push(&here, &alice, &sample.digest, at);
+    assert_eq!(new(0, &see), "a: v1 points");
+    assert_eq!(new(0, &read), "a: a manifest");
+    assert_eq!(new(0, &push), "a: a push of user:alice");
+    for at in [0, 1, 30, 60] {
+        assert_eq!(new(at, &|at| (see(at), read(at), push(at)).2), "", "{at}");
+    }
+    assert_eq!(new(61, &see), "a: v1 points", "it would linger for longer");
+    assert_eq!(new(61, &push), "a: a push of user:alice");
+    assert_eq!(new(120, &see), "");
+    // A tag that moves away and comes back is news each time.
+    let other = |at: Timestamp| inventory.saw_tag(&here, &v1, &blob("other"), at);
+    assert_eq!(new(121, &other), "a: v1 points");
+    assert_eq!(new(122, &see), "a: v1 points");
+    let unlisted = |at: Timestamp| inventory.saw_list(&here, &[], at);
+    assert_eq!(new(123, &unlisted), "a: no v1, deleted false");
+    assert_eq!(new(124, &unlisted), "");
+    let delete = |at: Timestamp| inventory.tag_deleted(&here, &v1, at);
+    assert_eq!(new(125, &delete), "a: no v1, deleted true");
+    let applied = Lesson::Tag { tag: tag("v2"), digest: blob("x"), at: start() };
+    assert_eq!(new(126, &|_| inventory.apply(&here, &applied)), "");
+    assert!(vouched(&inventory, &here, &blob("x"), |_| Sight::Open, start()));
+}
+
+#[tokio::test]
+async fn what_is_kept_is_recalled_once_in_a_while() {
+    let (here, sample) = (repository("a"), image("config", &["layer"]));
+    let at = start();
+    let known = vec![
+        Lesson::Tag { tag: tag("v1"), digest: sample.digest.clone(), at },
+        Lesson::of_manifest(&sample.digest, &sample.manifest),
+    ];
+    let notes = Arc::new(Notes { known, ..Notes::default() });
+    let inventory = Inventory::new(Settings::default(), Arc::clone(&notes) as Arc<dyn Journal>);
+    assert!(!vouched(&inventory, &here, &blob("layer"), |_| Sight::Open, at));
+    let later = at + Duration::from_secs(30);
+    for now in [at, at, later] {
+        inventory.recall(&here, now).await;
+    }
+    assert!(vouched(&inventory, &here, &blob("layer"), |_| Sight::Open, at));
+    assert_eq!(*notes.asked.lock().unwrap(), [None, Some(at)]);
+    assert!(lock_notes(&notes.learned).is_empty(), "it is known there");
 }
 
 #[derive(Debug, Clone)]
-enum Lesson {
+enum Step {
     Tag(usize, &'static str, usize),
     Manifest(usize, usize),
     Push(usize, usize),
@@ -143,15 +252,15 @@ fn samples() -> Vec<Sample> {
     vec![index(&[&one, &two]), index(&[&note]), one, two, note]
 }
 
-fn lesson() -> impl Strategy<Value = Lesson> {
+fn step() -> impl Strategy<Value = Step> {
     let (repository, sample) = (0..3_usize, 0..samples().len());
     let name = prop::sample::select(vec!["open", "closed", "other"]);
     prop_oneof![
-        2 => (repository.clone(), name.clone(), sample.clone()).prop_map(|(r, t, s)| Lesson::Tag(r, t, s)),
-        2 => (repository.clone(), sample.clone()).prop_map(|(r, s)| Lesson::Manifest(r, s)),
-        1 => (repository.clone(), sample.clone()).prop_map(|(r, s)| Lesson::Push(r, s)),
-        1 => (repository.clone(), name).prop_map(|(r, t)| Lesson::DeleteTag(r, t)),
-        1 => (repository, sample).prop_map(|(r, s)| Lesson::DeleteManifest(r, s)),
+        2 => (repository.clone(), name.clone(), sample.clone()).prop_map(|(r, t, s)| Step::Tag(r, t, s)),
+        2 => (repository.clone(), sample.clone()).prop_map(|(r, s)| Step::Manifest(r, s)),
+        1 => (repository.clone(), sample.clone()).prop_map(|(r, s)| Step::Push(r, s)),
+        1 => (repository.clone(), name).prop_map(|(r, t)| Step::DeleteTag(r, t)),
+        1 => (repository, sample).prop_map(|(r, s)| Step::DeleteManifest(r, s)),
     ]
 }
 
@@ -160,47 +269,48 @@ proptest! {
 
     #[test]
     fn forgetting_allows_nothing_more_and_loses_no_count(
-        lessons in prop::collection::vec(lesson(), 1..60),
-        max_edges in 0..40_usize,
+        steps in prop::collection::vec(step(), 1..60),
+        max_bytes in 0..6000_usize,
     ) {
-        let (small, large) = (inventory(max_edges), inventory(usize::MAX));
+        let (small, large) = (inventory(max_bytes), inventory(usize::MAX));
         let samples = samples();
         let names: Vec<_> = ["a", "b", "c"].into_iter().map(repository).collect();
         let alice = Subject::User("alice".to_owned());
-        let now = Instant::now();
-        for lesson in lessons {
+        let now = start();
+        for step in steps {
             for inventory in [&small, &large] {
-                match &lesson {
-                    Lesson::Tag(repository, name, sample) => {
+                match &step {
+                    Step::Tag(repository, name, sample) => {
                         let digest = &samples[*sample].digest;
                         inventory.saw_tag(&names[*repository], &tag(name), digest, now);
                     }
-                    Lesson::Manifest(repository, sample) => {
+                    Step::Manifest(repository, sample) => {
                         let Sample { digest, manifest, .. } = &samples[*sample];
                         inventory.saw_manifest(&names[*repository], digest, manifest);
                     }
-                    Lesson::Push(repository, sample) => {
+                    Step::Push(repository, sample) => {
                         let digest = &samples[*sample].digest;
                         inventory.saw_push(&names[*repository], &alice, digest, now);
                     }
-                    Lesson::DeleteTag(repository, name) => {
-                        inventory.tag_deleted(&names[*repository], &tag(name));
+                    Step::DeleteTag(repository, name) => {
+                        inventory.tag_deleted(&names[*repository], &tag(name), now);
                     }
-                    Lesson::DeleteManifest(repository, sample) => {
+                    Step::DeleteManifest(repository, sample) => {
                         let digest = &samples[*sample].digest;
-                        inventory.manifest_deleted(&names[*repository], digest);
+                        inventory.manifest_deleted(&names[*repository], digest, now);
                     }
                 }
-                prop_assert_eq!(counted(inventory), recount(inventory));
+                let (counted, held) = inventory.0.room.counted();
+                prop_assert_eq!(counted, held);
             }
-            prop_assert!(counted(&small) <= max_edges);
+            prop_assert!(small.0.room.counted().0 <= max_bytes);
             let content = samples.iter().flat_map(|sample| {
                 std::iter::once(&sample.digest).chain(sample.manifest.references())
             });
             for (digest, name) in content.flat_map(|digest| names.iter().map(move |n| (digest, n))) {
                 for question in [
                     |i: &Inventory, n: &_, d: &_, now| {
-                        i.is_vouched_for(n, d, only_open, now)
+                        vouched(i, n, d, only_open, now)
                     },
                     |i: &Inventory, n: &_, d: &_, _| i.is_artifact(n, d),
                     |i: &Inventory, n: &_, d: &_, now| {

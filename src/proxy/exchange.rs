@@ -194,7 +194,7 @@ impl Exchange {
         self.record.reason = Some(refusal.to_string());
         self.record.status = Some(refusal.status().as_u16());
         self.record.decision = Some(Decision::Deny);
-        if let Refusal::Upstream(error) = refusal {
+        if let Some(error) = refusal.upstream() {
             self.gate.metrics.upstream_error(error.kind().as_str());
         }
         self.gate.metrics.decision(Decision::Deny, refusal.label());

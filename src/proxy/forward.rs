@@ -174,7 +174,7 @@ impl Forwarding<'_> {
     async fn delete(&mut self, operation: Operation) -> Result<Response<Body>, Refusal> {
         let answer = self.send(&operation, Method::DELETE, Body::Empty).await?;
         let status = answer.head.status();
-        let inventory = &self.gate.inventory;
+        let (inventory, now) = (&self.gate.inventory, self.gate.clock.now());
         if let Operation::DeleteManifest { repository, reference } = &operation {
             match reference {
                 // What is not there is answered as what may not be known to be there.
@@ -184,10 +184,10 @@ impl Forwarding<'_> {
                     return Ok(json(StatusCode::NOT_FOUND, body.to_json()));
                 }
                 Reference::Digest(digest) if status.is_success() => {
-                    inventory.manifest_deleted(repository, digest);
+                    inventory.manifest_deleted(repository, digest, now);
                 }
                 Reference::Tag(tag) if status.is_success() => {
-                    inventory.tag_deleted(repository, tag);
+                    inventory.tag_deleted(repository, tag, now);
                 }
                 _ => {}
             }

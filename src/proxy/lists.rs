@@ -57,9 +57,13 @@ async fn tags(
     let scope = question.policy.tags(caller, Action::Pull, repository);
     let all = list_tags(&forwarding.gate.upstream, repository, budget).await?;
     let reader = question.reader(repository);
-    let is_visible = |tag: &Tag| reader.sight(tag) == Sight::Open || reader.follows(tag);
     let absent = all.is_none();
-    let mut visible: Vec<Tag> = all.unwrap_or_default().into_iter().filter(is_visible).collect();
+    let mut visible: Vec<Tag> = Vec::new();
+    for tag in all.unwrap_or_default() {
+        if reader.sight(&tag) == Sight::Open || reader.follows(&tag).await? {
+            visible.push(tag);
+        }
+    }
     // To whom no tag is visible the repository is not there.
     if visible.is_empty() && (absent || !matches!(scope, Tags::All)) {
         return Err(Refusal::Missing {
@@ -174,12 +178,16 @@ async fn referrers(
             let (inventory, upstream) = (question.inventory, question.upstream);
             learn_manifests(inventory, upstream, repository, &digests, budget).await?;
         }
-        let readable = |entry: &Value| {
-            digest(entry).is_some_and(|digest| question.readable(repository, &digest))
-        };
-        let entries = entries.into_iter().filter(readable);
+        let mut shown = Vec::new();
+        for entry in entries {
+            if let Some(digest) = digest(&entry)
+                && question.readable(repository, &digest).await?
+            {
+                shown.push(entry);
+            }
+        }
         match index.get_or_insert(body).get_mut("manifests") {
-            Some(Value::Array(all)) => all.extend(entries),
+            Some(Value::Array(all)) => all.extend(shown),
             _ => return Err(wrong("referrers are no index")),
         }
         if let Some(next) = next {

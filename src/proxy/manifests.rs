@@ -151,7 +151,8 @@ pub(super) async fn store(
     let answer = forwarding.send(&operation, Method::PUT, Body::full(bytes)).await?;
     let mut headers = HeaderMap::new();
     if answer.head.status().is_success() {
-        let now = forwarding.question.now;
+        // By now it is there; what was asked before may have missed it.
+        let now = forwarding.gate.clock.now();
         let inventory = &forwarding.gate.inventory;
         let caller = &forwarding.question.principal.caller;
         inventory.saw_manifest(repository, &digest, &manifest);
@@ -161,7 +162,7 @@ pub(super) async fn store(
             Reference::Digest(_) => None,
         };
         for tag in tag.into_iter().chain(tags) {
-            inventory.saw_tag(repository, tag, &digest, now);
+            inventory.checked_tag(repository, tag, Some(&digest), now);
         }
         headers.insert(LOCATION, manifest_location(repository, &Reference::Digest(digest)));
     }

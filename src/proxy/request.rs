@@ -152,7 +152,7 @@ async fn decide_and_forward(
     if let Operation::PutManifest { .. } = operation {
         // Who may not store it need not send it. What counts is decided when it is there.
         let question = question(gate, &loaded.policy, &principal);
-        if let Err(refusal) = put_manifest(question, operation.clone()) {
+        if let Err(refusal) = put_manifest(question, operation.clone()).await {
             if let Some(beside) = Beside::of(gate, &operation, None, head) {
                 beside.compare(gate, question, &loaded, Err(&refusal), exchange).await;
             }
@@ -172,7 +172,7 @@ async fn decide_and_forward(
     );
     let beside = Beside::of(gate, &operation, manifest.as_ref(), head);
     let decided = match manifest {
-        Some(bytes) => match put_manifest(question, operation) {
+        Some(bytes) => match put_manifest(question, operation).await {
             Ok(pending) => pending.judge(bytes, content::content_type(&head.headers)).await,
             Err(refusal) => Err(refusal),
         },
@@ -208,7 +208,7 @@ fn question<'a>(gate: &'a Gate, policy: &'a Policy, principal: &'a Principal) ->
         locks: &gate.locks,
         seal: &gate.seal,
         principal,
-        now: Instant::now(),
+        now: gate.clock.now(),
         max_requests: gate.inventory.settings().max_requests,
     }
 }

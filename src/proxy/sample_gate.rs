@@ -12,7 +12,7 @@ use crate::authorize::Locks;
 use crate::clock::Clock;
 use crate::identity::users::Users;
 use crate::identity::{Authenticator, Observer};
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, Forgetful, Inventory};
 use crate::metrics::Metrics;
 use crate::proxy::seal::Seal;
 use crate::public_url::PublicUrl;
@@ -44,7 +44,7 @@ pub(crate) fn gate(
         clock: Arc::new(Clock::start()),
         policy: Arc::new(Reloaded::start(PolicyFiles(at("policies"))).unwrap()),
         shadow: None,
-        inventory: Inventory::new(inventory),
+        inventory: Inventory::new(inventory, Arc::new(Forgetful)),
         upstream: Arc::new(upstream),
         locks: Locks::default(),
         seal: Seal::new(&folder_of_keys.sealing_key()),

@@ -218,11 +218,11 @@ async fn decide(question: Question<'_>, asked: &Asked) -> Result<(Form, Option<S
     let permit = match &asked.content {
         Content::None => authorize(question, operation).await?,
         Content::Unseen => {
-            let pending = put_manifest(question, operation)?;
+            let pending = put_manifest(question, operation).await?;
             return Ok((Form::Whole, pending.rule().map(str::to_owned)));
         }
         Content::Seen(bytes, content_type) => {
-            let pending = put_manifest(question, operation)?;
+            let pending = put_manifest(question, operation).await?;
             pending.judge(bytes.clone(), content_type.as_deref()).await?
         }
     };

@@ -58,6 +58,14 @@ pub enum Error {
     /// The answer contradicts the request or itself.
     #[error("the answer is wrong: {0}")]
     Wrong(String),
+    /// The upstream has too much to do, or fails.
+    #[error("it answered {status}")]
+    Unavailable {
+        /// 429 or 5xx.
+        status: http::StatusCode,
+        /// When it wants to be asked again, if it says so.
+        after: Option<Duration>,
+    },
     /// A list that is longer than the gate holds.
     #[error("a repository has more than {0} tags, which are too many to list")]
     TooMany(usize),
@@ -99,6 +107,7 @@ impl Error {
             | Self::Wrong(_)
             | Self::Unreadable(..)
             | Self::TooMany(_)
+            | Self::Unavailable { .. }
             | Self::Budget(_) => Kind::Wrong,
             Self::Credentials | Self::Refused(_) => Kind::Credentials,
         }

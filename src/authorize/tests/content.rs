@@ -105,7 +105,7 @@ impl Content {
             .untagged(app, &self.loose)
     }
 
-    pub(super) fn learn(&self, inventory: &Inventory, now: Instant) {
+    pub(super) fn learn(&self, inventory: &Inventory, now: Timestamp) {
         let app = repository("team/app");
         for sample in [
             &self.multi,

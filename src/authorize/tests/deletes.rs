@@ -97,7 +97,8 @@ async fn a_signature_that_was_never_seen_is_looked_at_before_it_is_deleted() {
     let of_signature = signature("of it", Some(&world.content.dev_signature.digest));
     let shelf = world.shelf.lock().unwrap().clone();
     *world.shelf.lock().unwrap() = shelf.untagged("team/app", &of_signature);
-    let unseen = Inventory::new(Settings { linger: DAY, ..Settings::default() });
+    let unseen =
+        Inventory::new(Settings { linger: DAY, ..Settings::default() }, Arc::new(Forgetful));
     let who = user("c-but");
     for (name, is_allowed) in [
         ("SIGNATURE".to_owned(), true),
@@ -189,7 +190,7 @@ async fn behind(answer: impl Fn(&Asked, Reply) -> Reply + Send + Sync + 'static)
     let world = World::new().await;
     let shelf = world.content.shelf();
     let fake = Fake::start(move |asked| answer(asked, shelf.answer(asked))).await;
-    let upstream = fake.upstream();
+    let upstream = Arc::new(fake.upstream());
     let who = user("h-delete");
     let operation = world.operation("DELETE team/app/manifests/TWO");
     let question = Question { upstream: &upstream, ..world.question(&who) };

@@ -47,7 +47,7 @@ impl World {
     async fn decided(&self, question: Question<'_>, asked: &Asked) -> Result<Permit, Refusal> {
         match asked.content.clone() {
             Sent::Seen(bytes, _) => {
-                put_manifest(question, asked.operation.clone())?.judge(bytes, None).await
+                put_manifest(question, asked.operation.clone()).await?.judge(bytes, None).await
             }
             _ => authorize(question, asked.operation.clone()).await,
         }
@@ -138,7 +138,7 @@ async fn what_was_refused_before_it_was_sent_is_judged_by_its_tag() {
     let operation = world.operation("PUT team/app/manifests/v1");
     let asked = Asked { operation: operation.clone(), content: Sent::Unseen };
     let question = world.question(&who);
-    let Err(refusal) = put_manifest(question, operation) else { panic!("it is refused") };
+    let Err(refusal) = put_manifest(question, operation).await else { panic!("it is refused") };
     let comparison = compare(question, &open, &asked, Err(&refusal)).await.unwrap();
     let shadow = Judged {
         verdict: Verdict::Allow,
@@ -243,7 +243,7 @@ async fn a_registry_that_fails_or_is_silent_leaves_it_undecided() {
         (Reply::never(), "the registry took too long to say what this depends on"),
     ] {
         let fake = Fake::start(move |_| reply.clone()).await;
-        let upstream = fake.upstream();
+        let upstream = Arc::new(fake.upstream());
         let question = Question { policy: &open, upstream: &upstream, ..world.question(&who) };
         let decided = world.decided(question, &asked).await;
         let comparison = compare(question, &world.policy, &asked, decided.as_ref()).await.unwrap();
@@ -266,7 +266,7 @@ async fn a_shadow_asks_the_registry_so_often_and_no_more() {
         false => shelf.answer(asked),
     })
     .await;
-    let upstream = fake.upstream();
+    let upstream = Arc::new(fake.upstream());
     let asked = world.asked("DELETE team/app/manifests/TWO", None);
     let question = Question { policy: &open, upstream: &upstream, ..world.question(&who) };
     let decided = world.decided(question, &asked).await;

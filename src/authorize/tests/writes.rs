@@ -67,7 +67,7 @@ async fn an_upload_goes_on_for_whoever_began_it_while_it_may_write() {
             location: "/v2/there?state=1".to_owned(),
             subject: format!("user:{who}"),
             repository: repository(name),
-            started: jiff::Timestamp::now(),
+            started: Timestamp::now(),
         };
         world.seal.seal_upload(&upload).unwrap()
     };
@@ -315,7 +315,7 @@ async fn two_racing_pushes_cannot_both_create() {
     let creator = user("e-create");
     let operation = world.operation("PUT team/app/manifests/v99");
     let judge = async |sample: &Sample| {
-        let pending = put_manifest(world.question(&creator), operation.clone()).unwrap();
+        let pending = put_manifest(world.question(&creator), operation.clone()).await.unwrap();
         pending.judge(sample.bytes.clone().into(), None).await
     };
     let permit = judge(&one).await.unwrap();
@@ -335,11 +335,11 @@ async fn a_look_that_fails_allows_nothing() {
     let broken = Fake::start(|_| crate::upstream::fake::Reply::new(500, "")).await;
     let silent = Fake::start(|_| crate::upstream::fake::Reply::new(200, "")).await;
     for fake in [&broken, &silent] {
-        let upstream = fake.upstream();
+        let upstream = Arc::new(fake.upstream());
         let creator = user("e-create");
         let question = Question { upstream: &upstream, ..world.question(&creator) };
         let operation = world.operation("PUT team/app/manifests/v99");
-        let pending = put_manifest(question, operation).unwrap();
+        let pending = put_manifest(question, operation).await.unwrap();
         let bytes = image("own config", &["base"]).bytes;
         assert!(matches!(pending.judge(bytes.into(), None).await, Err(Refusal::Upstream(_))));
     }

@@ -1,3 +1,6 @@
+use oci::Manifest;
+use policy::{Bounds, Caller, Subject};
+
 use super::*;
 use crate::content::samples::{Sample, blob, image, image_about, index, index_about, signature};
 
@@ -14,27 +17,61 @@ fn fallback(image: &Digest, ending: &str) -> Tag {
     tag(&format!("{}{ending}", image.to_string().replace(':', "-")))
 }
 
-fn after(start: Instant, later: Duration) -> Clock {
+/// How a graph learns what the inventory would teach it.
+impl Graph {
+    fn adds(&mut self, digest: &Digest, manifest: &Manifest) -> bool {
+        self.learn(&Lesson::of_manifest(digest, manifest), DAY)
+    }
+
+    fn points(&mut self, tag: &Tag, digest: &Digest, at: Timestamp) -> bool {
+        self.learn(&Lesson::Tag { tag: tag.clone(), digest: digest.clone(), at }, DAY)
+    }
+
+    fn is_pushed<'p>(
+        &mut self,
+        who: impl Into<Pusher<'p>>,
+        digest: &Digest,
+        at: Timestamp,
+    ) -> bool {
+        let lessons = Lesson::of_push(who.into(), digest, at);
+        // Each of them is learned.
+        lessons.iter().fold(false, |news, lesson| self.learn(lesson, DAY) || news)
+    }
+
+    fn loses(&mut self, tag: &Tag, at: Timestamp, deleted: bool) -> bool {
+        self.learn(&Lesson::NoTag { tag: tag.clone(), at, deleted }, DAY)
+    }
+
+    fn loses_manifest(&mut self, digest: &Digest, at: Timestamp) -> bool {
+        self.learn(&Lesson::NoManifest { digest: digest.clone(), at }, DAY)
+    }
+}
+
+fn start() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn after(start: Timestamp, later: Duration) -> Clock {
     Clock { now: start + later, linger: DAY }
 }
 
 /// A graph with a clock, and a caller who may read the tag `open`.
 struct World {
     graph: Graph,
-    start: Instant,
+    start: Timestamp,
 }
 
 impl World {
     fn new(manifests: &[&Sample]) -> Self {
         let mut graph = Graph::default();
         for sample in manifests {
-            graph.add(&sample.digest, &sample.manifest);
+            graph.adds(&sample.digest, &sample.manifest);
         }
-        Self { graph, start: Instant::now() }
+        Self { graph, start: start() }
     }
 
     fn tagged(mut self, name: &str, digest: &Digest) -> Self {
-        self.graph.point(&tag(name), digest, self.start);
+        self.graph.points(&tag(name), digest, self.start);
         self
     }
 
@@ -48,7 +85,8 @@ impl World {
             "closed" => Sight::Closed,
             _ => Sight::Silent,
         };
-        self.graph.is_vouched_for(digest, &sight, after(self.start, later), &mut Walk::new(1000))
+        let clock = after(self.start, later);
+        self.graph.is_vouched_for(digest, &sight, clock, &mut Walk::new(1000)).unwrap()
     }
 }
 
@@ -163,14 +201,14 @@ fn a_signature_of_one_platform_follows_an_image_that_is_known_by_its_index_alone
 fn what_a_tag_pointed_at_counts_until_it_has_lingered() {
     let (old, new) = (image("old", &["1"]), image("new", &["2"]));
     let mut world = World::new(&[&old, &new]).tagged("open", &old.digest);
-    world.graph.point(&tag("open"), &new.digest, world.start + DAY / 2);
-    let last = Duration::from_nanos(1);
+    world.graph.points(&tag("open"), &new.digest, world.start + DAY / 2);
+    let last = Duration::from_millis(1);
     assert!(
         world.reads_after(&old.digest, DAY - last) && world.reads_after(&blob("1"), DAY - last)
     );
     assert!(!world.reads_after(&old.digest, DAY) && !world.reads_after(&blob("1"), DAY));
     assert!(world.reads_after(&new.digest, DAY));
-    world.graph.point(&tag("open"), &old.digest, world.start + DAY);
+    world.graph.points(&tag("open"), &old.digest, world.start + DAY);
     assert!(world.reads_after(&old.digest, DAY + DAY / 2), "it was seen again");
 }
 
@@ -179,7 +217,7 @@ fn a_fallback_tag_lingers_no_longer_than_others() {
     let (app, signature) = (image("config", &["layer"]), signature("signed", None));
     let mut world = World::new(&[&app, &signature])
         .tagged(fallback(&app.digest, ".sig").as_str(), &signature.digest);
-    world.graph.point(&tag("open"), &app.digest, world.start + DAY);
+    world.graph.points(&tag("open"), &app.digest, world.start + DAY);
     assert!(world.reads_after(&app.digest, DAY));
     assert!(world.reads_after(&signature.digest, DAY - Duration::from_secs(1)));
     assert!(!world.reads_after(&signature.digest, DAY));
@@ -198,16 +236,16 @@ fn another_form_of_a_manifest_replaces_nothing() {
 fn own_content_is_ones_own_until_it_has_lingered() {
     let (alice, bob) = (Subject::User("alice".into()), Subject::Service("alice".into()));
     let mut graph = Graph::default();
-    let start = Instant::now();
-    graph.pushed((&alice).into(), &blob("x"), start);
+    let start = start();
+    graph.is_pushed(&alice, &blob("x"), start);
     let is_own = |graph: &Graph, who: &Subject, later| {
         graph.is_own(who.into(), &blob("x"), after(start, later))
     };
-    assert!(is_own(&graph, &alice, DAY - Duration::from_nanos(1)));
+    assert!(is_own(&graph, &alice, DAY - Duration::from_millis(1)));
     assert!(!is_own(&graph, &alice, DAY));
     assert!(!is_own(&graph, &bob, Duration::ZERO));
     assert!(!graph.is_own((&alice).into(), &blob("y"), after(start, Duration::ZERO)));
-    graph.pushed((&alice).into(), &blob("x"), start + DAY);
+    graph.is_pushed(&alice, &blob("x"), start + DAY);
     assert!(is_own(&graph, &alice, DAY), "it was pushed again");
 }
 
@@ -218,9 +256,9 @@ fn what_was_pushed_with_bounds_is_ones_own_with_these_and_with_none() {
     let [bound, other] =
         ["app:rc-*", "app:v*"].map(|image| Caller { bounds: Some(bounds(image)), ..whole.clone() });
     let mut graph = Graph::default();
-    let start = Instant::now();
-    graph.pushed((&bound).into(), &blob("candidate"), start);
-    graph.pushed((&whole).into(), &blob("version"), start);
+    let start = start();
+    graph.is_pushed(&bound, &blob("candidate"), start);
+    graph.is_pushed(&whole, &blob("version"), start);
     let is_own = |who: &Caller, name: &str| {
         graph.is_own(who.into(), &blob(name), after(start, Duration::ZERO))
     };
@@ -240,14 +278,15 @@ fn a_fallback_tag_that_a_rule_denies_follows_nothing() {
     let reads = |fallback: Sight| {
         let sight = |tag: &Tag| if tag.as_str() == "open" { Sight::Open } else { fallback };
         let clock = after(world.start, Duration::ZERO);
-        world.graph.is_vouched_for(&signature.digest, &sight, clock, &mut Walk::new(1000))
+        let walk = &mut Walk::new(1000);
+        world.graph.is_vouched_for(&signature.digest, &sight, clock, walk).unwrap()
     };
     assert!(reads(Sight::Open) && reads(Sight::Silent));
     assert!(!reads(Sight::Closed));
 }
 
 #[test]
-fn a_walk_has_so_many_steps_and_then_ends_with_no() {
+fn a_walk_has_so_many_steps_and_then_ends_with_no_answer() {
     let layers: Vec<_> = (0..50).map(|number| image(&number.to_string(), &["base"])).collect();
     let last = index(&[&layers[0]]);
     let mut samples: Vec<_> = layers.iter().collect();
@@ -259,10 +298,10 @@ fn a_walk_has_so_many_steps_and_then_ends_with_no() {
         let mut walk = Walk::new(steps);
         (world.graph.is_vouched_for(digest, &sight, clock, &mut walk), walk.steps)
     };
-    assert_eq!(walk(&last.digest, 1), (true, 1), "a tag on it costs no step");
-    assert_eq!(walk(&blob("base"), 1000), (true, 949));
-    assert_eq!(walk(&blob("base"), 40), (false, 0));
-    assert_eq!(walk(&blob("base"), 0), (false, 0));
+    assert_eq!(walk(&last.digest, 1), (Ok(true), 1), "a tag on it costs no step");
+    assert_eq!(walk(&blob("base"), 1000), (Ok(true), 949));
+    assert_eq!(walk(&blob("base"), 40), (Err(Exhausted), 0));
+    assert_eq!(walk(&blob("base"), 0), (Err(Exhausted), 0));
 }
 
 #[test]
@@ -272,12 +311,12 @@ fn what_was_deleted_is_vouched_for_no_longer() {
         .tagged("open", &one.digest)
         .tagged("open", &two.digest)
         .tagged("other", &two.digest);
-    world.graph.remove_manifest(&one.digest);
+    assert!(world.graph.loses_manifest(&one.digest, world.start));
     assert!(!world.reads(&one.digest) && !world.reads(&blob("1")));
     assert!(world.reads(&blob("2")));
-    world.graph.remove_tag(&tag("other"));
+    assert!(world.graph.loses(&tag("other"), world.start, true));
     assert!(world.reads(&blob("2")));
-    world.graph.remove_tag(&tag("open"));
+    assert!(world.graph.loses(&tag("open"), world.start, true));
     assert!(!world.reads(&two.digest) && !world.reads(&blob("2")));
     assert!(world.graph.pointers.is_empty());
 }
@@ -295,9 +334,9 @@ fn what_many_share_is_walked_once_for_all_that_is_asked() {
     // The one readable image was made first, so it is looked at last.
     let mut walk = Walk::new(300 * names.len() + 1);
     for digest in &digests {
-        assert!(world.graph.is_vouched_for(digest, &sight, clock, &mut walk));
+        assert_eq!(world.graph.is_vouched_for(digest, &sight, clock, &mut walk), Ok(true));
     }
     let strange = image("strange", &["strange"]);
-    assert!(!world.graph.is_vouched_for(&strange.digest, &sight, clock, &mut walk));
-    assert!(!walk.is_exhausted());
+    let found = world.graph.is_vouched_for(&strange.digest, &sight, clock, &mut walk);
+    assert_eq!(found, Ok(false));
 }

@@ -74,7 +74,7 @@ impl World {
             locks: &gate.locks,
             seal: &gate.seal,
             principal: &principal,
-            now: Instant::now(),
+            now: gate.clock.now(),
             max_requests: gate.inventory.settings().max_requests,
         };
         let mut forwarding = Forwarding {
@@ -321,7 +321,7 @@ async fn with_referrers(referrers: &[&Sample], app: &Sample) -> World {
     let here = RepositoryName::new("a/app").unwrap();
     world.gate.inventory.saw_manifest(&here, &app.digest, &app.manifest);
     let v1 = Tag::new("v1").unwrap();
-    world.gate.inventory.saw_tag(&here, &v1, &app.digest, Instant::now());
+    world.gate.inventory.saw_tag(&here, &v1, &app.digest, world.gate.clock.now());
     world
 }
 

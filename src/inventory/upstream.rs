@@ -1,9 +1,11 @@
 //! Asking the upstream what it holds, where guessing is not good enough.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use oci::{Digest, Kind, Manifest, ManifestType, Operation, Read, Reference, RepositoryName, Tag};
 
@@ -26,21 +28,24 @@ const MAX_MANIFEST: usize = 4 << 20;
 /// How deep indexes may be nested.
 const MAX_DEPTH: usize = 4;
 
-/// How many requests one question may still cost.
+/// How many requests one question may still cost. Several may be under way at once.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    left: usize,
+    left: AtomicUsize,
     whole: usize,
 }
 
 impl Budget {
     pub(crate) fn new(requests: usize) -> Self {
-        Self { left: requests, whole: requests }
+        Self { left: AtomicUsize::new(requests), whole: requests }
     }
 
-    pub(super) fn spend(&mut self) -> Result<(), Error> {
-        self.left = self.left.checked_sub(1).ok_or(Error::Budget(self.whole))?;
-        Ok(())
+    pub(super) fn spend(&self) -> Result<(), Error> {
+        let one_less = |left: usize| left.checked_sub(1);
+        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Budget(self.whole)),
+        }
     }
 }
 
@@ -75,7 +80,7 @@ async fn head(
             .map(Some)
             .ok_or_else(|| Error::Wrong("it does not say the digest of a manifest".to_owned())),
         StatusCode::NOT_FOUND => Ok(None),
-        status => Err(Error::Wrong(format!("it answered {status} when asked for a manifest"))),
+        status => Err(failed(&answer, format!("it answered {status} when asked for a manifest"))),
     }
 }
 
@@ -83,7 +88,7 @@ async fn head(
 pub(crate) async fn tag_digests(
     upstream: &Upstream,
     repository: &RepositoryName,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Vec<(Tag, Digest)>, Error> {
     let mut tags = Vec::new();
     for tag in list_tags(upstream, repository, budget).await?.unwrap_or_default() {
@@ -101,7 +106,7 @@ pub(crate) async fn holds(
     repository: &RepositoryName,
     at: &Digest,
     digest: &Digest,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<bool, Error> {
     let mut ahead = vec![(at.clone(), 0)];
     while let Some((at, depth)) = ahead.pop() {
@@ -132,7 +137,7 @@ pub(crate) async fn learn_manifests(
     upstream: &Upstream,
     repository: &RepositoryName,
     digests: &[Digest],
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Vec<Digest>, Error> {
     let mut gone = Vec::new();
     for digest in digests {
@@ -188,7 +193,7 @@ pub(crate) async fn fetch_bytes(
             answer.discard().await;
             return Ok(None);
         }
-        status => return Err(Error::Wrong(format!("it answered {status} to a manifest"))),
+        status => return Err(failed(&answer, format!("it answered {status} to a manifest"))),
     }
     let content_type = content::content_type(answer.head.headers()).map(str::to_owned);
     let bytes = answer.collect(MAX_MANIFEST).await?;
@@ -196,6 +201,17 @@ pub(crate) async fn fetch_bytes(
         return Err(Error::Wrong("a manifest has another digest than it was asked for".to_owned()));
     }
     Ok(Some((bytes, content_type)))
+}
+
+/// An answer that is none: the upstream cannot answer now, or it answers as it should not.
+pub(super) fn failed(answer: &Answer, wrong: String) -> Error {
+    let status = answer.head.status();
+    if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
+        return Error::Wrong(wrong);
+    }
+    let after = answer.head.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let after = after.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
+    Error::Unavailable { status, after }
 }
 
 async fn ask(upstream: &Upstream, method: Method, operation: &Operation) -> Result<Answer, Error> {

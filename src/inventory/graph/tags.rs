@@ -1,0 +1,273 @@
+//! What tags point at: now, as far as that was looked at, and before.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use oci::{Digest, Tag};
+
+use super::{Clock, Graph, Id, Seen};
+
+/// Of what a tag pointed at longer ago than it lingers, so much is kept, to be looked at first.
+const FORMER: usize = 8;
+
+/// What is known of one tag.
+#[derive(Debug)]
+pub(super) struct Tagged {
+    now: Now,
+    /// When `now` was seen.
+    at: Timestamp,
+    /// When the upstream was asked for exactly this, if what came counts for the whole truth.
+    checked: Option<Timestamp>,
+    /// When it was deleted through the gate: what was seen before counts no longer.
+    deleted: Option<Timestamp>,
+    pointers: Vec<Pointer>,
+}
+
+/// What a tag points at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Now {
+    /// There is such a tag, and nobody has looked at it.
+    Unknown,
+    /// There is no such tag.
+    Absent,
+    /// This manifest.
+    At(Id),
+}
+
+/// How much of a tag is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::inventory) enum Look {
+    /// Nothing but its name.
+    Never,
+    /// What it pointed at some time ago.
+    Before,
+    /// What it points at, or that it is gone.
+    Fresh,
+}
+
+#[derive(Debug)]
+struct Pointer {
+    manifest: Id,
+    seen: Seen,
+}
+
+impl Default for Tagged {
+    fn default() -> Self {
+        Self {
+            now: Now::Unknown,
+            at: Timestamp::MIN,
+            checked: None,
+            deleted: None,
+            pointers: Vec::new(),
+        }
+    }
+}
+
+impl Tagged {
+    #[cfg(test)]
+    pub(super) fn pointers(&self) -> usize {
+        self.pointers.len()
+    }
+
+    /// Notes what it is now, unless something later is known; true if that is news.
+    fn is_now(&mut self, now: Now, at: Timestamp) -> bool {
+        if at < self.at {
+            return false;
+        }
+        self.at = at;
+        if self.now == now {
+            return false;
+        }
+        (self.now, self.checked) = (now, None);
+        true
+    }
+}
+
+impl Graph {
+    /// The tag was seen to point at the digest.
+    pub(super) fn point(&mut self, tag: &Tag, digest: &Digest, clock: Clock) -> bool {
+        let at = clock.now;
+        let Some(manifest) = self.names.number(digest) else { return false };
+        let late = |deleted: Option<&Timestamp>| deleted.is_some_and(|&deleted| at < deleted);
+        let tagged = self.tags.entry(tag.clone()).or_default();
+        if late(self.deleted.get(&manifest)) || late(tagged.deleted.as_ref()) {
+            return false;
+        }
+        let moved = tagged.is_now(Now::At(manifest), at);
+        if let Some(pointer) = tagged.pointers.iter_mut().find(|p| p.manifest == manifest) {
+            return pointer.seen.again(at) || moved;
+        }
+        tagged.pointers.push(Pointer { manifest, seen: Seen::first(at) });
+        self.lengths += 1;
+        self.pointers.entry(manifest).or_default().push(tag.clone());
+        self.drop_old_pointers(tag, clock);
+        true
+    }
+
+    /// A tag that moves often takes no more room for ever.
+    fn drop_old_pointers(&mut self, tag: &Tag, clock: Clock) {
+        let Some(tagged) = self.tags.get_mut(tag) else { return };
+        let mut spare = tagged.pointers.len().saturating_sub(FORMER);
+        let mut dropped = Vec::new();
+        // In the order in which they came.
+        tagged.pointers.retain(|pointer| {
+            let stays = spare == 0 || clock.is_fresh(pointer.seen.at);
+            if !stays {
+                spare -= 1;
+                dropped.push(pointer.manifest);
+            }
+            stays
+        });
+        self.unlink(tag, &dropped);
+    }
+
+    /// Whatever of the tag's pointers was seen until then, it counts no longer.
+    fn drop_pointers(&mut self, tag: &Tag, manifest: Option<Id>, until: Timestamp) -> bool {
+        let Some(tagged) = self.tags.get_mut(tag) else { return false };
+        let mut dropped = Vec::new();
+        tagged.pointers.retain(|pointer| {
+            let goes = manifest.is_none_or(|manifest| manifest == pointer.manifest)
+                && pointer.seen.at <= until;
+            if goes {
+                dropped.push(pointer.manifest);
+            }
+            !goes
+        });
+        self.unlink(tag, &dropped);
+        !dropped.is_empty()
+    }
+
+    fn unlink(&mut self, tag: &Tag, manifests: &[Id]) {
+        self.lengths -= manifests.len();
+        for manifest in manifests {
+            if let Some(tags) = self.pointers.get_mut(manifest) {
+                tags.retain(|other| other != tag);
+                if tags.is_empty() {
+                    self.pointers.remove(manifest);
+                }
+            }
+        }
+    }
+
+    /// There is no such tag.
+    pub(super) fn no_tag(&mut self, tag: &Tag, at: Timestamp, deleted: bool) -> bool {
+        // Worth remembering even where nothing is known: what is told late must not count.
+        if !deleted && !self.tags.contains_key(tag) {
+            return false;
+        }
+        let tagged = self.tags.entry(tag.clone()).or_default();
+        let vanished = tagged.is_now(Now::Absent, at);
+        if !deleted {
+            return vanished;
+        }
+        let is_later = tagged.deleted.is_none_or(|before| before < at);
+        if is_later {
+            tagged.deleted = Some(at);
+        }
+        self.drop_pointers(tag, None, at) || vanished || is_later
+    }
+
+    /// The manifest is deleted, and every tag on it with it.
+    pub(super) fn no_manifest(&mut self, digest: &Digest, at: Timestamp) -> bool {
+        let Some(manifest) = self.names.number(digest) else { return false };
+        let before = self.deleted.get(&manifest).copied();
+        if before.is_none_or(|before| before < at) {
+            self.deleted.insert(manifest, at);
+        }
+        for tag in self.pointers.get(&manifest).cloned().unwrap_or_default() {
+            self.drop_pointers(&tag, Some(manifest), at);
+            if let Some(tagged) = self.tags.get_mut(&tag)
+                && tagged.now == Now::At(manifest)
+            {
+                tagged.is_now(Now::Absent, at);
+            }
+        }
+        before.is_none_or(|before| before < at)
+    }
+
+    /// The upstream was asked for the tag at that time, and what it said was learned before this: it
+    /// is the whole truth, unless something else was learned meanwhile.
+    pub(in crate::inventory) fn checked(&mut self, tag: &Tag, digest: &Digest, at: Timestamp) {
+        let Some(id) = self.names.find(digest) else { return };
+        if let Some(tagged) = self.tags.get_mut(tag)
+            && tagged.now == Now::At(id)
+        {
+            tagged.checked = tagged.checked.max(Some(at));
+        }
+    }
+
+    /// These were all the tags when the list was asked for; gives those that are gone. What was
+    /// learned since then counts for more.
+    pub(in crate::inventory) fn saw_list(&mut self, tags: &[Tag], clock: Clock) -> Vec<Tag> {
+        let at = clock.now;
+        if self.listed.is_some_and(|listed| listed > at) {
+            return Vec::new();
+        }
+        self.listed = Some(at);
+        for tag in tags {
+            let tagged = self.tags.entry(tag.clone()).or_default();
+            if tagged.now == Now::Absent {
+                tagged.is_now(Now::Unknown, at);
+            }
+        }
+        let there: HashSet<&Tag> = tags.iter().collect();
+        let (mut gone, mut forgotten) = (Vec::new(), Vec::new());
+        let is_old = |at: Timestamp| !clock.is_fresh(at);
+        for (tag, tagged) in self.tags.iter_mut().filter(|(tag, _)| !there.contains(tag)) {
+            if tagged.is_now(Now::Absent, at) {
+                gone.push(tag.clone());
+            } else if tagged.now == Now::Absent
+                && tagged.deleted.is_none_or(is_old)
+                && tagged.pointers.iter().all(|pointer| is_old(pointer.seen.at))
+            {
+                forgotten.push(tag.clone());
+            }
+        }
+        for tag in forgotten {
+            self.drop_pointers(&tag, None, Timestamp::MAX);
+            self.tags.remove(&tag);
+        }
+        gone
+    }
+
+    /// When the list of tags was asked for that was read last, to its end.
+    pub(in crate::inventory) fn listed(&self) -> Option<Timestamp> {
+        self.listed
+    }
+
+    /// Every tag that there is, as far as is known, with how much is known of it if what was found
+    /// out since then is fresh.
+    pub(in crate::inventory) fn tags(
+        &self,
+        since: Timestamp,
+    ) -> impl Iterator<Item = (&Tag, Look)> {
+        self.tags.iter().filter(|(_, tagged)| tagged.now != Now::Absent).map(
+            move |(tag, tagged)| {
+                let look = match (tagged.now, tagged.checked) {
+                    (_, Some(checked)) if checked >= since => Look::Fresh,
+                    (Now::Unknown, _) if tagged.pointers.is_empty() => Look::Never,
+                    _ => Look::Before,
+                };
+                (tag, look)
+            },
+        )
+    }
+
+    /// What the tag points at now, as far as is known.
+    pub(in crate::inventory) fn now(&self, tag: &Tag) -> Option<&Digest> {
+        match self.tags.get(tag)?.now {
+            Now::At(id) => self.names.digest(id),
+            Now::Unknown | Now::Absent => None,
+        }
+    }
+
+    /// The tags that point at the manifest, or did so not long ago.
+    pub(super) fn pointing(&self, manifest: Id, clock: Clock) -> impl Iterator<Item = &Tag> {
+        let tags = self.pointers.get(&manifest).into_iter().flatten();
+        tags.filter(move |tag| {
+            let pointers = self.tags.get(*tag).map(|tagged| &tagged.pointers);
+            let pointer = pointers.and_then(|all| all.iter().find(|p| p.manifest == manifest));
+            pointer.is_some_and(|pointer| clock.is_fresh(pointer.seen.at))
+        })
+    }
+}

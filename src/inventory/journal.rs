@@ -1,0 +1,32 @@
+//! Where what is learned outlives the process.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use oci::RepositoryName;
+
+use super::Lesson;
+
+/// Keeps what the inventory learns beyond this process, and tells what others learned.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Something new was learned of the repository. Must not wait for anything.
+    fn learned(&self, repository: &RepositoryName, lesson: &Lesson);
+
+    /// What is kept of the repository: all of it where memory holds nothing that was recalled, else
+    /// what was written since then, by others too. What cannot be read is left out: not to know
+    /// something never allows anything.
+    async fn recall(&self, repository: &RepositoryName, since: Option<Timestamp>) -> Vec<Lesson>;
+}
+
+/// Keeps nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Forgetful;
+
+#[async_trait]
+impl Journal for Forgetful {
+    fn learned(&self, _: &RepositoryName, _: &Lesson) {}
+
+    async fn recall(&self, _: &RepositoryName, _: Option<Timestamp>) -> Vec<Lesson> {
+        Vec::new()
+    }
+}

@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use oci::RepositoryName;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::State;
 use crate::clock::Clock;
+use crate::inventory::Lesson;
 use crate::store::{
-    Changes, FamilyQuery, KeptPolicy, ReplicaLocks, Revocation, Rotation, Sequence, Service,
-    Settings, Store, StoreError, StoreUrl, open,
+    Changes, CrawlProgress, Extent, FamilyQuery, KeptPolicy, Learned, Lessons, News, OfRepository,
+    ReplicaLocks, Revocation, Rotation, Sequence, Service, Settings, Store, StoreError, StoreUrl,
+    open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -158,6 +161,49 @@ impl Store for Absent {
         None
     }
     async fn changed(&self) -> Result<(), StoreError> {
+        no_answer()
+    }
+}
+
+#[async_trait]
+impl Lessons for Absent {
+    async fn learn(&self, _: &[(RepositoryName, Lesson)]) -> Result<Learned, StoreError> {
+        no_answer()
+    }
+    async fn lessons_of(&self, _: &RepositoryName) -> Result<OfRepository, StoreError> {
+        no_answer()
+    }
+    async fn lessons_since(&self, _: Sequence, _: u32) -> Result<News, StoreError> {
+        no_answer()
+    }
+    async fn forget_lessons(&self, _: Timestamp) -> Result<u64, StoreError> {
+        no_answer()
+    }
+    async fn extent(&self) -> Result<Extent, StoreError> {
+        no_answer()
+    }
+    async fn add_repositories(&self, _: &[RepositoryName]) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn next_to_crawl(&self, _: Timestamp) -> Result<Option<RepositoryName>, StoreError> {
+        no_answer()
+    }
+    async fn crawled(&self, _: &RepositoryName, _: Timestamp) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn crawl_progress(&self) -> Result<CrawlProgress, StoreError> {
+        no_answer()
+    }
+    async fn set_crawl_progress(&self, _: CrawlProgress) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn lease(
+        &self,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
         no_answer()
     }
 }

@@ -12,6 +12,7 @@ use sqlx::{
     Transaction, Type,
 };
 
+use super::Sequence;
 use super::repository_lock::ReplicaLocks;
 
 /// One of the two databases.
@@ -46,6 +47,13 @@ pub(super) trait Session: Send {
     async fn rows(
         &mut self,
         sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Box<dyn Row>>, sqlx::Error>;
+
+    /// The same with a statement that was put together.
+    async fn built_rows(
+        &mut self,
+        sql: String,
         values: &[Value<'_>],
     ) -> Result<Vec<Box<dyn Row>>, sqlx::Error>;
 
@@ -120,6 +128,12 @@ impl From<Option<String>> for Value<'_> {
     }
 }
 
+impl From<Sequence> for Value<'_> {
+    fn from(value: Sequence) -> Self {
+        value.0.into()
+    }
+}
+
 impl<'a> From<&'a [u8]> for Value<'a> {
     fn from(value: &'a [u8]) -> Self {
         Self::Bytes(value)
@@ -180,6 +194,16 @@ where
         values: &[Value<'_>],
     ) -> Result<Vec<Box<dyn Row>>, sqlx::Error> {
         let query = sqlx::query_with(sql, arguments::<DB>(values)?);
+        let rows = query.fetch_all(&mut **self).await?;
+        Ok(rows.into_iter().map(|row| Box::new(row) as Box<dyn Row>).collect())
+    }
+
+    async fn built_rows(
+        &mut self,
+        sql: String,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Box<dyn Row>>, sqlx::Error> {
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments::<DB>(values)?);
         let rows = query.fetch_all(&mut **self).await?;
         Ok(rows.into_iter().map(|row| Box::new(row) as Box<dyn Row>).collect())
     }

@@ -6,6 +6,7 @@
 //! the caller, so that no clock of a database decides anything, and are kept to the millisecond.
 
 mod engine;
+mod inventory;
 mod lock;
 mod open;
 mod postgres;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use policy::Subject;
 
+pub use inventory::{CrawlProgress, Extent, Learned, Lessons, News, OfRepository};
 pub use open::{Checked, OpenError, Settings, check, kept_policy, open};
 pub use repository_lock::{LockError, Mode, ReplicaLock, ReplicaLocks};
 pub use url::{InvalidUrl, PostgresUrl, StoreUrl};
@@ -35,7 +37,7 @@ pub const OVERLAP: Duration = Duration::from_secs(30);
 /// The operations of the gate on its state. Each is one transaction: it happens as a whole, durably,
 /// or not at all.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Lessons + Send + Sync + 'static {
     /// Keeps a new family and the hash of its first refresh token, if it has one. One that comes
     /// from something that was revoked in the meantime is revoked from the start.
     async fn add_family(&self, family: &Family, token: Option<TokenHash>)
@@ -195,6 +197,8 @@ pub enum Revoked {
 pub struct Changes {
     /// The number of the last change there is.
     pub sequence: Sequence,
+    /// The number of the last lesson there is ([`Lessons`]).
+    pub last_lesson: Sequence,
     /// In the order in which they were made.
     pub revoked: Vec<Revoked>,
     /// All services, if anything about them changed.

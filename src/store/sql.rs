@@ -1,6 +1,7 @@
 //! The operations, in the SQL that both databases read.
 
 mod families;
+mod inventory;
 pub(super) mod policy;
 mod revocations;
 mod rotation;

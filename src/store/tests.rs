@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod families;
+mod inventory;
 mod opening;
 #[path = "../../tests/integration/support/postgres.rs"]
 mod postgres_server;

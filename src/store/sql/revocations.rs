@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::super::engine::Value;
 use super::super::{Changes, Revocation, Revoked, Sequence, StoreError};
+use super::inventory;
 use super::row::{Row, damaged};
 use super::services;
 use super::work::Work;
@@ -126,7 +127,7 @@ pub(super) async fn changes(work: &mut Work, since: Sequence) -> Result<Changes,
         true => Some(services::list(work).await?),
         false => None,
     };
-    Ok(Changes { sequence, revoked, services })
+    Ok(Changes { sequence, last_lesson: inventory::last(work).await?, revoked, services })
 }
 
 fn revoked(row: &Row) -> Result<Revoked, StoreError> {

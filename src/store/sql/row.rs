@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oci::Digest;
 use policy::Bounds;
 
 use super::super::engine::{self, Value};
@@ -42,6 +43,18 @@ impl Row {
 
     pub(super) fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError> {
         present(column, self.0.bytes(column).map_err(|error| damaged(column, &error))?)
+    }
+
+    /// A digest from the bytes of its hash.
+    pub(super) fn digest(&self, column: &str) -> Result<Digest, StoreError> {
+        let bytes = self.bytes(column)?;
+        match bytes.as_slice().try_into() {
+            Ok(hash) => Ok(Digest::Sha256(hash)),
+            Err(_) => match bytes.as_slice().try_into() {
+                Ok(hash) => Ok(Digest::Sha512(Box::new(hash))),
+                Err(_) => Err(damaged(column, &"it is neither 32 nor 64 bytes long")),
+            },
+        }
     }
 
     /// What a text stands for.

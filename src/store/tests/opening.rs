@@ -116,7 +116,18 @@ async fn tables_of_the_first_version_get_what_came_later_and_keep_what_they_hold
         let family = family();
         add(&store, &family).await;
         drop(store);
-        for statement in ["DROP TABLE policy", "UPDATE schema_version SET version = 1"] {
+        for statement in [
+            "DROP TABLE policy",
+            "DROP TABLE inventory",
+            "DROP TABLE repositories",
+            "DROP TABLE pointers",
+            "DROP TABLE gone_tags",
+            "DROP TABLE gone_manifests",
+            "DROP TABLE manifests",
+            "DROP TABLE pushes",
+            "DROP TABLE leases",
+            "UPDATE schema_version SET version = 1",
+        ] {
             run(&settings, &server, statement).await;
         }
         assert_eq!(check(&settings).await.unwrap(), Checked::Usable);

@@ -46,4 +46,5 @@ mod tag_limited;
 mod targets;
 mod tokens;
 mod trust;
+mod turns;
 mod uploads;

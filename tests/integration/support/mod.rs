@@ -7,6 +7,7 @@ pub(crate) mod fake_gate;
 pub(crate) mod ferro;
 pub(crate) mod gate;
 pub(crate) mod images;
+pub(crate) mod pause;
 pub(crate) mod process;
 #[allow(dead_code, reason = "the unit tests of the gate use it too, and more of it")]
 pub(crate) mod provider;

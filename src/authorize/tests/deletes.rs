@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
@@ -161,7 +162,7 @@ async fn what_is_written_while_the_tags_are_looked_at_counts() {
         reply
     })
     .await;
-    let upstream = fake.upstream();
+    let upstream = Arc::new(fake.upstream());
     let who = user("h-delete");
     let operation = world.operation("DELETE team/app/manifests/TWO");
     let question = Question { upstream: &upstream, locks: &locks, ..world.question(&who) };

@@ -22,6 +22,8 @@ mod settings;
 mod shadow;
 pub mod tls;
 mod uploads;
+#[cfg(test)]
+mod worlds;
 
 use std::sync::Arc;
 

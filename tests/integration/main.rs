@@ -38,6 +38,7 @@ mod reload;
 mod reload_under_load;
 mod replicas;
 mod revocation;
+mod sequences;
 mod services;
 mod shadow;
 mod start;

@@ -219,12 +219,29 @@ impl PendingManifest<'_> {
                 message: format!("the manifest's digest is {digest}, not {named}"),
             });
         }
+        Self::at_hand(&manifest)?;
         self.earned(&manifest).await?;
         self.attached(&manifest).await?;
         let lock = self.lock(&digest, &bytes, &manifest).await?;
         let Self { operation, rule, .. } = self;
         let content = Box::new(ManifestContent { bytes, digest, manifest });
         Ok(Permit { granted: Granted::Manifest { operation, content }, rule, lock })
+    }
+
+    /// Clients would go to wherever `urls` says, some with their credentials for this registry
+    /// (CVE-2020-15157), and no rule could speak of what they get there.
+    fn at_hand(manifest: &Manifest) -> Result<(), Refusal> {
+        match manifest.foreign() {
+            None => Ok(()),
+            Some(part) => Err(Refusal::Content {
+                code: ErrorCode::ManifestInvalid,
+                message: format!(
+                    "{} is to be fetched from somewhere else: push it here too, and name it \
+                     without `urls`",
+                    part.digest
+                ),
+            }),
+        }
     }
 
     /// Edges must be earned: whoever names content makes it reachable from what it writes, so it

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::client::{Ask, Credentials, challenge_part};
 use crate::support::ctr::Containerd;
 use crate::support::docker::Docker;
-use crate::support::images::{Blob, Image, OCI_MANIFEST};
+use crate::support::images::{Blob, Image, OCI_INDEX, OCI_MANIFEST};
 use crate::support::podman::Podman;
 use crate::support::scene::Scene;
 use crate::support::skopeo::Skopeo;
@@ -218,4 +218,39 @@ fn a_manifest_with_two_meanings_is_refused() {
         let answer = scene.unasked(|| alice.put_manifest("team/app", "v1", &blob)).expect(400);
         assert_eq!(answer.code(), "MANIFEST_INVALID");
     }
+}
+
+#[test]
+fn content_that_lies_somewhere_else_is_not_taken_in() {
+    let scene = scene();
+    let alice = scene.client("alice");
+    let image = Image::oci("foreign");
+    image.blobs().for_each(|blob| drop(alice.push_blob("team/app", blob).expect(201)));
+    let whole: Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+    let urls = serde_json::json!(["https://store.example/layer"]);
+    let mut layer = whole.clone();
+    layer["layers"][1]["urls"] = urls.clone();
+    let mut config = whole.clone();
+    config["config"]["urls"] = urls.clone();
+    for value in [layer, config] {
+        let blob = Blob::json(OCI_MANIFEST, &value);
+        for reference in ["v1", &blob.digest] {
+            let put = || alice.put_manifest("team/app", reference, &blob);
+            let answer = scene.unasked(put).expect(400);
+            assert_eq!(answer.code(), "MANIFEST_INVALID");
+            assert!(answer.message().contains("`urls`"), "{}", answer.message());
+        }
+    }
+    let child = Image::oci("child");
+    alice.push("team/app", child.digest(), &child);
+    let mut index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child.manifest.descriptor()],
+    });
+    index["manifests"][0]["urls"] = urls;
+    let index = Blob::json(OCI_INDEX, &index);
+    scene.unasked(|| alice.put_manifest("team/app", "v1", &index)).expect(400);
+    // A list of none says nothing.
+    let mut none = whole;
+    none["layers"][0]["urls"] = serde_json::json!([]);
+    alice.put_manifest("team/app", "v1", &Blob::json(OCI_MANIFEST, &none)).expect(201);
 }

@@ -46,6 +46,7 @@ pub(super) const REFUSED: &[(u16, &str, &[&str])] = &[
             "a manifest is pushed as another type",
             "what is both image and index is pushed",
             "a key stands twice",
+            "a layer lies somewhere else",
         ],
     ),
     (413, "SIZE_INVALID", &["a manifest of four and a half megabytes is pushed"]),
@@ -96,6 +97,7 @@ pub(super) const DOCKER_REGISTRY: Kind = Kind {
         "a manifest is pushed under no digest",
         "an empty object is pushed",
         "a key stands twice",
+        "a layer lies somewhere else",
         "a manifest of four and a half megabytes is pushed",
     ],
     otherwise: &[

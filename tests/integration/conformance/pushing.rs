@@ -168,6 +168,9 @@ pub(super) fn wrong_manifests() -> Vec<Step> {
     let both = changed(&image.manifest, |value| {
         value["manifests"] = json!([index.images[0].manifest.descriptor()]);
     });
+    let foreign = changed(&image.manifest, |value| {
+        value["layers"][0]["urls"] = json!(["https://store.example/layer"]);
+    });
     let twice = String::from_utf8(image.manifest.bytes.clone()).unwrap().replacen(
         '{',
         "{\"layers\": [],",
@@ -209,6 +212,7 @@ pub(super) fn wrong_manifests() -> Vec<Step> {
         ),
         put("what is both image and index is pushed", &both, "odd", &[400]),
         put("a key stands twice", &Blob::new(OCI_MANIFEST, twice.into_bytes()), "odd", &[400]),
+        put("a layer lies somewhere else", &foreign, "odd", &[201, 400]),
         put("a layer is absent", &absent_layer, "wrong", &[400, 404]),
         put("a config is absent", &absent_config, "wrong", &[400, 404]),
         put("a child is absent", &absent_child, "wrong", &[201, 400, 404]),

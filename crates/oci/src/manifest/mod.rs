@@ -125,6 +125,14 @@ impl Manifest {
         self.config.iter().chain(&self.layers).chain(&self.children).map(|part| &part.digest)
     }
 
+    /// The first part that clients may fetch from somewhere else than the registry, where there is
+    /// one: a "foreign" layer.
+    #[must_use]
+    pub fn foreign(&self) -> Option<&Descriptor> {
+        let parts = self.config.iter().chain(&self.layers).chain(&self.children);
+        parts.chain(&self.subject).find(|part| part.has_urls)
+    }
+
     /// Whether it can only be a signature, an attestation, an SBOM or the like, judged by the types
     /// of its configuration and all its layers. A type that nobody listed makes it none, whatever
     /// `artifactType` says.

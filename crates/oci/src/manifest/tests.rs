@@ -192,6 +192,9 @@ fn foreign_layers_are_told() {
     let body = image(IMAGE_CONFIG, &[]).replace("[]", &format!("[{foreign},{plain}]"));
     let manifest = parse(&body).unwrap();
     assert_eq!(manifest.layers.iter().map(|l| l.has_urls).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(manifest.foreign(), manifest.layers.first());
+    let near = parse(&image(IMAGE_CONFIG, &[]).replace("[]", &format!("[{plain}]"))).unwrap();
+    assert_eq!(near.foreign(), None);
 }
 
 #[test]

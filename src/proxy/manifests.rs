@@ -2,7 +2,9 @@
 
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use oci::{Algorithm, Digest, ErrorCode, Manifest, Operation, Read, Reference, RepositoryName};
+use oci::{
+    Algorithm, Digest, ErrorCode, Manifest, Operation, Read, Reference, RepositoryName, Tag,
+};
 
 use super::forward::{Forwarding, manifest_location, method_of};
 use super::headers::to_client;
@@ -89,7 +91,13 @@ async fn fetch(
     let method = method_of(read);
     let answer = forwarding.send(operation, method.clone(), Body::Empty).await?;
     // A manifest is always fetched by the gate, wherever it is.
-    forwarding.settle(operation, &method, answer).await
+    let answer = forwarding.settle(operation, &method, answer).await?;
+    let status = answer.head.status();
+    if status.is_success() && status != StatusCode::OK {
+        // It would be passed on without being looked at.
+        return Err(Error::Wrong(format!("it answered {status} to a manifest")).into());
+    }
+    Ok(answer)
 }
 
 /// Holds the manifest, checks its digest, and learns. What cannot be parsed teaches nothing and is
@@ -138,6 +146,13 @@ fn check(reference: &Reference, named: Option<Digest>, bytes: &[u8]) -> Result<D
     }
 }
 
+/// Which of the further tags the upstream has set: it names each in an `OCI-Tag` (spec, "Pushing
+/// Manifests"). One that does not know of further tags passes over them, and names none.
+fn tags_set(upstream: &HeaderMap) -> Vec<Tag> {
+    let values = upstream.get_all("oci-tag").iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter_map(|tag| Tag::new(tag.trim()).ok()).collect()
+}
+
 /// Stores a manifest that was judged, and learns what it says.
 pub(super) async fn store(
     forwarding: &mut Forwarding<'_>,
@@ -157,14 +172,18 @@ pub(super) async fn store(
         let caller = &forwarding.question.principal.caller;
         inventory.saw_manifest(repository, &digest, &manifest);
         inventory.saw_push(repository, caller, &digest, now);
+        let set = tags_set(answer.head.headers());
         let tag = match reference {
             Reference::Tag(tag) => Some(tag),
             Reference::Digest(_) => None,
         };
-        for tag in tag.into_iter().chain(tags) {
+        for tag in tag.into_iter().chain(tags.iter().filter(|tag| set.contains(*tag))) {
             inventory.checked_tag(repository, tag, Some(&digest), now);
         }
         headers.insert(LOCATION, manifest_location(repository, &Reference::Digest(digest)));
     }
     Ok(forwarding.stream(answer, headers))
 }
+
+#[cfg(test)]
+mod tests;

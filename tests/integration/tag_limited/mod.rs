@@ -1,5 +1,6 @@
 //! Rights down to a tag hold for every address that content has.
 
+mod deleting;
 mod reading;
 mod writing;
 

@@ -7,6 +7,7 @@ use crate::support::client::Ask;
 use crate::support::images::{
     Blob, Image, OCI_INDEX, OCI_MANIFEST, fallback_tag, index_of, manifest,
 };
+use crate::support::recorder::Seen;
 
 #[test]
 fn a_writer_cannot_make_denied_content_reachable_by_naming_it() {
@@ -102,6 +103,46 @@ fn further_tags_of_a_push_by_digest_need_their_own_rights() {
     scene.unasked(|| mallory.send("PUT", &target, &ask)).expect(403);
     assert_eq!(scene.stored("team/app", "prod").as_deref(), Some(content.secret.digest()));
     assert_eq!(scene.stored("team/app", "dev-3"), None);
+}
+
+#[test]
+fn of_further_tags_all_are_set_or_none() {
+    let (scene, content) = scene();
+    let (alice, cora) = (scene.client("alice"), scene.client("cora"));
+    let own = Image::oci("all or none");
+    own.blobs().for_each(|blob| drop(cora.push_blob("team/app", blob).expect(201)));
+    let ask = Ask::body(OCI_MANIFEST, &own.manifest.bytes);
+    let target = manifest_at(own.digest());
+    // Whoever only creates is refused for one that is there, wherever it stands.
+    for tags in ["tag=new-1&tag=prod", "tag=prod&tag=new-1", "tag=new-1&tag=new-2&tag=v1"] {
+        let (answer, asked) =
+            scene.recorder.during(|| cora.send("PUT", &format!("{target}?{tags}"), &ask));
+        assert!(answer.expect(403).message().contains("overwrite"));
+        assert!(asked.iter().all(|seen| seen.method == "HEAD"), "it is looked, and not written");
+        assert_eq!(scene.stored("team/app", own.digest()), None);
+    }
+    for wrong in ["tag=new-1&tag=new-1", "tag=", "tag=new-1&tag=no%3Atag", "tag=new-1&tags=prod"] {
+        scene.unasked(|| cora.send("PUT", &format!("{target}?{wrong}"), &ask)).expect(400);
+    }
+    scene.unasked(|| cora.send("PUT", &format!("{}?tag=b", manifest_at("a")), &ask)).expect(400);
+    assert_eq!(scene.stored("team/app", "prod").as_deref(), Some(content.secret.digest()));
+
+    let tags = "tag=new-1&tag=new-2";
+    let (_, asked) =
+        scene.recorder.during(|| cora.send("PUT", &format!("{target}?{tags}"), &ask).expect(201));
+    let sent: Vec<_> = asked.iter().filter(|seen| seen.method == "PUT").map(Seen::line).collect();
+    assert_eq!(sent, [format!("PUT {target}?{tags}")]);
+    let put = |records: &[serde_json::Value]| {
+        records.iter().any(|record| {
+            let reference = record["reference"].as_str().unwrap_or_default();
+            record["status"] == 201 && reference.ends_with(",new-1,new-2")
+        })
+    };
+    scene.gate.requests(put);
+    // This registry knows nothing of further tags, so none of them vouches for anything.
+    assert_eq!(scene.stored("team/app", "new-1"), None);
+    alice.get(&manifest_at(own.digest())).expect(200);
+    scene.client("bob").get(&manifest_at(own.digest())).expect(404);
 }
 
 #[test]

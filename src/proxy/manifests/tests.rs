@@ -1,0 +1,199 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use http::Request;
+use http_body_util::BodyExt as _;
+use policy::{Caller, Subject};
+use tempfile::TempDir;
+
+use super::*;
+use crate::authorize::{Question, authorize, put_manifest};
+use crate::content::samples::{Sample, blob, image, signature};
+use crate::identity::{Ceiling, Principal};
+use crate::inventory::{Settings, Sight};
+use crate::proxy::exchange::Exchange;
+use crate::proxy::headers::Forwarded;
+use crate::proxy::sample_gate::gate;
+use crate::proxy::{Gate, Limits};
+use crate::upstream::fake::{Asked, Fake, Reply};
+
+const POLICY: &str = r#"
+rules:
+  - {name: whole, subjects: ["user:whole"], images: ["**"], allow: [all]}
+  - {name: one, subjects: ["user:one"], images: ["a/app:v1"], allow: [pull]}
+"#;
+
+struct World {
+    gate: Arc<Gate>,
+    fake: Fake,
+    _folder: TempDir,
+}
+
+impl World {
+    async fn new(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let fake = Fake::start(script).await;
+        let (gate, folder) = gate(POLICY, fake.upstream(), Limits::default(), Settings::default());
+        Self { gate, fake, _folder: folder }
+    }
+
+    /// Status and body of the answer, or the refusal. With a body it is stored.
+    async fn ask(&self, who: &str, request: &str, body: &[u8]) -> String {
+        let (method, target) = request.split_once(' ').unwrap();
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let operation = Operation::parse(method, &format!("/v2/{path}"), query).unwrap();
+        let caller = Caller::new(Subject::User(who.to_owned()), Vec::new());
+        let principal = Principal { caller, ceiling: Ceiling::Unlimited, token_id: None };
+        let (head, ()) = Request::get("/").body(()).unwrap().into_parts();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let gate = &self.gate;
+        let mut exchange = Exchange::new(Arc::clone(gate), "r1", address, &head, Instant::now());
+        let policy = gate.policy.current().policy.clone();
+        let question = Question {
+            policy: &policy,
+            inventory: &gate.inventory,
+            upstream: &gate.upstream,
+            locks: &gate.locks,
+            seal: &gate.seal,
+            principal: &principal,
+            now: Instant::now(),
+            max_requests: gate.inventory.settings().max_requests,
+        };
+        let permit = match operation {
+            Operation::PutManifest { .. } => {
+                put_manifest(question, operation).unwrap().judge(body.to_vec().into(), None).await
+            }
+            read => authorize(question, read).await,
+        };
+        let forwarding = Forwarding {
+            gate,
+            question,
+            head: &head,
+            forwarded: Forwarded { address, request_id: "r1" },
+            exchange: &mut exchange,
+            is_unconditional: false,
+        };
+        let answered = match permit {
+            Ok(permit) => forwarding.run(permit, None).await,
+            Err(refusal) => Err(refusal),
+        };
+        match answered {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let body = match response.into_body().collect().await {
+                    Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+                    Err(error) => format!("broken: {error}"),
+                };
+                format!("{status} {body}")
+            }
+            Err(refusal) => format!("{} {refusal}", refusal.status().as_u16()),
+        }
+    }
+
+    /// Whether the tag vouches for what the sample is made of.
+    fn vouches(&self, tag: &str, sample: &Sample) -> bool {
+        let sight = |known: &Tag| if known.as_str() == tag { Sight::Open } else { Sight::Closed };
+        let layer = sample.manifest.layers[0].digest.clone();
+        self.gate.inventory.is_vouched_for(&app(), &layer, sight, Instant::now())
+    }
+}
+
+fn app() -> RepositoryName {
+    RepositoryName::new("a/app").unwrap()
+}
+
+#[tokio::test]
+async fn of_further_tags_those_count_that_the_registry_says_it_has_set() {
+    let sample = image("config", &["layer"]);
+    let said = Mutex::new(vec![vec![], vec!["v1"], vec!["v2, v3", "no:tag", "other"]]);
+    let world = World::new(move |asked| match asked.method.as_str() {
+        "PUT" => said
+            .lock()
+            .unwrap()
+            .remove(0)
+            .into_iter()
+            .fold(Reply::new(201, ""), |reply, tags| reply.with("oci-tag", tags)),
+        _ => Reply::new(404, "{}"),
+    })
+    .await;
+    let target = format!("PUT a/app/manifests/{}?tag=v1&tag=v2&tag=v3", sample.digest);
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(world.ask("whole", &target, &sample.bytes).await, "201 ");
+        told.push(["v1", "v2", "v3", "other"].map(|tag| world.vouches(tag, &sample)));
+    }
+    assert_eq!(
+        told,
+        [[false, false, false, false], [true, false, false, false], [true, true, true, false],]
+    );
+    let sent = world.fake.asked();
+    let target = format!("/v2/a/app/manifests/{}?tag=v1&tag=v2&tag=v3", sample.digest);
+    assert!(sent.iter().all(|asked| asked.target == target && asked.body == sample.bytes));
+}
+
+#[tokio::test]
+async fn a_manifest_that_does_not_come_as_a_whole_is_not_passed_on() {
+    let (sample, artifact) = (image("config", &["layer"]), signature("it", None));
+    let tag = format!("sha256-{}.sig", sample.digest.to_string().replace("sha256:", ""));
+    for status in [201, 202, 203, 204, 206] {
+        let (shown, late) = (sample.clone(), Arc::new(Mutex::new(200)));
+        let now = Arc::clone(&late);
+        let world = World::new(move |asked| {
+            let whole = Reply::manifest(&shown);
+            match *now.lock().unwrap() {
+                200 => whole,
+                _ if asked.method == "HEAD" && status != 204 => {
+                    Reply::new(status, "").with("docker-content-digest", &shown.digest)
+                }
+                _ => {
+                    Reply::new(status, if status == 204 { Vec::new() } else { shown.bytes.clone() })
+                }
+            }
+        })
+        .await;
+        assert!(world.ask("one", "GET a/app/manifests/v1", b"").await.starts_with("200 "));
+        *late.lock().unwrap() = status;
+        for reference in ["v1".to_owned(), sample.digest.to_string(), tag.clone()] {
+            for method in ["GET", "HEAD"] {
+                let request = format!("{method} a/app/manifests/{reference}");
+                let told = world.ask("one", &request, b"").await;
+                assert!(told.starts_with("502 "), "{status}: {request}: {told}");
+            }
+        }
+    }
+    // As it is, what stands there is shown if it is an artifact, and no image.
+    for (stands, is_shown) in [(artifact, true), (sample.clone(), false)] {
+        let (about, fallback) = (sample.clone(), tag.clone());
+        let world = World::new(move |asked| match asked.target.ends_with(&fallback) {
+            true => Reply::manifest(&stands),
+            false => Reply::manifest(&about),
+        })
+        .await;
+        world.ask("one", "GET a/app/manifests/v1", b"").await;
+        let told = world.ask("one", &format!("GET a/app/manifests/{tag}"), b"").await;
+        assert_eq!(told.starts_with("200 "), is_shown, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn other_bytes_than_were_asked_for_are_not_passed_on() {
+    let (sample, other) = (image("config", &["layer"]), image("config", &["secret"]));
+    let lie = other.bytes.clone();
+    let (named, told) = (sample.digest.clone(), sample.digest.to_string());
+    let world = World::new(move |_| {
+        Reply::new(200, lie.clone())
+            .with("content-type", "application/vnd.oci.image.manifest.v1+json")
+            .with("docker-content-digest", &named)
+    })
+    .await;
+    for reference in ["v1", &told] {
+        let request = format!("GET a/app/manifests/{reference}");
+        assert!(world.ask("whole", &request, b"").await.starts_with("502 "));
+        assert!(!world.vouches("v1", &other), "nothing is learned from a lie");
+    }
+    let request = format!("GET a/app/blobs/{}", blob("secret"));
+    assert!(world.ask("one", &request, b"").await.starts_with("404 "));
+}

@@ -164,7 +164,7 @@ impl Forwarding<'_> {
         let headers = answer.head.headers();
         let is_bounded =
             headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
-        if read == Read::Get && answer.head.status() == StatusCode::OK && !is_bounded {
+        if read == Read::Get && answer.head.status().is_success() && !is_bounded {
             // Its end would be where the connection ends, whole or not.
             return Err(Error::Wrong("a blob came without its length".to_owned()).into());
         }
@@ -243,7 +243,7 @@ impl Forwarding<'_> {
                 headers.insert(LOCATION, blob_location(&repository, digest));
             }
             (StatusCode::ACCEPTED, _) => {
-                let session = Session { started: jiff::Timestamp::now() };
+                let session = Session { started: self.gate.clock.now() };
                 headers = self.seal(&repository, answer.head.headers(), session)?;
             }
             (status, _) if status.is_success() => {

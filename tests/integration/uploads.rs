@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{self, SHA256};
 use bytes::Bytes;
@@ -13,7 +14,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
 use crate::support::client::{Ask, Client, Credentials, runtime};
+use crate::support::clock::{DAY, HOUR, MINUTE};
+use crate::support::gate::Setup;
 use crate::support::images::{Blob, Image, hex};
+use crate::support::process::wait_for;
 use crate::support::scene::Scene;
 
 const OCTETS: &str = "application/octet-stream";
@@ -161,6 +165,95 @@ fn an_upload_goes_on_after_the_gate_was_started_anew() {
     let blob = Blob::new(OCTETS, b"after a restart".to_vec());
     let finish = format!("{target}?digest={}", blob.digest);
     alice.send("PUT", &finish, &Ask::body(OCTETS, &blob.bytes)).expect(201);
+    assert_eq!(scene.registry.stored_blob(&blob.digest), Some(blob.bytes));
+}
+
+#[test]
+fn an_upload_outlives_its_token_for_a_day_and_no_longer_whatever_the_clock_does() {
+    let users: &[(&str, &[&str])] = &[("alice", &[]), ("bob", &[])];
+    let scene = Scene::with(POLICY, users, Setup::own_clock);
+    let clock = scene.gate.clock();
+    let token = scene.client("alice").token(&["repository:team/app:pull,push"]);
+    let alice = scene.gate.bearer(&token);
+    let target = alice.target_of(&alice.begin_upload("team/app"));
+    let chunk = Ask::body(OCTETS, b"piece");
+
+    clock.set(23 * HOUR);
+    scene.unasked(|| alice.send("POST", "/v2/team/app/blobs/uploads/", &chunk)).expect(401);
+    alice.get(&target).expect(204);
+    let target = alice.send("PATCH", &target, &chunk).expect(202);
+    let target = alice.target_of(target.header("location").unwrap());
+    // It is still nobody else's, and nothing else than it is open to an expired token.
+    let bob = scene.gate.basic("bob");
+    scene.unasked(|| bob.send("PATCH", &target, &chunk)).expect(404);
+    scene.unasked(|| alice.head("/v2/team/app/manifests/v1")).expect(401);
+
+    // Each step has a new location, and the day is that of the first.
+    clock.set(DAY + 5 * MINUTE);
+    for alice in [&alice, &scene.gate.basic("alice")] {
+        let answer = scene.unasked(|| alice.send("PATCH", &target, &chunk)).expect(404);
+        assert_eq!(answer.code(), "BLOB_UPLOAD_UNKNOWN");
+    }
+    clock.set(DAY + 2 * HOUR);
+    scene.unasked(|| alice.send("PATCH", &target, &chunk)).expect(401);
+    // What was over stays so when the clock is put back.
+    clock.set(HOUR);
+    let again = scene.gate.basic("alice");
+    scene.unasked(|| again.send("PATCH", &target, &chunk)).expect(404);
+    scene.unasked(|| alice.send("PATCH", &target, &chunk)).expect(401);
+}
+
+#[test]
+fn an_upload_ends_with_the_account_of_whoever_began_it() {
+    let scene = scene();
+    let token = scene.client("alice").token(&["repository:team/app:pull,push"]);
+    let alice = scene.gate.bearer(&token);
+    let target = alice.target_of(&alice.begin_upload("team/app"));
+    let chunk = Ask::body(OCTETS, b"piece");
+    let target = alice.send("PATCH", &target, &chunk).expect(202);
+    let target = alice.target_of(target.header("location").unwrap());
+    scene.gate.run(&["user", "disable", "alice"]).ok();
+    let finish = format!("{target}?digest={}", Blob::new(OCTETS, b"piece".to_vec()).digest);
+    wait_for("the end of the account", Duration::from_secs(20), || {
+        (alice.get(&target).status == 401).then_some(())
+    });
+    for (method, target) in [("PATCH", &target), ("PUT", &finish), ("DELETE", &target)] {
+        scene.unasked(|| alice.send(method, target, &chunk)).expect(401);
+    }
+    scene.gate.run(&["user", "enable", "alice"]).ok();
+    wait_for("the account", Duration::from_secs(20), || {
+        (alice.get(&target).status == 204).then_some(())
+    });
+}
+
+#[test]
+fn the_digest_that_ends_an_upload_is_said_once_and_may_be_encoded() {
+    let scene = scene();
+    let alice = scene.client("alice");
+    let blob = Blob::new(OCTETS, b"said once".to_vec());
+    let target = alice.target_of(&alice.begin_upload("team/app"));
+    let other = Blob::new(OCTETS, b"another".to_vec()).digest;
+    for query in [
+        format!("digest={}&digest={other}", blob.digest),
+        format!("digest={other}&digest={}", blob.digest),
+        format!("_state=forged&digest={}", blob.digest),
+        format!("digest={}&mount={other}&from=other/app", blob.digest),
+        format!("digest={}", blob.digest.replace("sha256", "SHA256")),
+        "digest=".to_owned(),
+    ] {
+        let ask = Ask::body(OCTETS, &blob.bytes);
+        scene.unasked(|| alice.send("PUT", &format!("{target}?{query}"), &ask)).expect(400);
+    }
+    // As containerd writes it.
+    let finish = format!("{target}?digest={}", blob.digest.replace(':', "%3A"));
+    let (_, asked) = scene
+        .recorder
+        .during(|| alice.send("PUT", &finish, &Ask::body(OCTETS, &blob.bytes)).expect(201));
+    // The upstream's own parameters go before it, and it stands there once.
+    let query = asked[0].target.split_once('?').unwrap().1;
+    assert!(query.starts_with("_state="), "{query}");
+    assert!(query.ends_with(&format!("&digest={}", blob.digest)), "{query}");
+    assert_eq!(query.matches("digest=").count(), 1);
     assert_eq!(scene.registry.stored_blob(&blob.digest), Some(blob.bytes));
 }
 

@@ -30,6 +30,7 @@ mod links;
 mod lists;
 mod login;
 mod moving;
+mod mounts;
 mod passwords;
 mod policy_changes;
 mod policy_diff;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Answer, Ask, Client};
 use crate::support::gate::{Gate, Setup};
 use crate::support::images::{Blob, Image, OCI_MANIFEST};
 use crate::support::pause::{Pause, Stop};
@@ -157,6 +157,72 @@ fn a_delete_by_digest_at_one_gate_and_a_push_at_the_other_do_not_cross() {
     });
     assert_eq!(pair.stored("keep-2").as_ref(), Some(&second.digest));
     assert_eq!(pair.stored("dev-2"), None);
+}
+
+#[test]
+fn who_creates_and_deletes_again_is_crossed_by_nobody_at_either_gate() {
+    const RACERS: usize = 24;
+    let pair = Pair::start(Postgres::start());
+    let (cora, alice) = (pair.clients("cora"), pair.clients("alice"));
+    let manifests: Vec<_> = (0..RACERS).map(|number| pair.manifest(number)).collect();
+    let rounds: Vec<_> = thread::scope(|scope| {
+        let race = |(number, manifest): (usize, &Blob)| {
+            let (create, delete) = (&cora[number % 2], &alice[(number + 1) % 2]);
+            let (pair, manifest) = (&pair, manifest.clone());
+            scope.spawn(move || {
+                let mut statuses = Vec::new();
+                for _ in 0..4 {
+                    let status = put(create, "race", &manifest).status;
+                    statuses.push(status);
+                    if status == 201 {
+                        // It is there until it is taken away: nobody else could create it.
+                        assert_eq!(pair.stored("race").as_ref(), Some(&manifest.digest));
+                        delete.delete(&at(&manifest.digest)).expect(202);
+                    }
+                }
+                statuses
+            })
+        };
+        let racers: Vec<_> = manifests.iter().enumerate().map(race).collect();
+        racers.into_iter().flat_map(|racer| racer.join().unwrap()).collect()
+    });
+    assert!(rounds.iter().all(|status| matches!(status, 201 | 403)), "{rounds:?}");
+    let created = rounds.iter().filter(|status| **status == 201).count();
+    assert_eq!(pair.stored("race"), None);
+    // The audit trails tell of as many that were created as were taken away.
+    let mut counts = [0, 0];
+    for gate in &pair.gates {
+        let records = gate.requests(|records| {
+            let puts = records.iter().filter(|record| record["reference"] == "race").count();
+            puts == RACERS / 2 * 4
+        });
+        for record in records {
+            counts[0] += usize::from(record["reference"] == "race" && record["status"] == 201);
+            counts[1] += usize::from(record["status"] == 202);
+        }
+    }
+    assert_eq!(counts, [created, created]);
+}
+
+#[test]
+fn an_upload_goes_on_at_any_gate_with_the_same_keys() {
+    let pair = Pair::start(Postgres::start());
+    let [one, other] = pair.clients("alice");
+    let blob = Blob::new("application/octet-stream", b"one half and the other".to_vec());
+    let (first, rest) = blob.bytes.split_at(8);
+    let octets = |bytes| Ask::body("application/octet-stream", bytes);
+    let next = |answer: Answer| one.target_of(answer.header("location").unwrap());
+    let target = one.target_of(&one.begin_upload("team/app"));
+    let target = next(other.send("PATCH", &target, &octets(first)).expect(202));
+    let status = one.get(&target).expect(204);
+    assert_eq!(status.header("range"), Some("0-7"));
+    let target = next(status);
+    let finish = format!("{target}?digest={}", blob.digest);
+    other.send("PUT", &finish, &octets(rest)).expect(201);
+    assert_eq!(pair.registry.stored_blob(&blob.digest), Some(blob.bytes));
+    let target = one.target_of(&one.begin_upload("team/app"));
+    other.delete(&target).expect(204);
+    one.get(&target).expect(404);
 }
 
 #[test]

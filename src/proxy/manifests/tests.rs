@@ -1,9 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use http::Request;
 use http_body_util::BodyExt as _;
+use jiff::Timestamp;
 use policy::{Caller, Subject};
 use tempfile::TempDir;
 
@@ -50,7 +50,8 @@ impl World {
         let (head, ()) = Request::get("/").body(()).unwrap().into_parts();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let gate = &self.gate;
-        let mut exchange = Exchange::new(Arc::clone(gate), "r1", address, &head, Instant::now());
+        let mut exchange =
+            Exchange::new(Arc::clone(gate), "r1", address, &head, std::time::Instant::now());
         let policy = gate.policy.current().policy.clone();
         let question = Question {
             policy: &policy,
@@ -59,12 +60,16 @@ impl World {
             locks: &gate.locks,
             seal: &gate.seal,
             principal: &principal,
-            now: Instant::now(),
+            now: Timestamp::now(),
             max_requests: gate.inventory.settings().max_requests,
         };
         let permit = match operation {
             Operation::PutManifest { .. } => {
-                put_manifest(question, operation).unwrap().judge(body.to_vec().into(), None).await
+                put_manifest(question, operation)
+                    .await
+                    .unwrap()
+                    .judge(body.to_vec().into(), None)
+                    .await
             }
             read => authorize(question, read).await,
         };
@@ -97,7 +102,7 @@ impl World {
     fn vouches(&self, tag: &str, sample: &Sample) -> bool {
         let sight = |known: &Tag| if known.as_str() == tag { Sight::Open } else { Sight::Closed };
         let layer = sample.manifest.layers[0].digest.clone();
-        self.gate.inventory.is_vouched_for(&app(), &layer, sight, Instant::now())
+        self.gate.inventory.is_vouched_for(&app(), &layer, sight, Timestamp::now()).unwrap()
     }
 }
 

@@ -258,8 +258,8 @@ impl Reference<'_> {
             true if self.may_any(&WRITES, repository) => Expected::Hidden,
             _ => refused,
         };
-        let follows = self.may_any(&[Action::Pull], repository)
-            && self.is_silent_about(repository, tag);
+        let follows =
+            self.may_any(&[Action::Pull], repository) && self.is_silent_about(repository, tag);
         let image = image_of(tag).filter(|_| follows);
         match image.map(|image| self.readable(repository, &image)) {
             None | Some(Sure::No) => otherwise,

@@ -30,7 +30,7 @@ use crate::authorize::Locks;
 use crate::clock::Clock;
 use crate::identity::users::Users;
 use crate::identity::{Access, Authenticator, Observer, Principal};
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, Forgetful, Inventory};
 use crate::metrics::Metrics;
 use crate::proxy::seal::Seal;
 use crate::public_url::PublicUrl;
@@ -250,7 +250,7 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             policy: Arc::clone(policy),
             shadow: None,
-            inventory: Inventory::new(settings),
+            inventory: Inventory::new(settings, Arc::new(Forgetful)),
             upstream: Arc::clone(&self.upstream),
             locks: Locks::default(),
             seal: Seal::new(&[7; 32]),

@@ -46,7 +46,17 @@ pub fn parse(kind: &Kind, file: usize, text: &str, problems: &mut Problems) -> O
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut tree = Tree { kind, file, text, problems, open: Vec::new(), root: None, documents: 0 };
+    let mut tree = Tree {
+        kind,
+        file,
+        text,
+        problems,
+        open: Vec::new(),
+        items: Vec::new(),
+        entries: Vec::new(),
+        root: None,
+        documents: 0,
+    };
     for next in Parser::new_from_str_with_options(text, options) {
         match next {
             Ok((event, span)) => {
@@ -93,13 +103,20 @@ struct Tree<'a> {
     problems: &'a mut Problems,
     /// The collections that have not ended, outermost first.
     open: Vec<Open>,
+    /// Of all open lists. They are taken off where a list ends, so that each takes as much memory as
+    /// it needs: files hold many short ones.
+    items: Vec<Node>,
+    /// Of all open maps, likewise.
+    entries: Vec<Entry>,
     root: Option<Node>,
     documents: usize,
 }
 
 enum Open {
-    List { place: Place, items: Vec<Node> },
-    Map { place: Place, flow: bool, entries: Vec<Entry>, seen: HashMap<String, Place>, next: Next },
+    /// Its items begin at `from`.
+    List { place: Place, from: usize },
+    /// Its entries begin at `from`.
+    Map { place: Place, flow: bool, from: usize, seen: HashMap<String, Place>, next: Next },
 }
 
 /// What comes next in a map.
@@ -129,12 +146,14 @@ impl Tree<'_> {
                 };
                 self.add(Node { value, place });
             }
-            Event::SequenceStart(..) => self.begin(place, Open::List { place, items: Vec::new() }),
+            Event::SequenceStart(..) => {
+                self.begin(place, Open::List { place, from: self.items.len() });
+            }
             Event::MappingStart(style, ..) => {
                 let map = Open::Map {
                     place,
                     flow: style == StructureStyle::Flow,
-                    entries: Vec::new(),
+                    from: self.entries.len(),
                     seen: HashMap::new(),
                     next: Next::Key,
                 };
@@ -142,8 +161,11 @@ impl Tree<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let (start, value) = match self.open.pop() {
-                    Some(Open::List { place, items }) => (place, Value::List(items)),
-                    Some(Open::Map { place, entries, flow, .. }) => {
+                    Some(Open::List { place, from }) => {
+                        (place, Value::List(self.items.drain(from..).collect()))
+                    }
+                    Some(Open::Map { place, from, flow, .. }) => {
+                        let entries = self.entries.drain(from..).collect();
                         (place, Value::Map { entries, flow })
                     }
                     None => return,
@@ -188,13 +210,13 @@ impl Tree<'_> {
             None => {
                 self.root.get_or_insert(node);
             }
-            Some(Open::List { items, .. }) => items.push(node),
-            Some(Open::Map { entries, next, .. }) => {
+            Some(Open::List { .. }) => self.items.push(node),
+            Some(Open::Map { next, .. }) => {
                 if let Next::Value(key, key_place) = std::mem::replace(next, Next::Key) {
                     if self.problems.is_secret(&key) {
                         self.problems.hide(node.place);
                     }
-                    entries.push(Entry { key, key_place, value: node });
+                    self.entries.push(Entry { key, key_place, value: node });
                 }
             }
         }

@@ -56,6 +56,7 @@ impl Policy {
                 None => all_readable = false,
             }
         }
+        drop(shared);
         check::check(&written, files, all_readable, now, &mut problems);
         if problems.has_errors() {
             return Err(problems.into_diagnostics(files));

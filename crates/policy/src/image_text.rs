@@ -21,7 +21,13 @@ pub(crate) fn written_out<T>(
     if text.len() > MAX_LENGTH {
         return Err(Mistake::new(format!("a pattern has at most {MAX_LENGTH} characters")));
     }
-    alternatives(text)?.iter().map(|text| read(text)).collect()
+    let texts = alternatives(text)?;
+    // With room for no more: collecting into a `Result` would make room for four.
+    let mut written = Vec::with_capacity(texts.len());
+    for text in &texts {
+        written.push(read(text)?);
+    }
+    Ok(written)
 }
 
 pub(crate) fn refuse_digest(text: &str) -> Result<(), Mistake> {
@@ -146,7 +152,9 @@ pub(crate) fn is_segment(name: &str) -> bool {
 
 /// Splits a segment or a tag at its wildcards and variables.
 fn parts(text: &str) -> Result<Vec<Part>, Mistake> {
-    let mut parts = Vec::new();
+    // Each sign may have text before it and behind it.
+    let signs = text.matches(['*', '?', '$']).count();
+    let mut parts = Vec::with_capacity(2 * signs + 1);
     let mut literal = String::new();
     let mut rest = text;
     while let Some(char) = rest.chars().next() {

@@ -19,25 +19,20 @@ pub(crate) enum Segment {
     One(Glob),
 }
 
-impl PathPattern {
-    pub(crate) fn new(segments: Vec<Segment>) -> Self {
-        let mut literal = String::new();
-        let mut rest = Vec::new();
-        for segment in segments {
-            match &segment {
-                Segment::One(glob) if rest.is_empty() => match glob.literal() {
-                    Some(text) => {
-                        if !literal.is_empty() {
-                            literal.push('/');
-                        }
-                        literal.push_str(text);
-                    }
-                    None => rest.push(segment),
-                },
-                _ => rest.push(segment),
-            }
+impl Segment {
+    fn literal(&self) -> Option<&str> {
+        match self {
+            Self::AnyNumber => None,
+            Self::One(glob) => glob.literal(),
         }
-        Self { literal: literal.into(), rest }
+    }
+}
+
+impl PathPattern {
+    pub(crate) fn new(mut segments: Vec<Segment>) -> Self {
+        let literals: Vec<&str> = segments.iter().map_while(Segment::literal).collect();
+        let (literal, count) = (literals.join("/"), literals.len());
+        Self { literal: literal.into(), rest: segments.split_off(count) }
     }
 
     /// Reads the name of a subject, in which `*` and `**` are the only wildcards.

@@ -2,6 +2,7 @@
 
 use document::{Entry, Mistake, Node, Value, nearest};
 
+use super::values::exactly;
 use super::{Lowering, MAX_ALTERNATIVES};
 use crate::alternatives;
 use crate::expressions::Names;
@@ -12,7 +13,7 @@ use crate::written::ImageEntry;
 impl Lowering<'_> {
     pub(super) fn images(&mut self, node: &Node, what: &str) -> Vec<ImageEntry> {
         let items = self.list(node, what, false);
-        items.iter().filter_map(|item| self.image(item)).collect()
+        exactly(items.len(), items.iter().filter_map(|item| self.image(item)))
     }
 
     fn image(&mut self, node: &Node) -> Option<ImageEntry> {
@@ -60,14 +61,15 @@ impl Lowering<'_> {
             None => is_whole.then(|| vec![TagPattern::Whole]),
         };
         let (repositories, tags) = (repositories?, tags?);
-        if repositories.len().saturating_mul(tags.len()) > alternatives::MAX_ALTERNATIVES {
+        let count = repositories.len().saturating_mul(tags.len());
+        if count > alternatives::MAX_ALTERNATIVES {
             self.problems.at(node.place, alternatives::too_many());
             return None;
         }
         let patterns = repositories.iter().flat_map(|repository| {
             tags.iter().map(|tags| ImagePattern::new(repository.clone(), tags.clone()))
         });
-        Some(patterns.collect())
+        Some(exactly(count, patterns))
     }
 
     fn repositories(&mut self, node: &Node) -> Option<Vec<RepositoryPattern>> {

@@ -2,6 +2,7 @@
 
 use document::{Mistake, Node, Place};
 
+use super::values::exactly;
 use super::{Lowering, MAX_NAME};
 use crate::actions::Actions;
 use crate::written::{ExceptEntry, RuleEntry, Word};
@@ -20,7 +21,7 @@ const NEEDED: [(&[&str], &str, &str); 3] = [
 impl Lowering<'_> {
     pub(super) fn rules(&mut self, node: &Node) -> Vec<RuleEntry> {
         let rules = self.list(node, "`rules`", true);
-        rules.iter().filter_map(|node| self.rule(node)).collect()
+        exactly(rules.len(), rules.iter().filter_map(|node| self.rule(node)))
     }
 
     fn rule(&mut self, node: &Node) -> Option<RuleEntry> {

@@ -29,7 +29,7 @@ impl Lowering<'_> {
         may_be_empty: bool,
     ) -> Vec<SubjectEntry> {
         let items = self.list(node, what, may_be_empty);
-        items.iter().filter_map(|item| self.subject(item)).collect()
+        exactly(items.len(), items.iter().filter_map(|item| self.subject(item)))
     }
 
     fn subject(&mut self, node: &Node) -> Option<SubjectEntry> {
@@ -89,6 +89,13 @@ impl Lowering<'_> {
         let text = node.text(what, self.problems)?.to_owned();
         Some(Word { text, place: node.place })
     }
+}
+
+/// A list with room for so many and no more: a policy has hundreds of thousands of short lists.
+pub(super) fn exactly<T>(most: usize, items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list = Vec::with_capacity(most);
+    list.extend(items);
+    list
 }
 
 fn unknown_action(word: &str) -> Mistake {

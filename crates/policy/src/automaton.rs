@@ -56,13 +56,15 @@ impl Automaton {
         self.ends(state)
     }
 
-    /// Whether it matches any name, or rather what is left of one after `reading`.
-    pub(crate) fn matches_any_name(&self, reading: Reading) -> bool {
-        let mut seen = HashSet::new();
+    /// How far a name can have been read where this has matched a part of it that follows
+    /// `reading`. Empty: no name has such a part.
+    pub(crate) fn readings_after(&self, reading: Reading) -> HashSet<Reading> {
+        let mut after = HashSet::new();
+        let mut seen = HashSet::from([(reading, self.start)]);
         let mut open = vec![(reading, self.start)];
         while let Some((reading, state)) = open.pop() {
-            if reading.may_end() && self.ends(state) {
-                return true;
+            if self.ends(state) {
+                after.insert(reading);
             }
             for &byte in Reading::ALPHABET {
                 let Some(reading) = reading.next(byte) else { continue };
@@ -72,7 +74,7 @@ impl Automaton {
                 }
             }
         }
-        false
+        after
     }
 
     pub(crate) fn start(&self) -> StateID {

@@ -1,6 +1,6 @@
 //! Reads regular expressions, each once for all files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use document::Mistake;
@@ -10,18 +10,29 @@ use regex_syntax::hir::{Hir, Look, translate::TranslatorBuilder};
 use crate::automaton::{Automaton, MAX_BYTES};
 use crate::image_text::{MAX_LENGTH, MAX_REPOSITORY, MAX_TAG};
 use crate::name_grammar::Reading;
+use crate::plain_ends::{split_beginning, split_end};
 use crate::regex::Regex;
 
 /// How much the automata of all files may take. One takes about a kilobyte, and 50 µs to make, but
 /// a file could hold thousands of large ones.
 const MAX_TOTAL: usize = 128 * 1024 * 1024;
 
-/// The expressions of all files. Equal ones are kept once, and so are their ends: what differs
-/// between the teams of an organization is how `team-17/[a-z]+/base` begins.
+/// The expressions of all files. Equal ones are kept once, and so is what they have between plain
+/// texts: what differs between the teams of an organization is how `team-17/[a-z]+` begins and
+/// `[a-z]+/team-17` ends.
 pub(crate) struct Expressions {
     whole: HashMap<(Names, Box<str>), Arc<Regex>>,
-    rests: HashMap<(Reading, Box<str>), Arc<Automaton>>,
+    between: HashMap<(Reading, Box<str>), Between>,
     bytes_left: usize,
+}
+
+/// An expression that follows plain text.
+struct Between {
+    automaton: Arc<Automaton>,
+    /// How far a name can have been read where it ends.
+    readings: HashSet<Reading>,
+    /// Whether it means the same where plain text follows.
+    may_be_followed: bool,
 }
 
 /// Of what an expression is about.
@@ -33,7 +44,7 @@ pub(crate) enum Names {
 
 impl Default for Expressions {
     fn default() -> Self {
-        Self { whole: HashMap::new(), rests: HashMap::new(), bytes_left: MAX_TOTAL }
+        Self { whole: HashMap::new(), between: HashMap::new(), bytes_left: MAX_TOTAL }
     }
 }
 
@@ -45,17 +56,17 @@ impl Expressions {
             return Ok(Arc::clone(regex));
         }
         check_text(text)?;
-        let regex = match self.behind_literal(names, text) {
+        let regex = match self.taken_apart(names, text) {
             Some(regex) => regex,
             None => {
                 let expression = parse(text)?.1;
                 let automaton = self
                     .automaton(&expression)
                     .map_err(|mistake| mistake.about(&format!("`{text}`")))?;
-                if !automaton.matches_any_name(names.start()) {
+                if !automaton.readings_after(names.start()).iter().any(|it| it.may_end()) {
                     return Err(self.impossible(names, text));
                 }
-                Regex::new(text, String::new(), automaton)
+                Regex::new(text, "", automaton, "")
             }
         };
         if regex.shortest() > names.longest() {
@@ -67,32 +78,38 @@ impl Expressions {
         Ok(regex)
     }
 
-    /// As plain text and an automaton for what follows it. `None`: it cannot be taken apart, or is
-    /// wrong in any way, which shows when it is read as a whole.
-    fn behind_literal(&mut self, names: Names, text: &str) -> Option<Regex> {
-        let (literal, rest) = split_literal(text);
-        let reading = literal.bytes().try_fold(names.start(), Reading::next)?;
-        let key = (reading, rest.into());
-        let automaton = match self.rests.get(&key) {
-            Some(automaton) => Arc::clone(automaton),
-            None => {
-                let (ast, expression) = parse(rest).ok()?;
-                // `a/|b` is not what begins with `a/`, and the `\b` of `a/\b` looks back at it.
-                let looks = expression.properties().look_set();
-                let is_apart = !matches!(ast, Ast::Alternation(_))
-                    && looks.iter().all(|look| look == Look::End);
-                if !is_apart {
-                    return None;
-                }
-                let automaton = self.automaton(&expression).ok()?;
-                if !automaton.matches_any_name(reading) {
-                    return None;
-                }
-                self.rests.insert(key, Arc::clone(&automaton));
-                automaton
+    /// As an automaton between two plain texts. `None`: it cannot be taken apart, or is wrong in any
+    /// way, which shows when it is read as a whole.
+    fn taken_apart(&mut self, names: Names, text: &str) -> Option<Regex> {
+        let (beginning, rest) = split_beginning(text);
+        let (between, end) = split_end(rest);
+        let reading = beginning.bytes().try_fold(names.start(), Reading::next)?;
+        let between = self.between(reading, between)?;
+        let reads_end = |reading| end.bytes().try_fold(reading, Reading::next);
+        let is_possible =
+            between.readings.iter().filter_map(|it| reads_end(*it)).any(Reading::may_end);
+        let is_apart = end.is_empty() || between.may_be_followed;
+        let automaton = || Arc::clone(&between.automaton);
+        (is_possible && is_apart).then(|| Regex::new(text, &beginning, automaton(), &end))
+    }
+
+    fn between(&mut self, reading: Reading, text: &str) -> Option<&Between> {
+        let key = (reading, text.into());
+        if !self.between.contains_key(&key) {
+            let (ast, expression) = parse(text).ok()?;
+            // `a/|b` is not what begins with `a/`, and the `\b` of `a/\b` looks back at it.
+            let looks = expression.properties().look_set();
+            let is_apart =
+                !matches!(ast, Ast::Alternation(_)) && looks.iter().all(|look| look == Look::End);
+            if !is_apart {
+                return None;
             }
-        };
-        Some(Regex::new(text, literal, automaton))
+            let automaton = self.automaton(&expression).ok()?;
+            let readings = automaton.readings_after(reading);
+            let may_be_followed = looks.is_empty() && !sets_flags(&ast);
+            self.between.insert(key.clone(), Between { automaton, readings, may_be_followed });
+        }
+        self.between.get(&key)
     }
 
     fn impossible(&mut self, names: Names, text: &str) -> Mistake {
@@ -182,25 +199,12 @@ fn check_text(text: &str) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// The plain text that an expression begins with, and the expression that follows it.
-fn split_literal(text: &str) -> (String, &str) {
-    let text = text.strip_prefix('^').unwrap_or(text);
-    let mut literal = String::new();
-    let mut rest = text;
-    loop {
-        let (char, after) = match rest.as_bytes() {
-            [b'\\', char @ (b'.' | b'-'), ..] => (*char, rest.get(2..)),
-            [char, ..] if char.is_ascii_alphanumeric() || b"/_-".contains(char) => {
-                (*char, rest.get(1..))
-            }
-            _ => return (literal, rest),
-        };
-        let after = after.unwrap_or_default();
-        if after.starts_with(['?', '*', '+', '{']) {
-            return (literal, rest);
-        }
-        literal.push(char::from(char));
-        rest = after;
+/// Whether it holds `(?i)`, which is about all that follows.
+fn sets_flags(ast: &Ast) -> bool {
+    match ast {
+        Ast::Flags(_) => true,
+        Ast::Concat(concat) => concat.asts.iter().any(sets_flags),
+        _ => false,
     }
 }
 
@@ -226,6 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::regex::{MAX_END, Reached};
 
     fn read(names: Names, text: &str) -> Arc<Regex> {
         Expressions::default()
@@ -274,12 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn ends_that_are_written_alike_are_kept_once() {
+    fn what_differs_in_plain_text_at_its_ends_is_kept_once() {
         let mut expressions = Expressions::default();
         for team in 0..100 {
-            expressions.read(Names::Repositories, &format!("team-{team}/[a-z]+/base")).unwrap();
+            for text in [format!("team-{team}/[a-z]+/base"), format!("[a-z]+/team-{team}$")] {
+                expressions.read(Names::Repositories, &text).unwrap();
+            }
         }
-        assert_eq!((expressions.whole.len(), expressions.rests.len()), (100, 1));
+        assert_eq!((expressions.whole.len(), expressions.between.len()), (200, 1));
     }
 
     #[test]
@@ -294,6 +301,34 @@ mod tests {
         let mistake = expressions.read(Names::Tags, "v[ab]").unwrap_err();
         let message = mistake.message();
         assert!(message.contains("of all files"), "{message}");
+    }
+
+    #[test]
+    fn an_expression_ends_with_plain_text_as_far_as_it_means_itself() {
+        let end = "x".repeat(100);
+        for (text, between) in [
+            ("[a-z]+/t7/lib", "[a-z]+"),
+            (r"team/.+/my\.app$", ".+"),
+            ("team/(a|b)", "(a|b)"),
+            (r"[a-z]+\dx", r"[a-z]+\d"),
+            (r"[a-z]+\x2dx", ""),
+            ("(?i)a[b]c", ""),
+            ("(?i:a)c", "(?i:a)"),
+            ("(a|b$)?c", ""),
+            (r"[ab]\b/a", ""),
+            ("[ab]|a", ""),
+            (&format!("[a-z]+{end}"), &format!("[a-z]+{}", &end[MAX_END..])),
+        ] {
+            let mut expressions = Expressions::default();
+            let regex = expressions.read(Names::Repositories, text).unwrap();
+            let found = expressions
+                .between
+                .iter()
+                .find(|(_, it)| Arc::ptr_eq(&it.automaton, regex.automaton()));
+            assert_eq!(found.map_or("", |((_, it), _)| &**it), between, "{text}");
+        }
+        assert!(read(Names::Repositories, "(?i)a[b]c").matches("abc"));
+        assert!(!read(Names::Repositories, "ab[c]*ba").matches("aba"), "the ends may not share");
     }
 
     fn expression() -> impl Strategy<Value = String> {
@@ -315,7 +350,8 @@ mod tests {
                 inner.prop_map(|one| format!("(?:{one})?")),
             ]
         });
-        ("[ab]{0,2}/?[*?]?", nested).prop_map(|(start, rest)| start + &rest)
+        let parts = ("[ab]{0,2}/?[*?]?", nested, r"(/|\\[.]|\\x2d|\\w)?[ab]{0,2}[$]?");
+        parts.prop_map(|(start, between, end)| start + &between + &end)
     }
 
     proptest! {
@@ -333,6 +369,9 @@ mod tests {
             for name in &names {
                 let expected = reference.is_match(name);
                 prop_assert_eq!(regex.matches(name), expected, "{} {}", text, name);
+                let walked = name.bytes().fold(regex.begin(), |at, byte| regex.after(at, byte));
+                prop_assert_eq!(regex.ends(walked), expected, "{} {}", text, name);
+                prop_assert!(!expected || walked != Reached::Lost);
                 let prefix = regex.literal_prefix();
                 let folder = format!("{prefix}/");
                 prop_assert!(!expected || prefix.is_empty() || name.starts_with(&folder));

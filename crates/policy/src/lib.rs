@@ -34,6 +34,7 @@ mod lower;
 mod name_grammar;
 mod network;
 mod path;
+mod plain_ends;
 mod pointless;
 mod policy;
 mod prefix_map;

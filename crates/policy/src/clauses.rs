@@ -25,20 +25,22 @@ pub(crate) struct Clauses {
 #[derive(Debug)]
 enum Filed {
     Few(Box<[Entry]>),
-    Many(HashMap<Role, Vec<Entry>, RandomState>),
+    Many(Box<HashMap<Role, Box<[Entry]>, RandomState>>),
 }
 
 /// So few entries are sooner looked through than looked up.
 const FEW: usize = 8;
 
-/// A clause, for one of the roles that its rule is for. What the rule does stands here too, because
-/// most of what is found is about another action.
+/// A clause, for one of the roles that its rule is for. What of the rule is asked first stands here
+/// too: most of what is found is about another action, and the rule itself is seldom looked at.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     role: Role,
     clause: u32,
     allow: Actions,
     deny: Actions,
+    /// Whether the rule speaks of whoever fills the role, always and without exceptions.
+    suffices: bool,
 }
 
 /// A clause that may be about a repository, of a rule that may be for a caller.
@@ -53,19 +55,17 @@ pub(crate) struct Candidate<'p, 't> {
 impl Clauses {
     /// `clauses` are in the order of the names of their rules, and the subjects of each rule are in
     /// the order of their roles.
-    pub(crate) fn new(clauses: Vec<Clause>) -> Self {
+    pub(crate) fn new(mut clauses: Vec<Clause>) -> Self {
+        clauses.shrink_to_fit();
         let mut by_beginning: HashMap<&str, Vec<Entry>> = HashMap::new();
         // Bounded by the size of the files, far below 2³².
         for (number, clause) in (0_u32..).zip(&clauses) {
             let beginning = clause.image.repository.literal_prefix();
-            let (allow, deny) = (clause.rule.allow, clause.rule.deny);
-            let entries =
-                found_by(clause).iter().map(|&role| Entry { role, clause: number, allow, deny });
-            by_beginning.entry(beginning).or_default().extend(entries);
+            by_beginning.entry(beginning).or_default().extend(entries(number, clause));
         }
         let mut filed = PrefixMap::default();
         for (beginning, entries) in by_beginning {
-            filed.insert_at(beginning, Filed::new(entries));
+            filed.insert(beginning, Filed::new(entries));
         }
         Self { clauses, filed }
     }
@@ -92,15 +92,15 @@ impl Clauses {
 }
 
 impl Filed {
-    fn new(entries: Vec<Entry>) -> Self {
+    fn new(mut entries: Vec<Entry>) -> Self {
         if entries.len() <= FEW {
             return Self::Few(entries.into());
         }
-        let mut by_role: HashMap<Role, Vec<Entry>, RandomState> = HashMap::default();
-        for entry in entries {
-            by_role.entry(entry.role).or_default().push(entry);
-        }
-        Self::Many(by_role)
+        // The order among those of one role stays.
+        entries.sort_by_key(|entry| entry.role);
+        let by_role = entries.chunk_by(|one, other| one.role == other.role);
+        let by_role = by_role.filter_map(|alike| Some((alike.first()?.role, alike.into())));
+        Self::Many(Box::new(by_role.collect()))
     }
 
     /// The entries for one of the roles.
@@ -115,6 +115,19 @@ impl Filed {
             .flat_map(|by_role| roles.iter().filter_map(|role| by_role.get(role)).flatten());
         few.filter(|entry| roles.binary_search(&entry.role).is_ok()).chain(many)
     }
+}
+
+/// A clause under each of the roles under which it is filed.
+fn entries(number: u32, clause: &Clause) -> impl Iterator<Item = Entry> {
+    let rule = &clause.rule;
+    let is_plain = rule.except_subjects.is_empty()
+        && rule.except_images.is_empty()
+        && rule.conditions.is_none();
+    let (allow, deny) = (rule.allow, rule.deny);
+    found_by(clause).iter().map(move |&role| {
+        let suffices = is_plain && rule.subjects.binary_search(&role).is_ok();
+        Entry { role, clause: number, allow, deny, suffices }
+    })
 }
 
 /// The roles under which a clause is filed: each that its rule is for. Where the rule has many
@@ -139,6 +152,12 @@ impl Candidate<'_, '_> {
         } else {
             None
         }
+    }
+
+    /// The role under which it was found, where whoever fills it is somebody whom the rule speaks
+    /// of, for all that the clause is about. `None`: the rule has to be asked.
+    pub(crate) fn sufficient_role(&self) -> Option<Role> {
+        self.entry.suffices.then_some(self.entry.role)
     }
 
     /// Of two, the one with the lower number has the rule whose name comes first.

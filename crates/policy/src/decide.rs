@@ -127,27 +127,30 @@ impl Policy {
     }
 }
 
-/// Whether the rule concerns the caller, and its clause holds for the image.
+/// Whether the clause holds for the image, and its rule concerns the caller. Where a rule is for
+/// several roles of the caller, it is enough that one of those under which it is found says so.
 fn covers(
-    &Candidate { clause, rest, .. }: &Candidate<'_, '_>,
+    found: &Candidate<'_, '_>,
     standing: &Standing<'_>,
     effect: Effect,
     image: Image<'_>,
 ) -> bool {
-    if !clause.rule.concerns(standing, effect) {
-        return false;
-    }
+    let &Candidate { clause, rest, .. } = found;
     let tag = image.tag.map(oci::Tag::as_str);
     let pattern = &clause.image;
     let matched = bindings(pattern, standing, effect.scope()).any(|bindings| {
         pattern.repository.matches_after_literal(rest, bindings)
             && pattern.tags.matches(tag, bindings, effect.undecided())
     });
+    let is_excepted = || {
+        let mut excepted = clause.rule.excepted(standing, image.repository.as_str());
+        excepted.any(|(tags, bindings)| tags.matches(tag, bindings, effect.undecided().opposite()))
+    };
     matched
-        && !clause
-            .rule
-            .excepted(standing, image.repository.as_str())
-            .any(|(tags, bindings)| tags.matches(tag, bindings, effect.undecided().opposite()))
+        && match found.sufficient_role() {
+            Some(role) => standing.is_one_of(&[role], effect.scope()),
+            None => clause.rule.concerns(standing, effect) && !is_excepted(),
+        }
 }
 
 impl<'a> Decision<'a> {

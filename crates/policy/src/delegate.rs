@@ -28,13 +28,15 @@ pub(crate) fn check(
     }
     let mut by_path = PrefixMap::default();
     for (index, delegation) in delegations.iter().enumerate() {
-        by_path.insert(&delegation.files.pattern, (index, *delegation));
+        by_path.push(&delegation.files.pattern, (index, *delegation));
     }
     let written: HashMap<usize, &Written> = files.iter().map(|file| (file.file, file)).collect();
     let mut used = HashSet::new();
     let mut delegated = HashSet::new();
     for (file, source) in sources.iter().enumerate() {
-        for (rest, &(index, delegation)) in by_path.candidates(below_folder(&source.path)) {
+        let alike = by_path.candidates(below_folder(&source.path));
+        let found = alike.flat_map(|(rest, alike)| alike.iter().map(move |it| (rest, *it)));
+        for (rest, (index, delegation)) in found {
             if !delegation.files.pattern.matches_after_literal(rest, Bindings::default()) {
                 continue;
             }

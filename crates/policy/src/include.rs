@@ -30,7 +30,7 @@ pub(crate) struct Inclusion<'a> {
     /// By how it is written.
     patterns: HashMap<&'a str, &'a SubjectPattern>,
     /// Patterns with wildcards over the names of users, services, peers and groups.
-    wide: [PrefixMap<(&'a SubjectPattern, &'a str)>; 4],
+    wide: [PrefixMap<Vec<(&'a SubjectPattern, &'a str)>>; 4],
 }
 
 impl<'a> Who<'a> {
@@ -76,7 +76,7 @@ impl<'a> Inclusion<'a> {
             && path.literal().is_none()
             && let Some(wide) = self.wide.get_mut(kind)
         {
-            wide.insert(path, (pattern, text));
+            wide.push(path, (pattern, text));
         }
     }
 
@@ -116,7 +116,7 @@ impl<'a> Inclusion<'a> {
                 wide.flat_map(|wide| wide.candidates(path.literal_prefix()))
             });
             let wider = wider
-                .map(|(_, found)| found)
+                .flat_map(|(_, found)| found)
                 .filter(|(outer, _)| outer.contains(pattern))
                 .map(|&(_, text)| Who::Written(text));
             let all = words.map(|(_, who)| who).chain(wider);

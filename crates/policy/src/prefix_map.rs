@@ -6,13 +6,13 @@ use foldhash::fast::RandomState;
 
 use crate::path::PathPattern;
 
-/// Values by the literal beginning of their pattern. A look-up asks for each beginning of the
+/// Values by the literal beginning of patterns. A look-up asks for each beginning of the
 /// text, so its cost grows with the depth of the text and with the patterns that begin as it does,
 /// not with the patterns there are. Clients choose the texts, but only policies fill the map: so hashes
 /// are quick rather than proof against whoever chooses what collides; they are seeded all the same.
 #[derive(Debug)]
 pub(crate) struct PrefixMap<T> {
-    by_prefix: HashMap<Box<str>, Vec<T>, RandomState>,
+    by_prefix: HashMap<Box<str>, T, RandomState>,
     longest: usize,
 }
 
@@ -22,52 +22,48 @@ impl<T> Default for PrefixMap<T> {
     }
 }
 
-impl<T> PrefixMap<T> {
-    pub(crate) fn insert(&mut self, pattern: &PathPattern, value: T) {
-        self.insert_at(pattern.literal_prefix(), value);
-    }
-
-    /// For a pattern of any kind with this literal beginning.
-    pub(crate) fn insert_at(&mut self, prefix: &str, value: T) {
-        self.longest = self.longest.max(prefix.len());
+impl<T> PrefixMap<Vec<T>> {
+    /// Adds a value to those of the beginning that the pattern has.
+    pub(crate) fn push(&mut self, pattern: &PathPattern, value: T) {
+        let prefix = pattern.literal_prefix();
         match self.by_prefix.get_mut(prefix) {
             Some(values) => values.push(value),
-            None => {
-                self.by_prefix.insert(prefix.into(), vec![value]);
-            }
+            None => self.insert(prefix, vec![value]),
         }
     }
+}
 
-    /// The values of each beginning, in the order in which they came; the beginnings in no order.
-    pub(crate) fn buckets(&self) -> impl Iterator<Item = &[T]> {
-        self.by_prefix.values().map(Vec::as_slice)
+impl<T> PrefixMap<T> {
+    /// Sets the value of patterns with this literal beginning.
+    pub(crate) fn insert(&mut self, prefix: &str, value: T) {
+        self.longest = self.longest.max(prefix.len());
+        self.by_prefix.insert(prefix.into(), value);
     }
 
-    /// All values, in no order.
+    /// The value of each beginning, in no order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.by_prefix.values().flatten()
+        self.by_prefix.values()
     }
 
-    /// The values whose pattern begins as `text` does, each with what follows that beginning
-    /// (`None`: nothing), for [`PathPattern::matches_after_literal`].
+    /// The value of each beginning that `text` has, with what follows it (`None`: nothing), for
+    /// [`PathPattern::matches_after_literal`].
     pub(crate) fn candidates<'s, 't>(
         &'s self,
         text: &'t str,
     ) -> impl Iterator<Item = (Option<&'t str>, &'s T)> + use<'s, 't, T> {
-        let ends = text.match_indices('/').map(|(end, _)| end);
+        let ends = text.bytes().enumerate().filter_map(|(end, byte)| (byte == b'/').then_some(end));
         std::iter::once(0)
             .chain(ends)
             .chain(std::iter::once(text.len()))
             .take_while(|&end| end <= self.longest)
             .filter_map(move |end| {
-                let values = self.by_prefix.get(text.get(..end)?)?;
+                let value = self.by_prefix.get(text.get(..end)?)?;
                 let rest = match end {
                     0 => Some(text),
                     _ => text.get(end + 1..),
                 };
-                Some(values.iter().map(move |value| (rest, value)))
+                Some((rest, value))
             })
-            .flatten()
     }
 }
 
@@ -79,19 +75,18 @@ mod tests {
     fn only_patterns_with_the_same_beginning_are_candidates() {
         let mut map = PrefixMap::default();
         for pattern in ["**", "team/**", "team/app", "team/app/*", "team/application", "other"] {
-            map.insert(&PathPattern::of_name(pattern), pattern);
+            map.push(&PathPattern::of_name(pattern), pattern);
         }
         let found: Vec<_> = map.candidates("team/app").collect();
         assert_eq!(
             found,
             [
-                (Some("team/app"), &"**"),
-                (Some("app"), &"team/**"),
-                (None, &"team/app"),
-                (None, &"team/app/*"),
+                (Some("team/app"), &vec!["**"]),
+                (Some("app"), &vec!["team/**"]),
+                (None, &vec!["team/app", "team/app/*"]),
             ]
         );
-        let found: Vec<_> = map.candidates("team/app/web").map(|(_, pattern)| *pattern).collect();
-        assert_eq!(found, ["**", "team/**", "team/app", "team/app/*"]);
+        let found: Vec<_> = map.candidates("team/app/web").flat_map(|(_, found)| found).collect();
+        assert_eq!(found, [&"**", &"team/**", &"team/app", &"team/app/*"]);
     }
 }

@@ -40,14 +40,14 @@ pub(crate) struct Subjects {
 }
 
 /// Patterns over the names of one kind.
-type Names = PrefixMap<(PathPattern, Role)>;
+type Names = PrefixMap<Vec<(PathPattern, Role)>>;
 
 #[derive(Debug, Default)]
 struct Entry {
     /// Where the role is a group: its name.
     group: Option<Box<str>>,
     /// The groups that this subject is a direct member of, and the patterns that match its name.
-    belongs_to: Vec<Role>,
+    belongs_to: SmallVec<[Role; 4]>,
 }
 
 impl Subjects {
@@ -118,9 +118,9 @@ impl Subjects {
         let each = |(pattern, role): &(PathPattern, Role)| (*role, pattern.clone());
         let groups = self.groups.iter().map(|(name, &role)| (role, PathPattern::of_name(name)));
         let groups = groups.chain(self.group_patterns.iter().map(each));
-        let users = self.users.values().map(each);
-        let services = self.services.values().map(each);
-        let peers = self.peers.values().map(each);
+        let users = self.users.values().flatten().map(each);
+        let services = self.services.values().flatten().map(each);
+        let peers = self.peers.values().flatten().map(each);
         everybody
             .into_iter()
             .chain(groups.map(|(role, name)| (role, SubjectPattern::Group(name))))
@@ -153,7 +153,7 @@ impl Subjects {
     pub(crate) fn beginnings(&self) -> impl Iterator<Item = impl Iterator<Item = Role>> {
         [&self.users, &self.services, &self.peers]
             .into_iter()
-            .flat_map(PrefixMap::buckets)
+            .flat_map(PrefixMap::values)
             .map(|alike| alike.iter().map(|&(_, role)| role))
     }
 
@@ -168,10 +168,10 @@ impl Subjects {
 }
 
 fn find(names: &Names, name: &str, roles: &mut Roles) {
-    for (rest, (pattern, role)) in names.candidates(name) {
-        if pattern.matches_after_literal(rest, Bindings::default()) {
-            roles.push(*role);
-        }
+    for (rest, named) in names.candidates(name) {
+        let matching =
+            named.iter().filter(|(it, _)| it.matches_after_literal(rest, Bindings::default()));
+        roles.extend(matching.map(|&(_, role)| role));
     }
 }
 
@@ -333,9 +333,9 @@ impl SubjectsBuilder {
         self.by_text.insert(text.to_owned(), role);
         let value = (name.clone(), role);
         match pattern {
-            SubjectPattern::User(_) => self.subjects.users.insert(name, value),
-            SubjectPattern::Service(_) => self.subjects.services.insert(name, value),
-            SubjectPattern::Peer(_) => self.subjects.peers.insert(name, value),
+            SubjectPattern::User(_) => self.subjects.users.push(name, value),
+            SubjectPattern::Service(_) => self.subjects.services.push(name, value),
+            SubjectPattern::Peer(_) => self.subjects.peers.push(name, value),
             _ => self.subjects.group_patterns.push(value),
         }
         role
@@ -373,9 +373,10 @@ impl SubjectsBuilder {
             }
         }
         self.subjects.group_patterns = patterns;
+        self.subjects.entries.shrink_to_fit();
         for entry in &mut self.subjects.entries {
             let mut seen = HashSet::new();
-            entry.belongs_to.retain(|&role| seen.insert(role));
+            entry.belongs_to.retain(|role| seen.insert(*role));
         }
         self.subjects
     }

@@ -41,6 +41,7 @@ mod reload;
 mod reload_under_load;
 mod replicas;
 mod revocation;
+mod second_registry;
 mod sequences;
 mod services;
 mod shadow;

@@ -265,3 +265,37 @@ fn who_may_sign_adds_a_signature_and_takes_none_away() {
     assert_eq!(scene.stored("team/app", &tag).as_deref(), Some(&*more.digest));
     eve.put_manifest("team/app", "v1", &more).expect(403);
 }
+
+#[test]
+fn the_tag_of_what_is_about_an_image_is_set_by_nobody_without_the_right_to_attach() {
+    let (scene, content) = scene();
+    let (alice, mallory) = (scene.client("alice"), scene.client("mallory"));
+    for (subject, suffix) in [(&content.v1.manifest, ".sig"), (&content.secret.manifest, "")] {
+        let tag = fallback_tag(&subject.digest, suffix);
+        let good = Image::artifact(&format!("good {tag}"), subject);
+        alice.push("team/app", &tag, &good);
+        let evil = Image::artifact(&format!("evil {tag}"), subject);
+        evil.blobs().for_each(|blob| drop(mallory.push_blob("team/app", blob).expect(201)));
+        mallory.put_manifest("team/app", &tag, &evil.manifest).expect(403);
+        let further = format!("{}?tag={tag}", manifest_at(evil.digest()));
+        let ask = Ask::body(OCI_MANIFEST, &evil.manifest.bytes);
+        scene.unasked(|| mallory.send("PUT", &further, &ask)).expect(403);
+        assert_eq!(scene.stored("team/app", &tag).as_deref(), Some(good.digest()));
+    }
+}
+
+#[test]
+fn a_layer_that_two_repositories_share_outlives_its_deletion_in_one() {
+    let (scene, content) = scene();
+    let (alice, bob) = (scene.client("alice"), scene.client("bob"));
+    let layer = &content.v1.images[0].layers[0];
+    alice.push_blob("team/other", layer).expect(201);
+    bob.get(&manifest_at("v1")).expect(200);
+    bob.get(&manifest_at(content.v1.images[0].digest())).expect(200);
+    let other = format!("/v2/team/other/blobs/{}", layer.digest);
+    bob.delete(&blob_at(&layer.digest)).expect(403);
+    bob.delete(&other).expect(403);
+    alice.delete(&other).expect(202);
+    alice.get(&other).expect(404);
+    assert_eq!(bob.get(&blob_at(&layer.digest)).expect(200).body, layer.bytes);
+}

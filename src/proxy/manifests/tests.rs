@@ -115,7 +115,8 @@ async fn of_further_tags_those_count_that_the_registry_says_it_has_set() {
     let sample = image("config", &["layer"]);
     let said = Mutex::new(vec![vec![], vec!["v1"], vec!["v2, v3", "no:tag", "other"]]);
     let world = World::new(move |asked| match asked.method.as_str() {
-        "PUT" => said
+        // It is asked twice of a request with a body: before that is read, and then.
+        "PUT" if !asked.body.is_empty() => said
             .lock()
             .unwrap()
             .remove(0)

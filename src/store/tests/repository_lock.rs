@@ -111,6 +111,7 @@ async fn without_its_database_there_is_no_lock_and_with_it_there_is_again() {
     let held = take(&one, Mode::Alone).await.unwrap();
     server.stop();
     assert!(matches!(take(&one, Mode::Shared).await, Err(LockError::Unavailable(_))));
+    sleep(Duration::from_millis(1100)).await;
     assert!(matches!(held.confirm().await, Err(LockError::Lost)));
     server.start_again();
     // Of the old connections none is there any more.

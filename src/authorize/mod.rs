@@ -234,12 +234,12 @@ fn image_text(repository: &RepositoryName, tag: Option<&Tag>) -> String {
 }
 
 /// The one answer for a manifest that is not there, or that the caller cannot know to be there.
-fn unknown_manifest() -> Refusal {
+pub(crate) fn unknown_manifest() -> Refusal {
     Refusal::Missing { code: ErrorCode::ManifestUnknown, message: "manifest unknown" }
 }
 
 /// Likewise for a blob.
-fn unknown_blob() -> Refusal {
+pub(crate) fn unknown_blob() -> Refusal {
     Refusal::Missing { code: ErrorCode::BlobUnknown, message: "blob unknown to registry" }
 }
 

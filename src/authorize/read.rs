@@ -1,14 +1,23 @@
 //! Reading: by tag, by digest, and lists.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use oci::{Digest, ErrorCode, Operation, Read, Reference, RepositoryName, Tag};
 use policy::{Action, Image, Subject, Tags};
 
 use super::{Granted, Permit, Question, WRITES, unknown_blob, unknown_manifest};
 use crate::identity::Ceiling;
-use crate::inventory::{Budget, Lookup, Sight, Undecided};
+use crate::inventory::{Budget, Lookup, Sight, Sought, Undecided, View, head_blob, head_digest};
+use crate::log::Causes;
 use crate::refusal::Refusal;
+
+/// By which address a digest is read.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Manifest,
+    Blob,
+}
 
 impl<'a> Question<'a> {
     pub(super) async fn read(&self, operation: Operation) -> Result<Permit, Refusal> {
@@ -18,13 +27,13 @@ impl<'a> Question<'a> {
                 self.read_tag(operation, read, &repository, &tag).await
             }
             Operation::ReadManifest { read, repository, reference: Reference::Digest(digest) } => {
-                match self.found(*read, repository, digest).await? {
+                match self.found(Kind::Manifest, *read, repository, digest).await? {
                     true => Ok(Permit::plain(operation, None)),
                     false => Err(self.unreadable(repository, unknown_manifest())),
                 }
             }
             Operation::ReadBlob { read, repository, digest } => {
-                match (self.found(*read, repository, digest).await?, read) {
+                match (self.found(Kind::Blob, *read, repository, digest).await?, read) {
                     (true, _) => Ok(Permit::plain(operation, None)),
                     // Pushing clients ask for a blob before they upload it, and give up on a 403.
                     (false, Read::Head) if self.lacks_scope(repository) => {
@@ -108,6 +117,7 @@ impl<'a> Question<'a> {
     /// known then is pushed again, and no harm done.
     async fn found(
         &self,
+        kind: Kind,
         read: Read,
         repository: &RepositoryName,
         digest: &Digest,
@@ -115,7 +125,20 @@ impl<'a> Question<'a> {
         let is_push = self.principal.ceiling != Ceiling::Unlimited && self.may_write(repository);
         let mut reader = self.reader(repository);
         reader.asks_upstream = !(is_push && read == Read::Head);
-        Ok(reader.first_unreadable([digest]).await?.is_none())
+        let found = reader.first_unreadable([digest]).await?.is_none();
+        if !found && reader.asks_upstream && reader.includes_untagged() {
+            // Whoever reads what nobody denies is let through to what is not there. So what is
+            // denied is asked for, too, whatever comes of it: it must not be told by the time.
+            let upstream = self.upstream;
+            let asked = match kind {
+                Kind::Manifest => head_digest(upstream, repository, digest).await.map(drop),
+                Kind::Blob => head_blob(upstream, repository, digest).await,
+            };
+            if let Err(error) = asked {
+                tracing::debug!(error = %Causes(&error), "what is denied was asked for in vain");
+            }
+        }
+        Ok(found)
     }
 
     /// What the caller may read there.
@@ -135,7 +158,15 @@ impl<'a> Question<'a> {
         tags: Tags<'a>,
     ) -> Reader<'a, 'r> {
         let budget = Arc::new(Budget::new(self.max_requests));
-        Reader { question: *self, action, repository, tags, budget, asks_upstream: true }
+        Reader {
+            question: *self,
+            action,
+            repository,
+            tags,
+            budget,
+            asks_upstream: true,
+            has_looked: AtomicBool::new(false),
+        }
     }
 
     /// Whether some tag of the repository may be readable to the caller.
@@ -191,6 +222,8 @@ pub(crate) struct Reader<'a, 'r> {
     /// For all that it is asked.
     budget: Arc<Budget>,
     asks_upstream: bool,
+    /// All that the caller may read was looked at for it just now.
+    has_looked: AtomicBool,
 }
 
 impl Reader<'_, '_> {
@@ -203,12 +236,25 @@ impl Reader<'_, '_> {
         &self,
         digests: impl IntoIterator<Item = &'d Digest>,
     ) -> Result<Option<&'d Digest>, Refusal> {
+        let digests: Vec<&Digest> = digests.into_iter().collect();
+        match self.first_remembered(&digests).await? {
+            Some(_) if self.asks_upstream && !matches!(self.tags, Tags::None) => {
+                self.resolve(&digests).await
+            }
+            unknown => Ok(unknown),
+        }
+    }
+
+    /// The first that is not known to be readable, neither by memory nor by what is kept.
+    async fn first_remembered<'d>(
+        &self,
+        digests: &[&'d Digest],
+    ) -> Result<Option<&'d Digest>, Refusal> {
         if let Tags::All = self.tags {
             return Ok(None);
         }
-        let digests: Vec<&Digest> = digests.into_iter().collect();
         let inventory = self.question.inventory;
-        let Some(unknown) = self.first_unknown(&digests)? else {
+        let Some(unknown) = self.first_unknown(digests)? else {
             inventory.looked_up(Lookup::Known);
             return Ok(None);
         };
@@ -216,24 +262,41 @@ impl Reader<'_, '_> {
             return Ok(Some(unknown));
         }
         inventory.recall(self.repository, self.question.now).await;
-        let Some(unknown) = self.first_unknown(&digests)? else {
+        let unknown = self.first_unknown(digests)?;
+        if unknown.is_none() {
             inventory.looked_up(Lookup::Recalled);
-            return Ok(None);
-        };
-        if matches!(self.tags, Tags::None) || !self.asks_upstream {
-            return Ok(Some(unknown));
         }
-        self.resolve(&digests).await
+        Ok(unknown)
     }
 
     /// Asks the upstream about each that memory does not know of.
     async fn resolve<'d>(&self, digests: &[&'d Digest]) -> Result<Option<&'d Digest>, Refusal> {
         for &digest in digests {
-            if self.first_unknown(&[digest])?.is_some() {
+            if self.first_unknown(&[digest])?.is_some() && !self.look(digest, true).await? {
                 return Ok(Some(digest));
             }
         }
         Ok(None)
+    }
+
+    async fn look(&self, digest: &Digest, looks_at_it: bool) -> Result<bool, Refusal> {
+        let Self { question, repository, budget, .. } = self;
+        let sight = |tag: &Tag| self.sight(tag);
+        let view = View { sight: &sight, includes_untagged: self.includes_untagged() };
+        let sought = Sought {
+            upstream: question.upstream,
+            repository,
+            digest,
+            looks_at_it,
+            budget,
+            now: question.now,
+        };
+        Ok(question.inventory.resolve(sought, view).await?)
+    }
+
+    /// Whether what no denied tag vouches for is readable.
+    fn includes_untagged(&self) -> bool {
+        matches!(&self.tags, Tags::Some(filter) if filter.includes_untagged())
     }
 
     /// The first that is neither the caller's own nor known to be readable.
@@ -295,6 +358,19 @@ impl Reader<'_, '_> {
     /// It could not be told.
     pub(crate) async fn follows(&self, tag: &Tag) -> Result<bool, Refusal> {
         let Some(image) = tag.referrers_subject() else { return Ok(false) };
-        Ok(self.sight(tag) == Sight::Silent && self.first_unreadable([&image]).await?.is_none())
+        if self.sight(tag) != Sight::Silent {
+            return Ok(false);
+        }
+        if self.first_remembered(&[&image]).await?.is_none() {
+            return Ok(true);
+        }
+        // There may be thousands of these tags: the images that they name are found by their own
+        // tags, and once these were looked at for this caller, they need not be again.
+        if !self.asks_upstream || self.has_looked.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let found = self.look(&image, false).await?;
+        self.has_looked.store(!found, Ordering::Relaxed);
+        Ok(found)
     }
 }

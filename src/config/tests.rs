@@ -57,6 +57,8 @@ fn the_upstream_alone_is_enough() {
     assert_eq!(config.signing_keys, at("state/keys"));
     assert_eq!(config.tokens.access_ttl.as_secs(), 3600);
     assert_eq!(config.inventory.linger.as_secs(), 86_400);
+    assert_eq!((config.inventory.freshness.as_secs(), config.inventory.max_requests), (30, 2000));
+    assert!(config.inventory.crawl);
     assert_eq!(config.audit_file, at("audit.jsonl"));
     assert_eq!((config.audit_rotate, config.audit_keep), (100 << 20, 10));
     assert_eq!(config.limits.manifest_size, 4 << 20);
@@ -161,7 +163,7 @@ trust:
     max_ttl: 30m
     revocations: https://lists.example/eu
     poll: 7s
-inventory: {linger: 2d}
+inventory: {crawl: false, freshness: 10s, linger: 2d, max_requests: 50}
 audit: {file: log/audit, rotate: 1MB, keep: 0}
 limits:
   connections: 1
@@ -231,6 +233,8 @@ fn every_key_is_heard() {
     assert_eq!((peer.max_ttl.as_secs(), peer.poll.as_secs()), (1800, 7));
     assert_eq!(peer.revocations.as_ref().unwrap().host(), "lists.example");
     assert_eq!(config.inventory.linger.as_secs(), 2 * 86_400);
+    assert_eq!((config.inventory.freshness.as_secs(), config.inventory.max_requests), (10, 50));
+    assert!(!config.inventory.crawl);
     assert_eq!(config.audit_file, folder.path().join("log/audit"));
     assert_eq!((config.audit_rotate, config.audit_keep), (1_000_000, 0));
     let limits = config.limits;

@@ -1,5 +1,6 @@
 //! One repository as a graph.
 
+mod looked;
 mod tags;
 mod walk;
 
@@ -13,6 +14,8 @@ use oci::{Digest, Tag};
 use super::lesson::{Facts, Lesson};
 use super::names::{Id, Names};
 use super::pusher::Pusher;
+use looked::Looked;
+pub(super) use looked::{Below, Found, MAX_DEPTH};
 pub(super) use tags::Look;
 use tags::Tagged;
 pub use walk::Exhausted;
@@ -39,8 +42,16 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn is_fresh(self, since: Timestamp) -> bool {
-        let linger = SignedDuration::try_from(self.linger).unwrap_or(SignedDuration::MAX);
-        self.now.duration_since(since) < linger
+        self.now.duration_since(since) < self.span()
+    }
+
+    /// What is older than this is no longer recent.
+    pub(super) fn since(self) -> Timestamp {
+        self.now.checked_sub(self.span()).unwrap_or(Timestamp::MIN)
+    }
+
+    fn span(self) -> SignedDuration {
+        SignedDuration::try_from(self.linger).unwrap_or(SignedDuration::MAX)
     }
 }
 
@@ -89,6 +100,7 @@ pub(super) struct Graph {
     deleted: HashMap<Id, Timestamp>,
     /// When the list of tags was asked for that was read last, to its end.
     listed: Option<Timestamp>,
+    looked: Looked,
     /// When what is kept beyond this process was taken in.
     pub(super) recalled: Option<Timestamp>,
     /// Pointers, pushes and children, all together.
@@ -140,6 +152,9 @@ impl Holders {
     }
 }
 
+/// What a repository takes of which nothing is known, with its name and its place in the table.
+const EMPTY: usize = 1024;
+
 impl Graph {
     /// About how many bytes it takes. What is counted is what grows; the factors were measured
     /// (`memory.rs`), with the room that tables leave for more.
@@ -149,6 +164,8 @@ impl Graph {
             + self.manifests.len() * 72
             + self.tags.len() * 320
             + self.lengths * 64
+            + self.looked.len() * 100
+            + EMPTY
     }
 
     /// Takes in what was learned; true if that is news. What is told late changes nothing that was

@@ -10,7 +10,7 @@ use super::upstream::{Budget, failed, send};
 use crate::upstream::{Answer, Error, Upstream};
 
 /// The most tags of one repository that are held at once.
-const MAX_TAGS: usize = 1_000_000;
+pub(super) const MAX_TAGS: usize = 1_000_000;
 
 /// The largest page of a list that is read.
 const MAX_PAGE: usize = 32 << 20;

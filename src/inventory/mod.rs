@@ -9,10 +9,12 @@ mod graph;
 mod journal;
 mod lesson;
 mod list;
+mod many;
 mod names;
 mod packed_facts;
 mod pusher;
 mod recall;
+mod resolve;
 mod room;
 mod undecided;
 mod upstream;
@@ -31,10 +33,14 @@ pub use lesson::{Facts, Lesson};
 pub(crate) use list::{ListPage, list_page, list_tags, read_page};
 pub use packed_facts::Damaged;
 pub use pusher::Pusher;
+use resolve::Warming;
+pub(crate) use resolve::{Sought, View};
 use room::Room;
+use tokio::sync::Semaphore;
 pub use undecided::{Lookup, Undecided};
 pub(crate) use upstream::{
-    Budget, MANIFEST_TYPES, fetch_bytes, head_digest, head_tag, holds, learn_manifests, tag_digests,
+    Budget, MANIFEST_TYPES, fetch_bytes, head_blob, head_digest, head_tag, holds, learn_manifests,
+    tag_digests,
 };
 
 /// The configuration's `inventory`.
@@ -50,6 +56,8 @@ pub struct Settings {
     pub max_bytes: usize,
     /// The most requests to the upstream that one question may cost. Default 2000.
     pub max_requests: usize,
+    /// How long a question waits for the upstream. Default 30 s.
+    pub patience: Duration,
     /// Whether it looks at the upstream by itself, one request at a time. Default true.
     pub crawl: bool,
 }
@@ -61,6 +69,7 @@ impl Default for Settings {
             freshness: Duration::from_secs(30),
             max_bytes: 1 << 30,
             max_requests: 2000,
+            patience: Duration::from_secs(30),
             crawl: true,
         }
     }
@@ -68,6 +77,9 @@ impl Default for Settings {
 
 /// Bounds the walks from digests up to the tags that hold them, for all that one request asks.
 const MAX_STEPS: usize = 2_000_000;
+
+/// How many requests of all searches together may be under way at once.
+const MAX_SLOTS: usize = 32;
 
 /// The graph of every repository that was seen. Cheap to clone: all clones are the same.
 #[derive(Clone)]
@@ -78,6 +90,9 @@ struct Shared {
     journal: Arc<dyn Journal>,
     metrics: Option<Arc<Metrics>>,
     room: Room,
+    /// One for each request of any search that may be under way.
+    slots: Semaphore,
+    warming: Mutex<Warming>,
 }
 
 impl std::fmt::Debug for Inventory {
@@ -109,7 +124,8 @@ impl Inventory {
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
         let room = Room::new(settings.max_bytes);
-        Self(Arc::new(Shared { settings, journal, metrics, room }))
+        let (slots, warming) = (Semaphore::new(MAX_SLOTS), Mutex::default());
+        Self(Arc::new(Shared { settings, journal, metrics, room, slots, warming }))
     }
 
     /// Counts what came of a search.

@@ -19,8 +19,11 @@ pub(super) struct Room {
     uses: AtomicU64,
 }
 
+#[derive(Default)]
 struct Shelf {
     graph: Arc<Mutex<Graph>>,
+    /// Held by whoever asks the upstream about the repository.
+    flight: Arc<tokio::sync::Mutex<()>>,
     used: AtomicU64,
 }
 
@@ -47,13 +50,17 @@ impl Room {
         repository: &RepositoryName,
         change: impl FnOnce(&mut Graph) -> T,
     ) -> T {
+        let mut is_new = false;
         let graph = self.graph(repository).unwrap_or_else(|| {
-            let empty = || Shelf { graph: Arc::default(), used: AtomicU64::new(0) };
+            let empty = || {
+                is_new = true;
+                Shelf::default()
+            };
             self.used(&self.shelves.entry(repository.clone()).or_insert_with(empty))
         });
         let (changed, before, after) = {
             let mut graph = lock(&graph);
-            let before = graph.bytes();
+            let before = if is_new { 0 } else { graph.bytes() };
             let changed = change(&mut graph);
             (changed, before, graph.bytes())
         };
@@ -65,6 +72,16 @@ impl Room {
             self.make_room();
         }
         changed
+    }
+
+    /// What whoever asks the upstream about the repository holds. None if the repository was
+    /// forgotten just now.
+    pub(super) fn flight(
+        &self,
+        repository: &RepositoryName,
+    ) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        self.change(repository, |_| ());
+        self.shelves.get(repository).map(|shelf| Arc::clone(&shelf.flight))
     }
 
     /// Keeps the repositories that were used last, as far as three quarters of the room go. What is

@@ -127,7 +127,7 @@ fn one_repository_larger_than_all_the_room_does_not_stay() {
 
 #[test]
 fn the_repositories_that_were_used_last_stay() {
-    let inventory = inventory(6000);
+    let inventory = inventory(16_000);
     let now = start();
     let names: Vec<_> = (0..9).map(|number| repository(&format!("team/app{number}"))).collect();
     let (often, seldom) = names.split_first().unwrap();

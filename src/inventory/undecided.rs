@@ -15,6 +15,9 @@ pub enum Undecided {
     /// It took too long.
     #[error("the tags of the repository could not be looked at within {} seconds", .0.as_secs())]
     Slow(Duration),
+    /// Something is wrong in the gate.
+    #[error("the search ended early")]
+    Broken,
     /// What the upstream said, or that it may be asked no more.
     #[error("the tags of the repository could not be looked at")]
     Upstream(#[source] upstream::Error),
@@ -27,6 +30,12 @@ const LATER: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(300);
 
 impl Undecided {
+    /// Whether the gate itself has had enough.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        matches!(self, Self::Shared | Self::Slow(_) | Self::Upstream(upstream::Error::Budget(_)))
+    }
+
     /// When to try again.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
@@ -34,7 +43,7 @@ impl Undecided {
             Self::Upstream(upstream::Error::Unavailable { after: Some(after), .. }) => {
                 (*after).min(LONGEST)
             }
-            Self::Shared | Self::Slow(_) | Self::Upstream(_) => LATER,
+            Self::Shared | Self::Slow(_) | Self::Broken | Self::Upstream(_) => LATER,
         }
     }
 }

@@ -7,10 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use oci::{Digest, Kind, Manifest, ManifestType, Operation, Read, Reference, RepositoryName, Tag};
+use oci::{
+    Algorithm, Digest, InvalidManifest, Kind, Manifest, ManifestType, Operation, Read, Reference,
+    RepositoryName, Tag,
+};
+use serde::Deserialize;
 
 use super::Inventory;
-use super::list::list_tags;
+use super::graph::MAX_DEPTH;
+use super::list::{MAX_TAGS, list_page, list_tags};
+use super::many::{AT_ONCE, many};
 use crate::body::Body;
 use crate::content;
 use crate::upstream::{Answer, Error, Outgoing, Upstream};
@@ -24,9 +30,6 @@ pub(crate) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json
 
 /// The largest manifest that is read (spec, "Pushing Manifests").
 const MAX_MANIFEST: usize = 4 << 20;
-
-/// How deep indexes may be nested.
-const MAX_DEPTH: usize = 4;
 
 /// How many requests one question may still cost. Several may be under way at once.
 #[derive(Debug)]
@@ -84,20 +87,30 @@ async fn head(
     }
 }
 
-/// Every tag of the repository with what it points at.
+/// Every tag of the repository with what it points at. What is remembered does not count.
 pub(crate) async fn tag_digests(
-    upstream: &Upstream,
+    upstream: &Arc<Upstream>,
     repository: &RepositoryName,
     budget: &Budget,
 ) -> Result<Vec<(Tag, Digest)>, Error> {
+    let names = list_tags(upstream, repository, budget).await?.unwrap_or_default();
+    // Paid for before they are asked, as they outlive this.
+    let affordable = names.iter().take_while(|_| budget.spend().is_ok()).count();
     let mut tags = Vec::new();
-    for tag in list_tags(upstream, repository, budget).await?.unwrap_or_default() {
-        budget.spend()?;
-        if let Some(digest) = head_tag(upstream, repository, &tag).await? {
-            tags.push((tag, digest));
+    let asked = names.iter().take(affordable).cloned();
+    let ask = |tag: Tag| {
+        let (upstream, repository) = (Arc::clone(upstream), repository.clone());
+        async move {
+            let digest = head_tag(&upstream, &repository, &tag).await?;
+            Ok::<_, Error>(digest.map(|digest| (tag, digest)))
         }
-    }
-    Ok(tags)
+    };
+    many(asked, AT_ONCE, ask, |found| {
+        tags.extend(found);
+        Ok(false)
+    })
+    .await?;
+    if affordable < names.len() { Err(Error::Budget(budget.whole)) } else { Ok(tags) }
 }
 
 /// Whether `digest` is the manifest `at`, or a child of it at any depth.
@@ -181,11 +194,51 @@ pub(crate) async fn fetch_bytes(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<(Bytes, Option<String>)>, Error> {
-    let operation = Operation::ReadManifest {
-        read: Read::Get,
-        repository: repository.clone(),
-        reference: Reference::Digest(digest.clone()),
-    };
+    let reference = Reference::Digest(digest.clone());
+    let fetched = fetch_any(upstream, repository, reference, |_| digest.algorithm()).await?;
+    match fetched {
+        Some(fetched) if fetched.digest != *digest => Err(other_digest()),
+        fetched => Ok(fetched.map(|fetched| (fetched.bytes, fetched.content_type))),
+    }
+}
+
+/// What the tag points at now, and what that says if anybody understands it; none where there is no
+/// such tag.
+pub(super) async fn fetch_tag(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    tag: &Tag,
+) -> Result<Option<(Digest, Result<Manifest, InvalidManifest>)>, Error> {
+    let mut named = None;
+    let fetched = fetch_any(upstream, repository, Reference::Tag(tag.clone()), |headers| {
+        named = content::digest_header(headers);
+        named.as_ref().map_or(Algorithm::Sha256, Digest::algorithm)
+    });
+    let Some(Fetched { bytes, digest, content_type }) = fetched.await? else { return Ok(None) };
+    if named.is_some_and(|named| named != digest) {
+        return Err(other_digest());
+    }
+    Ok(Some((digest, Manifest::parse(&bytes, content_type.as_deref()))))
+}
+
+struct Fetched {
+    bytes: Bytes,
+    digest: Digest,
+    content_type: Option<String>,
+}
+
+fn other_digest() -> Error {
+    Error::Wrong("a manifest has another digest than it was asked for".to_owned())
+}
+
+async fn fetch_any(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    reference: Reference,
+    algorithm: impl FnOnce(&HeaderMap) -> Algorithm,
+) -> Result<Option<Fetched>, Error> {
+    let repository = repository.clone();
+    let operation = Operation::ReadManifest { read: Read::Get, repository, reference };
     let answer = ask(upstream, Method::GET, &operation).await?;
     match answer.head.status() {
         StatusCode::OK => {}
@@ -195,12 +248,61 @@ pub(crate) async fn fetch_bytes(
         }
         status => return Err(failed(&answer, format!("it answered {status} to a manifest"))),
     }
+    let algorithm = algorithm(answer.head.headers());
     let content_type = content::content_type(answer.head.headers()).map(str::to_owned);
     let bytes = answer.collect(MAX_MANIFEST).await?;
-    if content::digest(digest.algorithm(), &bytes) != *digest {
-        return Err(Error::Wrong("a manifest has another digest than it was asked for".to_owned()));
+    Ok(Some(Fetched { digest: content::digest(algorithm, &bytes), bytes, content_type }))
+}
+
+/// What refers to the manifest; none where the upstream has no such list.
+pub(super) async fn referrers(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+    budget: &Budget,
+) -> Result<Option<Vec<Digest>>, Error> {
+    #[derive(Deserialize)]
+    struct Index {
+        manifests: Option<Vec<serde_json::Value>>,
     }
-    Ok(Some((bytes, content_type)))
+    #[derive(Deserialize)]
+    struct Descriptor {
+        digest: String,
+    }
+    let operation = Operation::Referrers {
+        read: Read::Get,
+        repository: repository.clone(),
+        digest: digest.clone(),
+        artifact_type: None,
+        cursor: None,
+    };
+    let mut target = operation.target();
+    let mut found = None;
+    while let Some(at) = target.take() {
+        let Some(page) = list_page::<Index>(upstream, &at, budget).await? else { break };
+        let found: &mut Vec<Digest> = found.get_or_insert_default();
+        let listed = page.body.manifests.unwrap_or_default();
+        // What names no digest cannot be asked for either.
+        let named = listed.iter().filter_map(|entry| Descriptor::deserialize(entry).ok());
+        found.extend(named.filter_map(|named| Digest::new(&named.digest).ok()));
+        if found.len() > MAX_TAGS {
+            return Err(Error::TooMany(MAX_TAGS));
+        }
+        target = page.next;
+    }
+    Ok(found)
+}
+
+/// Asks for a blob, whatever the answer is.
+pub(crate) async fn head_blob(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<(), Error> {
+    let (repository, digest) = (repository.clone(), digest.clone());
+    let operation = Operation::ReadBlob { read: Read::Head, repository, digest };
+    ask(upstream, Method::HEAD, &operation).await?.discard().await;
+    Ok(())
 }
 
 /// An answer that is none: the upstream cannot answer now, or it answers as it should not.

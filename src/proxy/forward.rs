@@ -15,9 +15,9 @@ use super::exchange::Exchange;
 use super::headers::{Forwarded, to_client, to_upstream};
 use super::uploads::{Session, seal_location};
 use super::{Gate, lists, manifests};
-use crate::authorize::{Granted, Permit, Question};
+use crate::authorize::{Granted, Permit, Question, unknown_blob};
 use crate::body::{Body, Pace, Progress, Transfer};
-use crate::refusal::Refusal;
+use crate::refusal::{Context, Refusal};
 use crate::upstream::{Answer, Error, Outgoing, Redirects};
 use hyper::body::Incoming;
 
@@ -150,6 +150,13 @@ impl Forwarding<'_> {
     async fn blob(&mut self, operation: Operation, read: Read) -> Result<Response<Body>, Refusal> {
         let method = method_of(read);
         let answer = self.send(&operation, method.clone(), Body::Empty).await?;
+        if answer.head.status() == StatusCode::NOT_FOUND
+            && let Operation::ReadBlob { repository, .. } = &operation
+            && let Some(absent) = self.absent(&operation, repository, &unknown_blob())
+        {
+            answer.discard().await;
+            return Ok(absent);
+        }
         let upstream = &self.gate.upstream;
         if upstream.settings().redirects == Redirects::Pass
             && let Some(redirected) = upstream.redirect(&answer)?
@@ -193,6 +200,26 @@ impl Forwarding<'_> {
             }
         }
         Ok(self.stream(answer, HeaderMap::new()))
+    }
+
+    /// The answer for a digest that is not there, to whoever may read a part of the repository: the
+    /// same as for what it may not read. None where the caller reads all of it: then the upstream
+    /// has the word.
+    pub(super) fn absent(
+        &self,
+        operation: &Operation,
+        repository: &RepositoryName,
+        refusal: &Refusal,
+    ) -> Option<Response<Body>> {
+        if self.question.reader(repository).reads_all() {
+            return None;
+        }
+        Some(refusal.response(&Context {
+            issuer: self.gate.authenticator.issuer(),
+            operation: Some(operation),
+            version: self.head.version,
+            request_id: self.forwarded.request_id,
+        }))
     }
 
     /// Passes an answer on as it is, with the headers that the gate adds.

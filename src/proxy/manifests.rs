@@ -2,13 +2,11 @@
 
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use oci::{
-    Algorithm, Digest, ErrorCode, Manifest, Operation, Read, Reference, RepositoryName, Tag,
-};
+use oci::{Algorithm, Digest, Manifest, Operation, Read, Reference, RepositoryName, Tag};
 
 use super::forward::{Forwarding, manifest_location, method_of};
 use super::headers::to_client;
-use crate::authorize::{ManifestContent, is_artifact};
+use crate::authorize::{ManifestContent, is_artifact, unknown_manifest};
 use crate::body::Body;
 use crate::content;
 use crate::refusal::Refusal;
@@ -23,6 +21,13 @@ pub(super) async fn read(
         return Err(Refusal::Internal("not a manifest to be read"));
     };
     let answer = fetch(forwarding, &operation, *read).await?;
+    if answer.head.status() == StatusCode::NOT_FOUND
+        && let Reference::Digest(_) = reference
+        && let Some(absent) = forwarding.absent(&operation, repository, &unknown_manifest())
+    {
+        answer.discard().await;
+        return Ok(absent);
+    }
     if answer.head.status() != StatusCode::OK {
         return Ok(forwarding.stream(answer, HeaderMap::new()));
     }
@@ -53,8 +58,6 @@ pub(super) async fn read_artifact(
     let Operation::ReadManifest { read, repository, reference } = &operation else {
         return Err(Refusal::Internal("not a manifest to be read"));
     };
-    let missing =
-        Refusal::Missing { code: ErrorCode::ManifestUnknown, message: "manifest unknown" };
     // Without a condition: the answer must be the whole manifest, to be judged.
     forwarding.is_unconditional = true;
     let answer = fetch(forwarding, &operation, Read::Get).await?;
@@ -62,7 +65,7 @@ pub(super) async fn read_artifact(
         StatusCode::OK => {}
         StatusCode::NOT_FOUND => {
             answer.discard().await;
-            return Err(missing);
+            return Err(unknown_manifest());
         }
         _ => return Ok(forwarding.stream(answer, HeaderMap::new())),
     }
@@ -75,7 +78,7 @@ pub(super) async fn read_artifact(
         }
     };
     if !is_artifact {
-        return Err(missing);
+        return Err(unknown_manifest());
     }
     if *read == Read::Head {
         *response.body_mut() = Body::Empty;

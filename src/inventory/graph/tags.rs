@@ -235,30 +235,20 @@ impl Graph {
         self.listed
     }
 
-    /// Every tag that there is, as far as is known, with how much is known of it if what was found
-    /// out since then is fresh.
-    pub(in crate::inventory) fn tags(
-        &self,
-        since: Timestamp,
-    ) -> impl Iterator<Item = (&Tag, Look)> {
-        self.tags.iter().filter(|(_, tagged)| tagged.now != Now::Absent).map(
-            move |(tag, tagged)| {
-                let look = match (tagged.now, tagged.checked) {
-                    (_, Some(checked)) if checked >= since => Look::Fresh,
-                    (Now::Unknown, _) if tagged.pointers.is_empty() => Look::Never,
-                    _ => Look::Before,
-                };
-                (tag, look)
-            },
-        )
+    /// Every tag that there is or was, as far as is known.
+    pub(in crate::inventory) fn every_tag(&self) -> impl Iterator<Item = &Tag> {
+        self.tags.keys()
     }
 
-    /// What the tag points at now, as far as is known.
-    pub(in crate::inventory) fn now(&self, tag: &Tag) -> Option<&Digest> {
-        match self.tags.get(tag)?.now {
-            Now::At(id) => self.names.digest(id),
-            Now::Unknown | Now::Absent => None,
-        }
+    /// How much is known of a tag, if what was found out since then is fresh.
+    pub(in crate::inventory) fn look(&self, tag: &Tag, since: Timestamp) -> Look {
+        self.tags.get(tag).map_or(Look::Never, |tagged| match (tagged.now, tagged.checked) {
+            // It is not in the list of tags.
+            (Now::Absent, _) => Look::Fresh,
+            (_, Some(checked)) if checked >= since => Look::Fresh,
+            (Now::Unknown, _) if tagged.pointers.is_empty() => Look::Never,
+            _ => Look::Before,
+        })
     }
 
     /// The tags that point at the manifest, or did so not long ago.

@@ -1,0 +1,363 @@
+//! One search: the tags that count, one after the other, and what they hold.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oci::{Digest, RepositoryName, Tag};
+use tokio::time::sleep;
+
+use super::super::graph::{Below, Found, Graph, Look, Walk};
+use super::super::list::list_tags;
+use super::super::many::{AT_ONCE, many};
+use super::super::upstream::{Budget, fetch, fetch_tag, head_tag, referrers};
+use super::super::{Inventory, MAX_STEPS, Sight, Undecided, lock};
+use super::{Flight, Sought, Watch};
+use crate::upstream::{Error, Upstream};
+
+/// How many artifacts in a row may be about one another.
+const MAX_SUBJECTS: usize = 4;
+
+/// What is looked for, and how.
+pub(super) struct Search {
+    pub(super) inventory: Inventory,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) repository: RepositoryName,
+    pub(super) budget: Arc<Budget>,
+    pub(super) watch: Watch,
+    /// What is looked for, if anything: else everything is looked at.
+    pub(super) digest: Option<Digest>,
+    pub(super) looks_at_it: bool,
+    /// Every tag that counts.
+    pub(super) sights: HashMap<Tag, Sight>,
+    /// Whether the first tag that vouches for it is enough.
+    pub(super) stops: bool,
+    pub(super) at_once: usize,
+    /// Before each request.
+    pub(super) pause: Duration,
+    /// A background pass has none: others need not wait for it.
+    pub(super) flight: Option<Flight>,
+}
+
+impl Search {
+    pub(super) fn new(
+        inventory: &Inventory,
+        sought: Sought<'_>,
+        flight: Option<Flight>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            inventory: inventory.clone(),
+            upstream: Arc::clone(sought.upstream),
+            repository: sought.repository.clone(),
+            budget: Arc::clone(sought.budget),
+            watch: Watch::start(sought.now),
+            digest: Some(sought.digest.clone()),
+            looks_at_it: sought.looks_at_it,
+            sights: HashMap::new(),
+            stops: false,
+            at_once: AT_ONCE,
+            pause: Duration::ZERO,
+            flight,
+        })
+    }
+
+    /// The same among these tags.
+    pub(super) fn by(&self, sights: HashMap<Tag, Sight>, stops: bool) -> Self {
+        Self {
+            inventory: self.inventory.clone(),
+            upstream: Arc::clone(&self.upstream),
+            repository: self.repository.clone(),
+            budget: Arc::clone(&self.budget),
+            digest: self.digest.clone(),
+            flight: self.flight.clone(),
+            sights,
+            stops,
+            ..*self
+        }
+    }
+
+    /// Reads the list of tags, if that was not done just before.
+    pub(super) async fn list(self: Arc<Self>) -> Result<(), Undecided> {
+        let since = self.fresh_since();
+        if self.ask(Graph::listed).flatten().is_some_and(|listed| listed >= since) {
+            return Ok(());
+        }
+        let list = list_tags(&self.upstream, &self.repository, &self.budget);
+        let (at, tags) = self.requests(list).await.map_err(Undecided::Upstream)?;
+        self.inventory.saw_list(&self.repository, &tags.unwrap_or_default(), at);
+        Ok(())
+    }
+
+    /// Looks at everything that may vouch for the digest, until one does if that is enough. True if
+    /// all that is there was understood.
+    pub(super) async fn look(self: Arc<Self>) -> Result<bool, Undecided> {
+        let held = self.digest.as_ref().map(|digest| self.ask(|g| g.tags_above(digest, MAX_STEPS)));
+        let held: HashSet<Tag> = held.flatten().into_iter().flatten().collect();
+        let is_open = |tag: &Tag| self.sight(tag) == Sight::Open;
+        let (held, others) = self.stale(is_open).into_iter().partition(|tag| held.contains(tag));
+        if self.look_at_tags(held).await?
+            || self.look_at_itself().await?
+            || self.look_at_tags(others).await?
+        {
+            return Ok(true);
+        }
+        // Each round may show images that further tags follow.
+        let mut following: HashSet<Tag> = HashSet::new();
+        loop {
+            let counts = |tag: &Tag| is_open(tag) || following.contains(tag);
+            let (below, enough) = self.descend(counts).await?;
+            if enough || self.look_at_referrers(&below).await? {
+                return Ok(true);
+            }
+            let more = self.following(&following)?;
+            if more.is_empty() {
+                return Ok(!below.is_unreadable);
+            }
+            if self.look_at_tags(self.stale(|tag| more.contains(tag))).await? {
+                return Ok(true);
+            }
+            following.extend(more);
+        }
+    }
+
+    /// Of these tags, those that were not looked at just before; first those of which nothing is
+    /// known.
+    fn stale(&self, counts: impl Fn(&Tag) -> bool) -> Vec<Tag> {
+        let since = self.fresh_since();
+        let look = |graph: &Graph| {
+            let tags = self.sights.keys().filter(|tag| counts(tag));
+            let looks = tags.map(|tag| (graph.look(tag, since), tag.clone()));
+            looks.filter(|(look, _)| *look != Look::Fresh).collect::<Vec<_>>()
+        };
+        let mut tags = self.ask(look).unwrap_or_default();
+        tags.sort_unstable();
+        tags.into_iter().map(|(_, tag)| tag).collect()
+    }
+
+    /// Fallback tags that follow an image which is vouched for, beside those that are known.
+    fn following(&self, known: &HashSet<Tag>) -> Result<HashSet<Tag>, Undecided> {
+        let clock = self.inventory.clock(self.watch.now());
+        let mut walk = Walk::new(MAX_STEPS);
+        let silent = self
+            .sights
+            .iter()
+            .filter(|(tag, sight)| **sight == Sight::Silent && !known.contains(*tag));
+        let Some(graph) = self.inventory.0.room.graph(&self.repository) else {
+            return Ok(HashSet::new());
+        };
+        let graph = lock(&graph);
+        let mut following = HashSet::new();
+        for (tag, _) in silent {
+            if let Some(image) = tag.referrers_subject()
+                && graph.is_vouched_for(&image, &|tag: &Tag| self.sight(tag), clock, &mut walk)?
+            {
+                following.insert(tag.clone());
+            }
+        }
+        Ok(following)
+    }
+
+    fn sight(&self, tag: &Tag) -> Sight {
+        self.sights.get(tag).copied().unwrap_or(Sight::Closed)
+    }
+
+    async fn look_at_tags(self: &Arc<Self>, tags: Vec<Tag>) -> Result<bool, Undecided> {
+        self.each(tags, |search, tag| async move { search.look_at_tag(&tag).await }).await
+    }
+
+    async fn look_at_tag(&self, tag: &Tag) -> Result<(), Error> {
+        let (inventory, upstream, repository) = (&self.inventory, &self.upstream, &self.repository);
+        let since = self.fresh_since();
+        let (at, there) = if self.ask(|graph| graph.look(tag, since)) == Some(Look::Before) {
+            // Most often it is what it was.
+            let (at, there) = self.request(head_tag(upstream, repository, tag)).await?;
+            if let Some(digest) = &there
+                && !inventory.knows(repository, digest)
+            {
+                self.look_at_manifest(digest).await?;
+            }
+            (at, there)
+        } else {
+            let (at, there) = self.request(fetch_tag(upstream, repository, tag)).await?;
+            let there = there.map(|(digest, manifest)| {
+                self.learn(&digest, manifest.map_err(|_| Found::Unreadable), at);
+                digest
+            });
+            (at, there)
+        };
+        inventory.checked_tag(repository, tag, there.as_ref(), at);
+        Ok(())
+    }
+
+    /// Asks for what is looked for by its digest, also where it is known already: what is there
+    /// must cost as much as what is not.
+    async fn look_at_itself(self: &Arc<Self>) -> Result<bool, Undecided> {
+        let Some(digest) = self.digest.clone().filter(|_| self.looks_at_it) else {
+            return Ok(false);
+        };
+        let since = self.fresh_since();
+        if self.ask(|graph| graph.was_asked(&digest, since)).flatten().is_some() {
+            return Ok(false);
+        }
+        self.look_at_manifests(vec![digest]).await
+    }
+
+    /// Looks at the children of indexes, and theirs, below the tags that count.
+    async fn descend(
+        self: &Arc<Self>,
+        counts: impl Fn(&Tag) -> bool,
+    ) -> Result<(Below, bool), Undecided> {
+        loop {
+            let clock = self.inventory.clock(self.watch.now());
+            let since = self.fresh_since();
+            let below = self.ask(|graph| graph.below(&counts, clock, since)).unwrap_or_default();
+            if below.is_too_deep {
+                let deep = "indexes are nested too deep".to_owned();
+                return Err(Undecided::Upstream(Error::Wrong(deep)));
+            }
+            if below.missing.is_empty() {
+                return Ok((below, false));
+            }
+            if self.look_at_manifests(below.missing.clone()).await? {
+                return Ok((below, true));
+            }
+        }
+    }
+
+    async fn look_at_manifests(self: &Arc<Self>, digests: Vec<Digest>) -> Result<bool, Undecided> {
+        self.each(digests, |search, digest| async move { search.look_at_manifest(&digest).await })
+            .await
+    }
+
+    async fn look_at_manifest(&self, digest: &Digest) -> Result<(), Error> {
+        let fetched = async {
+            match fetch(&self.upstream, &self.repository, digest).await {
+                Ok(Some(manifest)) => Ok(Ok(manifest)),
+                Ok(None) => Ok(Err(Found::Absent)),
+                Err(Error::Unreadable(..)) => Ok(Err(Found::Unreadable)),
+                Err(error) => Err(error),
+            }
+        };
+        let (at, found) = self.request(fetched).await?;
+        self.learn(digest, found, at);
+        Ok(())
+    }
+
+    fn learn(&self, digest: &Digest, found: Result<oci::Manifest, Found>, at: Timestamp) {
+        if let Ok(manifest) = &found {
+            self.inventory.saw_manifest(&self.repository, digest, manifest);
+        }
+        let found = found.err().unwrap_or(Found::Manifest);
+        let freshness = self.inventory.freshness(at);
+        self.change(|graph| graph.asked(digest, found, at, freshness));
+    }
+
+    /// Learns what is about these manifests, where the upstream lists that.
+    async fn look_at_referrers(self: &Arc<Self>, below: &Below) -> Result<bool, Undecided> {
+        let mut subjects = below.known.clone();
+        for _ in 0..MAX_SUBJECTS {
+            let since = self.fresh_since();
+            let ahead = self.ask(|graph| graph.without_referrers(&subjects, since));
+            // One is enough to find out that there is no such list.
+            let mut ahead = ahead.unwrap_or_default().into_iter();
+            for some in [ahead.next().into_iter().collect(), ahead.collect::<Vec<_>>()] {
+                if self
+                    .each(some, |s, digest| async move { s.look_at_referrers_of(&digest).await })
+                    .await?
+                {
+                    return Ok(true);
+                }
+            }
+            let artifacts = self.ask(|graph| graph.artifacts_of(&subjects)).unwrap_or_default();
+            if artifacts.is_empty() {
+                break;
+            }
+            subjects.extend(artifacts);
+        }
+        Ok(false)
+    }
+
+    async fn look_at_referrers_of(&self, digest: &Digest) -> Result<(), Error> {
+        let since = self.fresh_since();
+        let is_known =
+            |graph: &Graph| graph.without_referrers(std::slice::from_ref(digest), since).is_empty();
+        if self.ask(is_known) == Some(true) {
+            return Ok(());
+        }
+        let list = referrers(&self.upstream, &self.repository, digest, &self.budget);
+        let (at, listed) = self.requests(list).await?;
+        let Some(listed) = listed else {
+            self.change(|graph| graph.no_referrers(at));
+            return Ok(());
+        };
+        for artifact in listed {
+            let is_new = |graph: &Graph| {
+                !graph.knows(&artifact) && graph.was_asked(&artifact, since).is_none()
+            };
+            if self.ask(is_new) != Some(false) {
+                self.look_at_manifest(&artifact).await?;
+            }
+        }
+        self.change(|graph| graph.asked_referrers(digest, at));
+        Ok(())
+    }
+
+    /// Does it for each, until the digest is vouched for if that is enough.
+    async fn each<T, F>(
+        self: &Arc<Self>,
+        items: Vec<T>,
+        act: impl Fn(Arc<Self>, T) -> F,
+    ) -> Result<bool, Undecided>
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let act = |item| {
+            let acting = act(Arc::clone(self), item);
+            async move { acting.await.map_err(Undecided::Upstream) }
+        };
+        many(items, self.at_once, act, |()| self.is_enough()).await
+    }
+
+    fn is_enough(&self) -> Result<bool, Undecided> {
+        let (Some(digest), true) = (&self.digest, self.stops) else { return Ok(false) };
+        let sight = |tag: &Tag| self.sight(tag);
+        Ok(self.inventory.is_vouched_for(&self.repository, digest, sight, self.watch.now())?)
+    }
+
+    /// Sends one request, when there is room for it; and when that was.
+    async fn request<T>(
+        &self,
+        request: impl Future<Output = Result<T, Error>>,
+    ) -> Result<(Timestamp, T), Error> {
+        self.budget.spend()?;
+        self.requests(request).await
+    }
+
+    /// Likewise for one or several that are counted where they are sent.
+    async fn requests<T>(
+        &self,
+        requests: impl Future<Output = Result<T, Error>>,
+    ) -> Result<(Timestamp, T), Error> {
+        if !self.pause.is_zero() {
+            sleep(self.pause).await;
+        }
+        // Nobody closes it.
+        let _slot = self.inventory.0.slots.acquire().await.ok();
+        let at = self.watch.now();
+        Ok((at, requests.await?))
+    }
+
+    fn fresh_since(&self) -> Timestamp {
+        let freshness = self.inventory.freshness(self.watch.began);
+        self.ask(|graph| graph.fresh_since(freshness)).unwrap_or(freshness.since())
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Graph) -> T) -> Option<T> {
+        self.inventory.0.room.graph(&self.repository).map(|graph| question(&lock(&graph)))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Graph)) {
+        self.inventory.0.room.change(&self.repository, change);
+    }
+}

@@ -1,0 +1,116 @@
+//! A grant for the whole repository with some tags denied.
+
+use super::*;
+
+/// All but `dev*`.
+fn but_dev(tag: &Tag) -> Sight {
+    if tag.as_str().starts_with("dev") { Sight::Closed } else { Sight::Open }
+}
+
+impl World {
+    async fn reads_but_dev(&self, digest: &Digest) -> bool {
+        self.asks(digest, but_dev, true).await.unwrap()
+    }
+}
+
+fn content() -> (Shelf, [Sample; 6]) {
+    let (open, loose) = (image("open", &["base"]), image("loose", &["loose layer"]));
+    let (dev, child) = (image("dev", &["base", "dev layer"]), image("child", &["child layer"]));
+    let (devs, of_dev) = (index(&[&child]), signature("of dev", Some(&dev.digest)));
+    let shelf = Shelf::default()
+        .tagged(APP, "v1", &open)
+        .untagged(APP, &loose)
+        .tagged(APP, "dev", &dev)
+        .tagged(APP, "dev-multi", &devs)
+        .untagged(APP, &child)
+        .untagged(APP, &of_dev);
+    (shelf, [open, loose, dev, child, devs, of_dev])
+}
+
+#[tokio::test]
+async fn what_no_denied_tag_vouches_for_is_readable() {
+    let (shelf, [open, loose, dev, child, devs, of_dev]) = content();
+    let readable =
+        [&open.digest, &loose.digest, &blob("loose layer"), &blob("base"), &blob("nothing")];
+    for digest in readable {
+        assert!(World::new(shelf.clone()).await.reads_but_dev(digest).await, "{digest}");
+    }
+    let denied = [
+        &dev.digest,
+        &blob("dev layer"),
+        &devs.digest,
+        &child.digest,
+        &blob("child layer"),
+        &of_dev.digest,
+    ];
+    for digest in denied {
+        assert!(!World::new(shelf.clone()).await.reads_but_dev(digest).await, "{digest}");
+    }
+}
+
+#[tokio::test]
+async fn open_tags_are_looked_at_only_for_what_is_denied() {
+    let (shelf, _) = content();
+    let world = World::new(shelf).await;
+    let mut seen = 0;
+    assert!(world.reads_but_dev(&blob("loose layer")).await);
+    let lines = world.lines(&mut seen);
+    assert!(!lines.contains(&"GET manifests/v1".to_owned()), "{lines:#?}");
+    assert!(world.reads_but_dev(&blob("base")).await);
+    let lines = world.lines(&mut seen);
+    assert!(lines.contains(&"GET manifests/v1".to_owned()), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_denied_tag_that_is_not_understood_may_hold_anything() {
+    let (shelf, [_, loose, ..]) = content();
+    for wrong in [Reply::new(200, "{}"), Reply::new(200, r#"{"schemaVersion":1}"#)] {
+        let world = World::with(Settings::default(), shelf.clone(), move |asked, reply| {
+            if asked.target.ends_with("/dev") { wrong.clone() } else { reply }
+        })
+        .await;
+        assert!(!world.reads_but_dev(&loose.digest).await);
+        assert!(world.reads_but_dev(&blob("base")).await, "an open tag vouches for it");
+    }
+}
+
+#[tokio::test]
+async fn a_denied_tag_is_looked_at_again_before_it_is_said_to_hold_nothing() {
+    let (shelf, [_, loose, ..]) = content();
+    let mut world = World::new(shelf.clone()).await;
+    assert!(world.reads_but_dev(&loose.digest).await);
+    world.change(|_| shelf.tagged(APP, "dev-2", &loose));
+    assert!(world.reads_but_dev(&loose.digest).await, "that was found out just now");
+    world.later(31);
+    assert!(!world.reads_but_dev(&loose.digest).await);
+}
+
+#[tokio::test]
+async fn what_a_client_was_shown_is_not_taken_for_all_that_a_denied_tag_is() {
+    let (shelf, [_, _, dev, child, devs, _]) = content();
+    let world = World::new(shelf).await;
+    let (dev_tag, multi) = (Tag::new("dev").unwrap(), Tag::new("dev-multi").unwrap());
+    // Converted by an old `Accept`: the child in place of the index.
+    world.inventory.saw_tag(&repository(), &multi, &child.digest, world.now);
+    world.inventory.saw_tag(&repository(), &dev_tag, &dev.digest, world.now);
+    assert!(!world.reads_but_dev(&devs.digest).await);
+    // Nor after it was looked at.
+    world.inventory.saw_tag(&repository(), &multi, &child.digest, world.now);
+    assert!(!world.reads_but_dev(&devs.digest).await);
+}
+
+#[tokio::test]
+async fn the_blob_of_an_artifact_of_a_denied_image_is_found_by_the_list_of_referrers() {
+    let (shelf, [.., of_dev]) = content();
+    let subject = image("dev", &["base", "dev layer"]).digest;
+    let listed = of_dev.digest.to_string();
+    let world = World::with(Settings::default(), shelf, move |asked, reply| {
+        let Some((_, about)) = asked.target.split_once("/referrers/") else { return reply };
+        let referrers =
+            if about == subject.to_string() { vec![json!({"digest": listed})] } else { vec![] };
+        Reply::new(200, json!({ "manifests": referrers }).to_string())
+    })
+    .await;
+    assert!(!world.reads_but_dev(&blob("of dev")).await);
+    assert!(world.reads_but_dev(&blob("loose layer")).await);
+}

@@ -65,7 +65,8 @@ fn what_was_mounted_is_the_mounters_own_and_nobody_elses() {
             scene.recorder.during(|| mount(&mallory, "team/app", blob, "base/os").expect(201));
         let place = format!("/v2/team/app/blobs/{}", blob.digest);
         assert_eq!(answer.header("location").map(|at| mallory.target_of(at)), Some(place.clone()));
-        let line = format!("POST /v2/team/app/blobs/uploads/?mount={}&from=base/os", blob.digest);
+        let digest = blob.digest.replace(':', "%3A");
+        let line = format!("POST /v2/team/app/blobs/uploads/?mount={digest}&from=base%2Fos");
         assert_eq!(lines(&asked), [line], "one request for one");
         mallory.head(&place).expect(200);
         assert_eq!(mallory.get(&place).expect(200).body, blob.bytes);

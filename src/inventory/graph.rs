@@ -8,10 +8,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use oci::{Digest, Tag};
 
 use super::lesson::{Facts, Lesson};
+use super::moment::Moment;
 use super::names::{Id, Names};
 use super::pusher::Pusher;
 use looked::Looked;
@@ -41,40 +42,36 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn is_fresh(self, since: Timestamp) -> bool {
-        self.now.duration_since(since) < self.span()
+    pub(super) fn is_fresh(self, since: impl Into<Moment>) -> bool {
+        !since.into().is_past(self.linger, self.now.into())
     }
 
     /// What is older than this is no longer recent.
     pub(super) fn since(self) -> Timestamp {
-        self.now.checked_sub(self.span()).unwrap_or(Timestamp::MIN)
-    }
-
-    fn span(self) -> SignedDuration {
-        SignedDuration::try_from(self.linger).unwrap_or(SignedDuration::MAX)
+        self.now.checked_sub(self.linger).unwrap_or(Timestamp::MIN)
     }
 }
 
 /// What is seen again within this time tells nothing new, so that an ordinary pull is seldom worth
 /// writing down.
-const RETELL: SignedDuration = SignedDuration::from_secs(60);
+const RETELL: Duration = Duration::from_secs(60);
 
 /// When something was seen last, and when that was worth telling.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
-    at: Timestamp,
-    told: Timestamp,
+    at: Moment,
+    told: Moment,
 }
 
 impl Seen {
-    fn first(at: Timestamp) -> Self {
+    fn first(at: Moment) -> Self {
         Self { at, told: at }
     }
 
     /// Whether that is news.
-    fn again(&mut self, at: Timestamp) -> bool {
+    fn again(&mut self, at: Moment) -> bool {
         self.at = self.at.max(at);
-        let is_news = at.duration_since(self.told) > RETELL;
+        let is_news = self.told.is_past(RETELL, at);
         if is_news {
             self.told = at;
         }
@@ -97,7 +94,7 @@ pub(super) struct Graph {
     holders: Holders,
     pushes: HashMap<Id, Vec<Push>>,
     /// Manifests that were deleted through the gate, and when.
-    deleted: HashMap<Id, Timestamp>,
+    deleted: HashMap<Id, Moment>,
     /// When the list of tags was asked for that was read last, to its end.
     listed: Option<Timestamp>,
     looked: Looked,
@@ -174,8 +171,8 @@ impl Graph {
         let clock = |now: &Timestamp| Clock { now: *now, linger };
         match lesson {
             Lesson::Tag { tag, digest, at } => self.point(tag, digest, clock(at)),
-            Lesson::NoTag { tag, at, deleted } => self.no_tag(tag, *at, *deleted),
-            Lesson::NoManifest { digest, at } => self.no_manifest(digest, *at),
+            Lesson::NoTag { tag, at, deleted } => self.no_tag(tag, (*at).into(), *deleted),
+            Lesson::NoManifest { digest, at } => self.no_manifest(digest, (*at).into()),
             Lesson::Manifest { digest, facts } => self.add(digest, facts),
             Lesson::Push { digest, pusher, at } => self.pushed(pusher, digest, clock(at)),
         }
@@ -216,11 +213,11 @@ impl Graph {
     fn pushed(&mut self, who: &str, digest: &Digest, clock: Clock) -> bool {
         let Some(id) = self.names.number(digest) else { return false };
         self.drop_old_pushes(clock);
-        let pushes = self.pushes.entry(id).or_default();
+        let (pushes, at) = (self.pushes.entry(id).or_default(), clock.now.into());
         match pushes.iter_mut().find(|push| *push.who == *who) {
-            Some(push) => push.seen.again(clock.now),
+            Some(push) => push.seen.again(at),
             None => {
-                pushes.push(Push { who: who.into(), seen: Seen::first(clock.now) });
+                pushes.push(Push { who: who.into(), seen: Seen::first(at) });
                 self.lengths += 1;
                 true
             }

@@ -10,6 +10,7 @@ mod journal;
 mod lesson;
 mod list;
 mod many;
+mod moment;
 mod names;
 mod packed_facts;
 mod pusher;
@@ -310,5 +311,7 @@ fn lock(graph: &Mutex<Graph>) -> MutexGuard<'_, Graph> {
     graph.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(all(test, target_os = "linux"))]
+mod memory;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use oci::{Digest, Tag};
 
-use super::{Clock, Graph, Id, Seen};
+use super::{Clock, Graph, Id, Moment, Seen};
 
 /// Of what a tag pointed at longer ago than it lingers, so much is kept, to be looked at first.
 const FORMER: usize = 8;
@@ -15,11 +15,11 @@ const FORMER: usize = 8;
 pub(super) struct Tagged {
     now: Now,
     /// When `now` was seen.
-    at: Timestamp,
+    at: Moment,
     /// When the upstream was asked for exactly this, if what came counts for the whole truth.
-    checked: Option<Timestamp>,
+    checked: Moment,
     /// When it was deleted through the gate: what was seen before counts no longer.
-    deleted: Option<Timestamp>,
+    deleted: Moment,
     pointers: Vec<Pointer>,
 }
 
@@ -55,9 +55,9 @@ impl Default for Tagged {
     fn default() -> Self {
         Self {
             now: Now::Unknown,
-            at: Timestamp::MIN,
-            checked: None,
-            deleted: None,
+            at: Moment::NEVER,
+            checked: Moment::NEVER,
+            deleted: Moment::NEVER,
             pointers: Vec::new(),
         }
     }
@@ -70,7 +70,7 @@ impl Tagged {
     }
 
     /// Notes what it is now, unless something later is known; true if that is news.
-    fn is_now(&mut self, now: Now, at: Timestamp) -> bool {
+    fn is_now(&mut self, now: Now, at: Moment) -> bool {
         if at < self.at {
             return false;
         }
@@ -78,7 +78,7 @@ impl Tagged {
         if self.now == now {
             return false;
         }
-        (self.now, self.checked) = (now, None);
+        (self.now, self.checked) = (now, Moment::NEVER);
         true
     }
 }
@@ -86,20 +86,23 @@ impl Tagged {
 impl Graph {
     /// The tag was seen to point at the digest.
     pub(super) fn point(&mut self, tag: &Tag, digest: &Digest, clock: Clock) -> bool {
-        let at = clock.now;
+        let at = Moment::from(clock.now);
         let Some(manifest) = self.names.number(digest) else { return false };
-        let late = |deleted: Option<&Timestamp>| deleted.is_some_and(|&deleted| at < deleted);
         let tagged = self.tags.entry(tag.clone()).or_default();
-        if late(self.deleted.get(&manifest)) || late(tagged.deleted.as_ref()) {
+        let deleted = self.deleted.get(&manifest).copied().unwrap_or(Moment::NEVER);
+        if at < tagged.deleted.max(deleted) {
             return false;
         }
         let moved = tagged.is_now(Now::At(manifest), at);
         if let Some(pointer) = tagged.pointers.iter_mut().find(|p| p.manifest == manifest) {
             return pointer.seen.again(at) || moved;
         }
+        // Most tags point at one manifest, and most manifests have one tag.
+        tagged.pointers.reserve_exact(1);
         tagged.pointers.push(Pointer { manifest, seen: Seen::first(at) });
         self.lengths += 1;
-        self.pointers.entry(manifest).or_default().push(tag.clone());
+        let tags = self.pointers.entry(manifest).or_insert_with(|| Vec::with_capacity(1));
+        tags.push(tag.clone());
         self.drop_old_pointers(tag, clock);
         true
     }
@@ -122,7 +125,7 @@ impl Graph {
     }
 
     /// Whatever of the tag's pointers was seen until then, it counts no longer.
-    fn drop_pointers(&mut self, tag: &Tag, manifest: Option<Id>, until: Timestamp) -> bool {
+    fn drop_pointers(&mut self, tag: &Tag, manifest: Option<Id>, until: Moment) -> bool {
         let Some(tagged) = self.tags.get_mut(tag) else { return false };
         let mut dropped = Vec::new();
         tagged.pointers.retain(|pointer| {
@@ -150,7 +153,7 @@ impl Graph {
     }
 
     /// There is no such tag.
-    pub(super) fn no_tag(&mut self, tag: &Tag, at: Timestamp, deleted: bool) -> bool {
+    pub(super) fn no_tag(&mut self, tag: &Tag, at: Moment, deleted: bool) -> bool {
         // Worth remembering even where nothing is known: what is told late must not count.
         if !deleted && !self.tags.contains_key(tag) {
             return false;
@@ -160,15 +163,13 @@ impl Graph {
         if !deleted {
             return vanished;
         }
-        let is_later = tagged.deleted.is_none_or(|before| before < at);
-        if is_later {
-            tagged.deleted = Some(at);
-        }
+        let is_later = tagged.deleted < at;
+        tagged.deleted = tagged.deleted.max(at);
         self.drop_pointers(tag, None, at) || vanished || is_later
     }
 
     /// The manifest is deleted, and every tag on it with it.
-    pub(super) fn no_manifest(&mut self, digest: &Digest, at: Timestamp) -> bool {
+    pub(super) fn no_manifest(&mut self, digest: &Digest, at: Moment) -> bool {
         let Some(manifest) = self.names.number(digest) else { return false };
         let before = self.deleted.get(&manifest).copied();
         if before.is_none_or(|before| before < at) {
@@ -192,18 +193,18 @@ impl Graph {
         if let Some(tagged) = self.tags.get_mut(tag)
             && tagged.now == Now::At(id)
         {
-            tagged.checked = tagged.checked.max(Some(at));
+            tagged.checked = tagged.checked.max(at.into());
         }
     }
 
     /// These were all the tags when the list was asked for; gives those that are gone. What was
     /// learned since then counts for more.
     pub(in crate::inventory) fn saw_list(&mut self, tags: &[Tag], clock: Clock) -> Vec<Tag> {
-        let at = clock.now;
-        if self.listed.is_some_and(|listed| listed > at) {
+        let at = Moment::from(clock.now);
+        if self.listed.is_some_and(|listed| listed > clock.now) {
             return Vec::new();
         }
-        self.listed = Some(at);
+        self.listed = Some(clock.now);
         for tag in tags {
             let tagged = self.tags.entry(tag.clone()).or_default();
             if tagged.now == Now::Absent {
@@ -212,19 +213,19 @@ impl Graph {
         }
         let there: HashSet<&Tag> = tags.iter().collect();
         let (mut gone, mut forgotten) = (Vec::new(), Vec::new());
-        let is_old = |at: Timestamp| !clock.is_fresh(at);
+        let is_old = |at: Moment| !clock.is_fresh(at);
         for (tag, tagged) in self.tags.iter_mut().filter(|(tag, _)| !there.contains(tag)) {
             if tagged.is_now(Now::Absent, at) {
                 gone.push(tag.clone());
             } else if tagged.now == Now::Absent
-                && tagged.deleted.is_none_or(is_old)
+                && is_old(tagged.deleted)
                 && tagged.pointers.iter().all(|pointer| is_old(pointer.seen.at))
             {
                 forgotten.push(tag.clone());
             }
         }
         for tag in forgotten {
-            self.drop_pointers(&tag, None, Timestamp::MAX);
+            self.drop_pointers(&tag, None, Timestamp::MAX.into());
             self.tags.remove(&tag);
         }
         gone
@@ -245,7 +246,7 @@ impl Graph {
         self.tags.get(tag).map_or(Look::Never, |tagged| match (tagged.now, tagged.checked) {
             // It is not in the list of tags.
             (Now::Absent, _) => Look::Fresh,
-            (_, Some(checked)) if checked >= since => Look::Fresh,
+            (_, checked) if checked >= since.into() => Look::Fresh,
             (Now::Unknown, _) if tagged.pointers.is_empty() => Look::Never,
             _ => Look::Before,
         })

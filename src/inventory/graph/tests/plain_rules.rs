@@ -1,5 +1,6 @@
 //! The graph beside a second one that is written down as plainly as can be.
 
+use jiff::SignedDuration;
 use oci::{Descriptor, ManifestType};
 use proptest::prelude::*;
 

@@ -1,0 +1,76 @@
+//! What a large inventory takes, measured in a process of its own.
+
+use std::process::Command;
+
+use super::*;
+
+/// Set in the process that is measured: how many manifests it holds.
+const COUNT: &str = "PORTCULLIS_MEASURED_MANIFESTS";
+
+/// An image of a large registry: a configuration and two layers of its own, seven shared ones.
+const OWN: u64 = 3;
+const SHARED: u64 = 7;
+
+fn digest(number: u64) -> Digest {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&number.to_le_bytes());
+    Digest::Sha256(bytes)
+}
+
+/// Memory in use, in bytes (proc(5), `statm`).
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// Each manifest has a tag; there are a thousand of them in a repository.
+fn fill(inventory: &Inventory, count: u64) {
+    let at = Timestamp::UNIX_EPOCH;
+    for number in 0..count {
+        let repository = RepositoryName::new(&format!("team/app-{}", number / 1000)).unwrap();
+        let first = (number + 1) * 100;
+        let blobs = (1..=OWN).map(|own| digest(first + own));
+        let shared = (0..SHARED).map(|shared| digest(number / 1000 * 10 + shared));
+        let facts = Facts {
+            is_index: false,
+            is_artifact: false,
+            subject: None,
+            children: Box::default(),
+            blobs: blobs.chain(shared).collect(),
+        };
+        let manifest = digest(first);
+        let tag = Tag::new(&format!("v1.{number}")).unwrap();
+        inventory.saw_tag(&repository, &tag, &manifest, at);
+        let lesson = Lesson::Manifest { digest: manifest, facts: Arc::new(facts) };
+        inventory.apply(&repository, &lesson);
+    }
+}
+
+#[test]
+fn a_million_manifests_fit_into_a_gibibyte() {
+    if let Ok(count) = std::env::var(COUNT) {
+        let settings = Settings { max_bytes: usize::MAX, ..Settings::default() };
+        let inventory = Inventory::new(settings, Arc::new(Forgetful));
+        let before = resident();
+        fill(&inventory, count.parse().unwrap());
+        let (taken, (counted, _)) = (resident() - before, inventory.0.room.counted());
+        println!("measured {taken} {counted} end");
+        return;
+    }
+    const MANIFESTS: usize = 30_000;
+    let name = "inventory::memory::a_million_manifests_fit_into_a_gibibyte";
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(COUNT, MANIFESTS.to_string())
+        .output()
+        .unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let (_, measured) = output.split_once("measured ").unwrap();
+    let (measured, _) = measured.split_once(" end").unwrap();
+    let (taken, counted) = measured.split_once(' ').unwrap();
+    let (taken, counted): (usize, usize) = (taken.parse().unwrap(), counted.parse().unwrap());
+    let each = taken / MANIFESTS;
+    assert!(each * 1_000_000 < 1 << 30, "{each} bytes each");
+    // What is counted against the bound is about what is taken.
+    assert!(counted > taken / 4 * 3 && counted < taken * 2, "{counted} for {taken}");
+}

@@ -76,7 +76,7 @@ pub enum Refusal {
     #[error("a manifest has at most {0} bytes here")]
     TooLarge(usize),
     /// The gate holds as much as it may for other requests.
-    #[error("too many manifests at once; try again in a moment")]
+    #[error("too many manifests or lists at once; try again in a moment")]
     Full,
     /// The client's body did not come whole.
     #[error("the request's body broke off")]

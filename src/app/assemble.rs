@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::identity::NoRandom;
 use crate::inventory::{Forgetful, Inventory};
 use crate::proxy::seal::Seal;
-use crate::proxy::{Gate, Held, RequestIds};
+use crate::proxy::{Gate, Held, RequestIds, Turns};
 use crate::service;
 use crate::service::revocations::{Feed, Subjects};
 use crate::token::Grant;
@@ -44,6 +44,7 @@ pub(super) fn gate(config: &Config, tokens: &Tokens) -> Result<Gate, Error> {
         metrics: Arc::clone(&tokens.metrics),
         limits: config.limits,
         held: Held::default(),
+        lists: Turns::default(),
         mirrors: config.mirrors.clone().into_iter().collect(),
         trusted_proxies: config.trusted_proxies.clone(),
         request_ids: RequestIds::new().map_err(|_| NoRandom)?,

@@ -19,6 +19,7 @@ use policy::{Action, Image, Policy};
 
 pub use explained::explained;
 pub use lock::{Locked, Locks, Turn};
+pub(crate) use read::Reader;
 pub use write::PendingManifest;
 pub(crate) use write::is_artifact;
 

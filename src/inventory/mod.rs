@@ -31,7 +31,7 @@ use graph::{Clock, Graph, Walk};
 pub use graph::{Exhausted, Sight};
 pub use journal::{Forgetful, Journal};
 pub use lesson::{Facts, Lesson};
-pub(crate) use list::{ListPage, list_page, list_tags, read_page};
+pub(crate) use list::{PageEnd, ask_list, ends_early, entry_text, not_a_list, read_page};
 pub use packed_facts::Damaged;
 pub use pusher::Pusher;
 use resolve::Warming;
@@ -40,8 +40,8 @@ use room::Room;
 use tokio::sync::Semaphore;
 pub use undecided::{Lookup, Undecided};
 pub(crate) use upstream::{
-    Budget, MANIFEST_TYPES, fetch_bytes, head_blob, head_digest, head_tag, holds, learn_manifests,
-    tag_digests,
+    Budget, MANIFEST_TYPES, fetch_bytes, fetch_tagged, head_blob, head_digest, head_tag, holds,
+    learn_manifests, tag_digests,
 };
 
 /// The configuration's `inventory`.
@@ -178,6 +178,22 @@ impl Inventory {
             let lesson = Lesson::NoTag { tag, at, deleted: false };
             self.0.journal.learned(repository, &lesson);
         }
+    }
+
+    /// Whether one of the repository's tags is such a tag, where the list of them is fresh; nothing
+    /// where that is not known.
+    #[must_use]
+    pub fn has_tag(
+        &self,
+        repository: &RepositoryName,
+        is_such: impl Fn(&Tag) -> bool,
+        now: Timestamp,
+    ) -> Option<bool> {
+        let graph = self.0.room.graph(repository)?;
+        let graph = lock(&graph);
+        let age = now.duration_since(graph.listed()?);
+        let is_fresh = age.unsigned_abs() < self.0.settings.freshness;
+        is_fresh.then(|| graph.present_tags().any(is_such))
     }
 
     /// The manifest `digest` is in `repository`, and this is what it says.

@@ -1,5 +1,6 @@
 //! Asking the upstream what it holds, where guessing is not good enough.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 
 use super::Inventory;
 use super::graph::MAX_DEPTH;
-use super::list::{MAX_TAGS, list_page, list_tags};
+use super::list::{MAX_TAGS, ask_list, ends_early, list_tags, not_a_list, read_page};
 use super::many::{AT_ONCE, many};
 use crate::body::Body;
 use crate::content;
@@ -43,7 +44,8 @@ impl Budget {
         Self { left: AtomicUsize::new(requests), whole: requests }
     }
 
-    pub(super) fn spend(&self) -> Result<(), Error> {
+    /// To be called before each request.
+    pub(crate) fn spend(&self) -> Result<(), Error> {
         let one_less = |left: usize| left.checked_sub(1);
         match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less) {
             Ok(_) => Ok(()),
@@ -221,6 +223,18 @@ pub(super) async fn fetch_tag(
     Ok(Some((digest, Manifest::parse(&bytes, content_type.as_deref()))))
 }
 
+/// The bytes of what a tag points at now and the type that the upstream gives them; none where there
+/// is no such tag.
+pub(crate) async fn fetch_tagged(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    tag: &Tag,
+) -> Result<Option<(Bytes, Option<String>)>, Error> {
+    let reference = Reference::Tag(tag.clone());
+    let fetched = fetch_any(upstream, repository, reference, |_| Algorithm::Sha256).await?;
+    Ok(fetched.map(|fetched| (fetched.bytes, fetched.content_type)))
+}
+
 struct Fetched {
     bytes: Bytes,
     digest: Digest,
@@ -262,10 +276,6 @@ pub(super) async fn referrers(
     budget: &Budget,
 ) -> Result<Option<Vec<Digest>>, Error> {
     #[derive(Deserialize)]
-    struct Index {
-        manifests: Option<Vec<serde_json::Value>>,
-    }
-    #[derive(Deserialize)]
     struct Descriptor {
         digest: String,
     }
@@ -279,16 +289,28 @@ pub(super) async fn referrers(
     let mut target = operation.target();
     let mut found = None;
     while let Some(at) = target.take() {
-        let Some(page) = list_page::<Index>(upstream, &at, budget).await? else { break };
-        let found: &mut Vec<Digest> = found.get_or_insert_default();
-        let listed = page.body.manifests.unwrap_or_default();
-        // What names no digest cannot be asked for either.
-        let named = listed.iter().filter_map(|entry| Descriptor::deserialize(entry).ok());
-        found.extend(named.filter_map(|named| Digest::new(&named.digest).ok()));
-        if found.len() > MAX_TAGS {
-            return Err(Error::TooMany(MAX_TAGS));
+        budget.spend()?;
+        let answer = ask_list(upstream, &at).await?;
+        match (answer.head.status(), &found) {
+            (StatusCode::OK, _) => {}
+            (StatusCode::NOT_FOUND, None) => {
+                answer.discard().await;
+                break;
+            }
+            (StatusCode::NOT_FOUND, Some(_)) => return Err(ends_early()),
+            _ => return Err(not_a_list(&answer)),
         }
-        target = page.next;
+        let found: &mut Vec<Digest> = found.get_or_insert_default();
+        let page = read_page(upstream, answer, "manifests", |entry| {
+            // What names no digest cannot be asked for either.
+            let named = serde_json::from_slice::<Descriptor>(entry).ok();
+            found.extend(named.and_then(|named| Digest::new(&named.digest).ok()));
+            if found.len() > MAX_TAGS {
+                return Err(Error::TooMany(MAX_TAGS));
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        target = page.await?.next;
     }
     Ok(found)
 }

@@ -1,243 +1,152 @@
 //! Lists show what the caller may read and nothing else: the gate reads the upstream's pages,
 //! filters them, and pages by itself.
+//!
+//! No list is held: see `walk.rs`. A page ends with a link that says the last name that it shows,
+//! and has in it, sealed, where the gate had come to at the upstream. So the next page costs what
+//! it shows, at every replica, and a link names nothing that is hidden.
 
-use http::header::LINK;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
-use oci::{
-    BadRequest, Digest, ErrorCode, Operation, Page, ParameterFault, Read, RepositoryName, Tag,
-};
-use policy::{Action, Tags};
-use serde::Deserialize;
-use serde_json::{Value, json};
+mod at_once;
+mod catalog;
+mod referrers;
+mod smallest;
+mod tags;
+mod turn;
+mod walk;
 
-use super::forward::{Forwarding, json};
-use super::shadow::learn_referrers;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LINK};
+use http::{HeaderValue, Response};
+use oci::{BadRequest, Operation, Page, ParameterFault, Read};
+use tokio::time::timeout;
+
+pub use turn::Turns;
+
+use super::forward::Forwarding;
+use super::held::Room;
+use super::seal::{ListPosition, ListReading};
 use crate::body::Body;
-use crate::inventory::{Budget, ListPage, Sight, learn_manifests, list_page, list_tags};
 use crate::refusal::Refusal;
+use crate::upstream::Error;
 
 /// The most entries of one page, whatever `n` says.
 const MAX_PAGE: usize = 10_000;
 
-/// How many repositories are asked for at once from the upstream.
-const UPSTREAM_PAGE: usize = 1000;
+/// For a page to be made. A registry may need minutes for the names of a million tags.
+const LIST_TIME: Duration = Duration::from_secs(300);
 
 /// Answers `tags/list`, `_catalog` or `referrers`.
 pub(super) async fn answer(
     forwarding: &mut Forwarding<'_>,
     operation: Operation,
 ) -> Result<Response<Body>, Refusal> {
-    let mut budget = Budget::new(forwarding.gate.inventory.settings().max_requests);
-    let (read, mut response) = match &operation {
-        Operation::ListTags { read, repository, page } => {
-            (*read, tags(forwarding, repository, page, &mut budget).await?)
+    let turns = &forwarding.gate.lists;
+    let _turn = turns.take(&forwarding.question.principal.caller.subject.to_string()).await?;
+    let making = async {
+        match &operation {
+            Operation::ListTags { read, repository, page } => {
+                Ok((*read, tags::answer(forwarding, repository, page).await?))
+            }
+            Operation::Catalog { read, page } => {
+                Ok((*read, catalog::answer(forwarding, page).await?))
+            }
+            Operation::Referrers { read, .. } => {
+                Ok((*read, referrers::answer(forwarding, &operation).await?))
+            }
+            _ => Err(Refusal::Internal("not a list")),
         }
-        Operation::Catalog { read, page } => (*read, catalog(forwarding, page, &mut budget).await?),
-        Operation::Referrers { read, repository, cursor, .. } => {
-            no_cursor(cursor.as_deref())?;
-            (*read, referrers(forwarding, &operation, repository, &mut budget).await?)
-        }
-        _ => return Err(Refusal::Internal("not a list")),
     };
+    let made = timeout(LIST_TIME, making).await;
+    let (read, mut response) = made.map_err(|_| Error::ResponseTimeout(LIST_TIME))??;
     if read == Read::Head {
         *response.body_mut() = Body::Empty;
     }
     Ok(response)
 }
 
-async fn tags(
-    forwarding: &Forwarding<'_>,
-    repository: &RepositoryName,
-    page: &Page,
-    budget: &mut Budget,
-) -> Result<Response<Body>, Refusal> {
-    no_cursor(page.cursor.as_deref())?;
-    let question = &forwarding.question;
-    let caller = &question.principal.caller;
-    let scope = question.policy.tags(caller, Action::Pull, repository);
-    let all = list_tags(&forwarding.gate.upstream, repository, budget).await?;
-    let reader = question.reader(repository);
-    let absent = all.is_none();
-    let mut visible: Vec<Tag> = Vec::new();
-    for tag in all.unwrap_or_default() {
-        if reader.sight(&tag) == Sight::Open || reader.follows(&tag).await? {
-            visible.push(tag);
-        }
+/// How many entries a page shows at most.
+fn room(n: Option<u32>) -> usize {
+    n.map_or(MAX_PAGE, |n| (n as usize).min(MAX_PAGE))
+}
+
+/// The pages of one list of the gate, as they are asked for.
+struct Paging<'a> {
+    forwarding: &'a Forwarding<'a>,
+    /// The target of a page.
+    target: &'a (dyn Fn(Page) -> String + Sync),
+}
+
+impl Paging<'_> {
+    /// Where the page begins at the upstream, whose first page is `first`.
+    fn begin(&self, page: &Page, first: String) -> Result<ListPosition, Refusal> {
+        let Some(cursor) = &page.cursor else {
+            return Ok(ListPosition { at: first, after: None, floor: page.last.clone() });
+        };
+        let unknown = BadRequest::Parameter { name: "cursor", fault: ParameterFault::Cursor };
+        let seal = &self.forwarding.gate.seal;
+        let open =
+            |list: &str, subject: &str| seal.open_cursor(cursor, self.reading(list, subject));
+        self.sealing(page.last.clone(), open).ok_or(Refusal::Target(unknown))
     }
-    // To whom no tag is visible the repository is not there.
-    if visible.is_empty() && (absent || !matches!(scope, Tags::All)) {
-        return Err(Refusal::Missing {
-            code: ErrorCode::NameUnknown,
-            message: "repository name not known to registry",
+
+    /// The link to the page after this one, that shows `last` as its last name (RFC 8288).
+    fn link(
+        &self,
+        n: usize,
+        last: Option<String>,
+        next: &ListPosition,
+    ) -> Result<HeaderValue, Refusal> {
+        let seal = &self.forwarding.gate.seal;
+        let sealed = self.sealing(last.clone(), |list, subject| {
+            seal.seal_cursor(next, self.reading(list, subject))
         });
+        let cursor = sealed.map_err(|error| Error::Wrong(error.to_string()))?;
+        let n = u32::try_from(n).ok();
+        let target = (self.target)(Page { n, last, cursor: Some(cursor) });
+        HeaderValue::from_str(&format!("<{target}>; rel=\"next\""))
+            .map_err(|_| Refusal::Internal("a link is unprintable"))
     }
-    visible.sort_unstable();
-    if let Some(last) = &page.last {
-        visible.retain(|tag| tag.as_str() > last.as_str());
+
+    /// A cursor is for one place in one list: `last` belongs to it, the size of the page does not.
+    fn sealing<T>(&self, last: Option<String>, act: impl FnOnce(&str, &str) -> T) -> T {
+        let list = (self.target)(Page { n: None, last, cursor: None });
+        let subject = self.forwarding.question.principal.caller.subject.to_string();
+        act(&list, &subject)
     }
-    let more = cut(&mut visible, page);
-    let names: Vec<&str> = visible.iter().map(Tag::as_str).collect();
-    let body = json!({ "name": repository.as_str(), "tags": names });
-    let mut response = json(StatusCode::OK, body.to_string());
-    if let (true, Some(last)) = (more, names.last()) {
-        link(&mut response, &format!("/v2/{repository}/tags/list"), names.len(), last);
+
+    fn reading<'r>(&self, list: &'r str, subject: &'r str) -> ListReading<'r> {
+        ListReading { list, subject, now: self.forwarding.gate.clock.now() }
     }
-    Ok(response)
 }
 
-async fn catalog(
+/// A page that the gate made. It counts as held until it has been sent: readers may be slow.
+fn respond(
     forwarding: &Forwarding<'_>,
-    page: &Page,
-    budget: &mut Budget,
+    content_type: &'static str,
+    body: Vec<u8>,
+    link: Option<HeaderValue>,
 ) -> Result<Response<Body>, Refusal> {
-    #[derive(Deserialize)]
-    struct Catalog {
-        repositories: Option<Vec<String>>,
+    struct Sent {
+        body: Vec<u8>,
+        _room: Room,
     }
-    no_cursor(page.cursor.as_deref())?;
-    let wanted = page.n.map_or(UPSTREAM_PAGE, |n| (n as usize).min(MAX_PAGE));
-    let from = Page { n: Some(UPSTREAM_PAGE as u32), last: page.last.clone(), cursor: None };
-    let target = Operation::Catalog { read: Read::Get, page: from }.canonical_target();
-    let mut target = Some(target);
-    let mut visible: Vec<String> = Vec::new();
-    while let Some(at) = target.take() {
-        let found: Option<ListPage<Catalog>> =
-            list_page(&forwarding.gate.upstream, &at, budget).await?;
-        let Some(found) = found else { break };
-        for name in found.body.repositories.unwrap_or_default() {
-            let Ok(repository) = RepositoryName::new(&name) else { continue };
-            if shows(forwarding, &repository, budget).await? {
-                visible.push(name);
-            }
-        }
-        target = if visible.len() > wanted { None } else { found.next };
-    }
-    let more = cut(&mut visible, &Page { n: Some(wanted as u32), ..Page::default() });
-    let mut response = json(StatusCode::OK, json!({ "repositories": visible }).to_string());
-    if let (true, Some(last)) = (more, visible.last()) {
-        link(&mut response, "/v2/_catalog", visible.len(), last);
-    }
-    Ok(response)
-}
-
-/// Whether the catalogue shows a repository: it is granted as a whole, or has a readable tag.
-async fn shows(
-    forwarding: &Forwarding<'_>,
-    repository: &RepositoryName,
-    budget: &mut Budget,
-) -> Result<bool, Refusal> {
-    let question = &forwarding.question;
-    match question.policy.tags(&question.principal.caller, Action::Pull, repository) {
-        Tags::All => Ok(true),
-        Tags::None => Ok(false),
-        Tags::Some(filter) if filter.includes_untagged() => Ok(true),
-        Tags::Some(filter) => {
-            let tags = list_tags(&forwarding.gate.upstream, repository, budget).await?;
-            Ok(tags.unwrap_or_default().iter().any(|tag| filter.allows(tag)))
+    impl AsRef<[u8]> for Sent {
+        fn as_ref(&self) -> &[u8] {
+            &self.body
         }
     }
-}
-
-/// The referrers that the caller may read. An upstream without this API says so itself, and clients
-/// go on to the fallback tag.
-async fn referrers(
-    forwarding: &mut Forwarding<'_>,
-    operation: &Operation,
-    repository: &RepositoryName,
-    budget: &mut Budget,
-) -> Result<Response<Body>, Refusal> {
-    #[derive(Deserialize)]
-    struct Descriptor {
-        digest: String,
+    let length = body.len();
+    let mut room = forwarding.gate.held.room();
+    if !room.grow(length) {
+        return Err(Refusal::Full);
     }
-    let filters_applied = HeaderName::from_static("oci-filters-applied");
-    let answer = forwarding.send(operation, Method::GET, Body::Empty).await?;
-    if answer.head.status() != StatusCode::OK {
-        return Ok(forwarding.stream(answer, http::HeaderMap::new()));
-    }
-    let applied = answer.head.headers().get(&filters_applied).cloned();
-    let mut index: Option<Value> = None;
-    let mut page =
-        Some(crate::inventory::read_page::<Value>(&forwarding.gate.upstream, answer).await?);
-    while let Some(ListPage { mut body, next }) = page.take() {
-        let entries = match body.get_mut("manifests") {
-            Some(Value::Array(entries)) => std::mem::take(entries),
-            _ => Vec::new(),
-        };
-        let digest = |entry: &Value| {
-            let descriptor = Descriptor::deserialize(entry).ok()?;
-            Digest::new(&descriptor.digest).ok()
-        };
-        let question = forwarding.question;
-        let digests = || entries.iter().filter_map(digest).collect::<Vec<_>>();
-        if question.reader(repository).reads_all() {
-            learn_referrers(forwarding.gate, repository, digests).await;
-        } else {
-            // What is about the image is readable with it, if it is an artifact: so that is asked.
-            let digests = digests();
-            let (inventory, upstream) = (question.inventory, question.upstream);
-            learn_manifests(inventory, upstream, repository, &digests, budget).await?;
-        }
-        let mut shown = Vec::new();
-        for entry in entries {
-            if let Some(digest) = digest(&entry)
-                && question.readable(repository, &digest).await?
-            {
-                shown.push(entry);
-            }
-        }
-        match index.get_or_insert(body).get_mut("manifests") {
-            Some(Value::Array(all)) => all.extend(shown),
-            _ => return Err(wrong("referrers are no index")),
-        }
-        if let Some(next) = next {
-            page = list_page(&forwarding.gate.upstream, &next, budget).await?;
-        }
-    }
-    let index = index.ok_or_else(|| wrong("referrers are no index"))?;
-    let mut response = json(StatusCode::OK, index.to_string());
+    let mut response = Response::new(Body::full(Bytes::from_owner(Sent { body, _room: room })));
     let headers = response.headers_mut();
-    headers.insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static("application/vnd.oci.image.index.v1+json"),
-    );
-    if let Some(applied) = applied {
-        headers.insert(filters_applied, applied);
-    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.extend(link.map(|link| (LINK, link)));
     Ok(response)
-}
-
-/// Keeps what the page has room for; true if there is more.
-fn cut<T>(entries: &mut Vec<T>, page: &Page) -> bool {
-    let room = page.n.map_or(usize::MAX, |n| (n as usize).min(MAX_PAGE));
-    let more = entries.len() > room;
-    entries.truncate(room);
-    more
-}
-
-/// The next page begins after the last name that this one shows (RFC 8288).
-fn link(response: &mut Response<Body>, path: &str, n: usize, last: &str) {
-    // Repository names and tags need no encoding in a query, but for the slash, which may stand
-    // there too (RFC 3986 §3.4).
-    let value = format!("<{path}?n={n}&last={last}>; rel=\"next\"");
-    if let Ok(value) = HeaderValue::from_str(&value) {
-        response.headers_mut().insert(LINK, value);
-    }
-}
-
-/// The gate has given out no cursor yet, so one cannot be its own.
-fn no_cursor(cursor: Option<&str>) -> Result<(), Refusal> {
-    match cursor {
-        None => Ok(()),
-        Some(_) => Err(Refusal::Target(BadRequest::Parameter {
-            name: "cursor",
-            fault: ParameterFault::Cursor,
-        })),
-    }
-}
-
-fn wrong(what: &str) -> Refusal {
-    crate::upstream::Error::Wrong(what.to_owned()).into()
 }
 
 #[cfg(test)]

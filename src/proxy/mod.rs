@@ -40,6 +40,7 @@ use crate::upstream::Upstream;
 use crate::watch::Reloaded;
 pub use held::Held;
 pub use listener::{Bound, ListenError, Listeners, Stop};
+pub use lists::Turns;
 pub use request_id::RequestIds;
 use seal::Seal;
 pub use settings::{Limits, Listen, Tls};
@@ -70,6 +71,8 @@ pub struct Gate {
     pub limits: Limits,
     /// Room for bodies that are read whole.
     pub held: Held,
+    /// Lists that may be read at the same time.
+    pub lists: Turns,
     /// Namespaces of other registries that are mirrored here.
     pub mirrors: oci::Mirrors,
     /// Whose word about the client's address counts.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tempfile::TempDir;
 
-use super::{Gate, Held, Limits, RequestIds};
+use super::{Gate, Held, Limits, RequestIds, Turns};
 use crate::audit::{self, Audit};
 use crate::authorize::Locks;
 use crate::clock::Clock;
@@ -52,6 +52,7 @@ pub(crate) fn gate(
         metrics: Arc::new(Metrics::new()),
         limits,
         held: Held::default(),
+        lists: Turns::default(),
         mirrors: oci::Mirrors::default(),
         trusted_proxies: Vec::new(),
         request_ids: RequestIds::new().unwrap(),

@@ -5,6 +5,8 @@
 //! unreserved. Every replica that has the key opens it; nothing is kept. SIV, because a gate seals
 //! for years under one key and a repeated random nonce must not be a disaster.
 
+mod cursor;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -15,7 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 
-/// The longest session id that the gate accepts back.
+pub(crate) use cursor::{ListPosition, ListReading};
+
+/// The longest session id or cursor that the gate accepts back.
 const MAX_SESSION: usize = 4096;
 
 /// How long an upload may take.

@@ -2,7 +2,7 @@
 //! asked.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -41,7 +41,20 @@ pub(crate) struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    /// In place of the body: its pieces, until there is none.
+    pieces: Option<Pieces>,
     how: How,
+}
+
+type Piece = dyn Fn(usize) -> Option<Vec<u8>> + Send + Sync;
+
+#[derive(Clone)]
+struct Pieces(Arc<Piece>);
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pieces")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +72,15 @@ enum How {
 
 impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into(), how: How::Whole }
+        Self { status, headers: Vec::new(), body: body.into(), pieces: None, how: How::Whole }
+    }
+
+    /// A body without a length, made piece by piece as the other side takes it.
+    pub(crate) fn in_pieces(
+        status: u16,
+        piece: impl Fn(usize) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { pieces: Some(Pieces(Arc::new(piece))), ..Self::new(status, "") }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Display) -> Self {
@@ -284,7 +305,9 @@ async fn write(stream: &mut TcpStream, reply: &Reply, asked: &Asked) {
     for (name, value) in &reply.headers {
         message.push_str(&format!("{name}: {value}\r\n"));
     }
-    if reply.status != 204 {
+    if reply.pieces.is_some() {
+        message.push_str("transfer-encoding: chunked\r\n");
+    } else if reply.status != 204 {
         message.push_str(&format!("content-length: {}\r\n", reply.body.len()));
     }
     message.push_str("\r\n");
@@ -295,6 +318,17 @@ async fn write(stream: &mut TcpStream, reply: &Reply, asked: &Asked) {
     }
     // A client that is gone is found out at the next read.
     let _ = stream.write_all(&message).await;
+    if let Some(Pieces(piece)) = reply.pieces.as_ref().filter(|_| asked.method != "HEAD") {
+        let pieces = (0..).map_while(|number| piece(number));
+        for piece in pieces.filter(|piece| !piece.is_empty()).chain([Vec::new()]) {
+            let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
+            chunk.extend_from_slice(&piece);
+            chunk.extend_from_slice(b"\r\n");
+            if stream.write_all(&chunk).await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 /// The script of a plain registry: what it holds by repository, and 404 for the rest.

@@ -241,6 +241,12 @@ impl Graph {
         self.tags.keys()
     }
 
+    /// Every tag that there is, as far as is known.
+    pub(in crate::inventory) fn present_tags(&self) -> impl Iterator<Item = &Tag> {
+        let present = self.tags.iter().filter(|(_, tagged)| tagged.now != Now::Absent);
+        present.map(|(tag, _)| tag)
+    }
+
     /// How much is known of a tag, if what was found out since then is fresh.
     pub(in crate::inventory) fn look(&self, tag: &Tag, since: Timestamp) -> Look {
         self.tags.get(tag).map_or(Look::Never, |tagged| match (tagged.now, tagged.checked) {

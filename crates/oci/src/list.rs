@@ -151,9 +151,24 @@ impl ListReader {
     /// # Errors
     /// The text is no list, whatever follows. The reader is of no use then.
     pub fn feed(&mut self, piece: &[u8], mut entry: impl FnMut(&[u8])) -> Result<(), InvalidList> {
-        if !self.utf8.goes_on(piece) {
-            return Err(InvalidList::Json(self.at));
+        let Err(broken) = self.utf8.goes_on(piece) else { return self.read(piece, &mut entry) };
+        // What is wrong before that is said first, in whatever pieces it came.
+        self.read(piece.get(..broken.before).unwrap_or_default(), &mut entry)?;
+        Err(InvalidList::Json(self.at - broken.begun as u64))
+    }
+
+    /// Ends the list; whether the array was there. A member that is `null`, or none, is no array.
+    ///
+    /// # Errors
+    /// The text ended too early.
+    pub fn finish(self) -> Result<bool, InvalidList> {
+        match self.state {
+            State::End => Ok(self.is_list),
+            _ => Err(InvalidList::Unfinished),
         }
+    }
+
+    fn read(&mut self, piece: &[u8], entry: &mut impl FnMut(&[u8])) -> Result<(), InvalidList> {
         let mut rest = piece;
         loop {
             if let State::Text(Text::Plain, role) = self.state {
@@ -165,20 +180,9 @@ impl ListReader {
                 rest = tail;
             }
             let Some((&byte, tail)) = rest.split_first() else { return Ok(()) };
-            self.step(byte, &mut entry)?;
+            self.step(byte, entry)?;
             self.at += 1;
             rest = tail;
-        }
-    }
-
-    /// Ends the list; whether the array was there. A member that is `null`, or none, is no array.
-    ///
-    /// # Errors
-    /// The text ended too early.
-    pub fn finish(self) -> Result<bool, InvalidList> {
-        match self.state {
-            State::End => Ok(self.is_list),
-            _ => Err(InvalidList::Unfinished),
         }
     }
 
@@ -264,6 +268,21 @@ impl ListReader {
     }
 
     fn value_begins(&mut self, byte: u8) -> Result<(), InvalidList> {
+        self.state = match byte {
+            b'{' => State::FirstKey,
+            b'[' => State::FirstValue,
+            b'"' => State::Text(Text::Plain, Role::Value),
+            b't' => State::Word(b"rue"),
+            b'f' => State::Word(b"alse"),
+            b'n' => State::Word(b"ull"),
+            b'-' => State::Number(Number::Minus),
+            b'0' => State::Number(Number::Zero),
+            b'1'..=b'9' => State::Number(Number::Integer),
+            _ => return Err(self.wrong()),
+        };
+        if self.open.is_empty() && byte != b'{' {
+            return Err(self.wrong());
+        }
         match self.place {
             Place::BeforeList if byte == b'[' => {
                 self.place = Place::List;
@@ -277,21 +296,6 @@ impl ListReader {
             }
             Place::Elsewhere | Place::Entry => {}
         }
-        if self.open.is_empty() && byte != b'{' {
-            return Err(self.wrong());
-        }
-        self.state = match byte {
-            b'{' => State::FirstKey,
-            b'[' => State::FirstValue,
-            b'"' => State::Text(Text::Plain, Role::Value),
-            b't' => State::Word(b"rue"),
-            b'f' => State::Word(b"alse"),
-            b'n' => State::Word(b"ull"),
-            b'-' => State::Number(Number::Minus),
-            b'0' => State::Number(Number::Zero),
-            b'1'..=b'9' => State::Number(Number::Integer),
-            _ => return Err(self.wrong()),
-        };
         match byte {
             b'{' | b'[' if self.open.len() == MAX_DEPTH => return Err(InvalidList::TooDeep),
             b'{' => self.open.push(Container::Object),

@@ -82,6 +82,24 @@ impl Registry {
             .join("data")
     }
 
+    /// Lays further tags beside one that is there, as if they had been pushed: thousands of pushes
+    /// take their time.
+    pub(crate) fn add_tags(
+        &self,
+        repository: &str,
+        like: &str,
+        tags: impl Iterator<Item = String>,
+    ) {
+        let repositories = self.folder.path().join("storage/docker/registry/v2/repositories");
+        let folder = repositories.join(repository).join("_manifests/tags");
+        let link = fs::read(folder.join(like).join("current/link")).unwrap();
+        for tag in tags {
+            let current = folder.join(tag).join("current");
+            fs::create_dir_all(&current).unwrap();
+            fs::write(current.join("link"), &link).unwrap();
+        }
+    }
+
     /// Stops it; its port is closed then.
     pub(crate) fn stop(&mut self) {
         self.daemon.stop();

@@ -82,14 +82,11 @@ impl<'a> Question<'a> {
         self.require_writer(repository)?;
         let subject = self.principal.caller.subject.to_string();
         // By the gate's clock, which never goes back: what was over stays so.
-        let asked = self.principal.caller.circumstances.at;
-        let now = asked.unwrap_or_else(jiff::Timestamp::now);
-        let upload = self.seal.open_upload(session.as_str(), repository, &subject, now).ok_or(
-            Refusal::Missing {
-                code: ErrorCode::BlobUploadUnknown,
-                message: "blob upload unknown to registry",
-            },
-        )?;
+        let opened = self.seal.open_upload(session.as_str(), repository, &subject, self.now);
+        let upload = opened.ok_or(Refusal::Missing {
+            code: ErrorCode::BlobUploadUnknown,
+            message: "blob upload unknown to registry",
+        })?;
         Ok(Permit { granted: Granted::Upload { operation, upload }, rule: None, lock: None })
     }
 

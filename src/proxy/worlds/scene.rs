@@ -21,7 +21,7 @@ use policy::{Bounds, Subject};
 use tempfile::TempDir;
 
 use super::super::connection::Connection;
-use super::super::{Gate, Held, Limits, RequestIds, request};
+use super::super::{Gate, Held, Limits, RequestIds, Turns, request};
 use super::content::Library;
 use super::generate::Person;
 use super::registry::{Manners, Registry};
@@ -258,6 +258,7 @@ impl Shared {
             metrics: Arc::clone(&self.metrics),
             limits: Limits::default(),
             held: Held::default(),
+            lists: Turns::default(),
             mirrors: oci::Mirrors::default(),
             trusted_proxies: Vec::new(),
             request_ids: RequestIds::new().unwrap(),

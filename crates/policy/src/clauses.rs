@@ -23,6 +23,10 @@ pub(crate) struct Clauses {
 
 /// The entries under one beginning, by role where they are many.
 #[derive(Debug)]
+#[expect(
+    clippy::box_collection,
+    reason = "most beginnings have few, and the table of them is to be small"
+)]
 enum Filed {
     Few(Box<[Entry]>),
     Many(Box<HashMap<Role, Box<[Entry]>, RandomState>>),

@@ -76,9 +76,9 @@ pub(super) async fn learn_referrers(
     if gate.shadow.as_deref().and_then(Shadow::policy).is_none() {
         return;
     }
-    let (found, mut budget) = (found(), Budget::new(MAX_REQUESTS));
+    let (found, budget) = (found(), Budget::new(MAX_REQUESTS));
     let (inventory, upstream) = (&gate.inventory, &gate.upstream);
-    let learning = learn_manifests(inventory, upstream, repository, &found, &mut budget);
+    let learning = learn_manifests(inventory, upstream, repository, &found, &budget);
     if let Ok(Err(error)) = timeout(PATIENCE, learning).await {
         tracing::debug!(error = %Causes(&error), "the shadow policy does not know all referrers");
     }

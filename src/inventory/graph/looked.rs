@@ -137,8 +137,25 @@ impl Graph {
         about.filter_map(|(&id, _)| self.names.digest(id)).cloned().collect()
     }
 
+    /// The first of what the digest is about, what that is about, and so on, of which nothing is
+    /// known, if it was not asked for just before.
+    pub(in crate::inventory) fn unknown_subject(
+        &self,
+        digest: &Digest,
+        since: Timestamp,
+    ) -> Option<Digest> {
+        let mut seen = HashSet::new();
+        let mut at = self.names.find(digest)?;
+        while let Some(known) = self.manifests.get(&at) {
+            at = known.subject.filter(|&subject| seen.insert(subject))?;
+        }
+        let subject = self.names.digest(at).filter(|subject| *subject != digest)?;
+        self.was_asked(subject, since).is_none().then(|| subject.clone())
+    }
+
     /// Everything below the tags, as far as is known: what they point at, and the children of
-    /// indexes, and so on.
+    /// indexes, and so on. What any of it is about is missing, too, where nothing is known of it:
+    /// that may be an artifact of something else.
     pub(in crate::inventory) fn below(
         &self,
         is_root: impl Fn(&Tag) -> bool,
@@ -150,6 +167,7 @@ impl Graph {
             roots.filter(|&id| self.pointing(id, clock).any(&is_root)).collect();
         let mut seen: HashSet<Id> = level.iter().copied().collect();
         let mut below = Below::default();
+        let mut about = Vec::new();
         for depth in 0..=MAX_DEPTH {
             let mut next = Vec::new();
             for id in level {
@@ -159,6 +177,7 @@ impl Graph {
                         below.known.push(digest.clone());
                         below.is_too_deep |= known.is_index && depth == MAX_DEPTH;
                         next.extend(known.children.iter().filter(|&&child| seen.insert(child)));
+                        about.extend(known.subject);
                     }
                     (None, Some(Found::Absent)) => {}
                     (None, Some(_)) => below.is_unreadable = true,
@@ -166,6 +185,16 @@ impl Graph {
                 }
             }
             level = next;
+        }
+        while let Some(id) = about.pop() {
+            let Some(digest) = self.names.digest(id).filter(|_| seen.insert(id)) else { continue };
+            match self.manifests.get(&id) {
+                Some(known) => about.extend(known.children.iter().copied().chain(known.subject)),
+                None if self.was_asked(digest, since).is_none() => {
+                    below.missing.push(digest.clone());
+                }
+                None => {}
+            }
         }
         below
     }

@@ -197,10 +197,20 @@ impl Search {
             return Ok(false);
         };
         let since = self.fresh_since();
-        if self.ask(|graph| graph.was_asked(&digest, since)).flatten().is_some() {
-            return Ok(false);
+        if self.ask(|graph| graph.was_asked(&digest, since)).flatten().is_none()
+            && self.look_at_manifests(vec![digest.clone()]).await?
+        {
+            return Ok(true);
         }
-        self.look_at_manifests(vec![digest]).await
+        // An artifact of an artifact.
+        for _ in 0..MAX_SUBJECTS {
+            let unknown = self.ask(|graph| graph.unknown_subject(&digest, since)).flatten();
+            let Some(subject) = unknown else { break };
+            if self.look_at_manifests(vec![subject]).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Looks at the children of indexes, and theirs, below the tags that count.

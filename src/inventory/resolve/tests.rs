@@ -281,6 +281,27 @@ async fn an_artifact_is_found_by_its_subject_by_its_fallback_tag_and_by_the_list
 }
 
 #[tokio::test]
+async fn an_artifact_of_artifacts_is_found_where_no_list_names_them() {
+    let (app, dev) = (image("app", &[]), image("dev", &[]));
+    let one = signature("one", Some(&app.digest));
+    let two = signature("two", Some(&one.digest));
+    let three = signature("three", Some(&two.digest));
+    let secret = signature("secret", Some(&dev.digest));
+    let of_secret = signature("of secret", Some(&secret.digest));
+    let shelf = [&one, &two, &three, &secret, &of_secret]
+        .into_iter()
+        .fold(Shelf::default(), |shelf, artifact| shelf.untagged(APP, artifact))
+        .tagged(APP, "v1", &app)
+        .tagged(APP, "dev", &dev);
+    assert!(World::new(shelf.clone()).await.reads(&three.digest).await);
+    assert!(!World::new(shelf.clone()).await.reads(&of_secret.digest).await);
+    // A tag leads to the one, and from there on to the other.
+    let world = World::new(shelf.tagged(APP, "v2", &three)).await;
+    assert!(world.reads(&blob("one")).await);
+    assert!(!world.reads(&blob("secret")).await);
+}
+
+#[tokio::test]
 async fn what_a_closed_fallback_tag_points_at_is_not_found() {
     let (app, cosigned) = (image("app", &[]), signature("cosigned", None));
     let shelf = Shelf::default().tagged(APP, "v1", &app).tagged(APP, &fallback(&app), &cosigned);

@@ -9,13 +9,13 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use oci::{Digest, ErrorBody, ErrorCode, Operation, Read, Reference, RepositoryName, UploadStart};
+use oci::{Digest, Operation, Read, Reference, RepositoryName, UploadStart};
 
 use super::exchange::Exchange;
 use super::headers::{Forwarded, to_client, to_upstream};
 use super::uploads::{Session, seal_location};
 use super::{Gate, lists, manifests};
-use crate::authorize::{Granted, Permit, Question, unknown_blob};
+use crate::authorize::{Granted, Permit, Question, unknown_blob, unknown_manifest};
 use crate::body::{Body, Pace, Progress, Transfer};
 use crate::refusal::{Context, Refusal};
 use crate::upstream::{Answer, Error, Outgoing, Redirects};
@@ -187,8 +187,7 @@ impl Forwarding<'_> {
                 // What is not there is answered as what may not be known to be there.
                 Reference::Digest(_) if status == StatusCode::NOT_FOUND => {
                     answer.discard().await;
-                    let body = ErrorBody::new(ErrorCode::ManifestUnknown, "manifest unknown");
-                    return Ok(json(StatusCode::NOT_FOUND, body.to_json()));
+                    return Ok(self.missing(&operation, &unknown_manifest()));
                 }
                 Reference::Digest(digest) if status.is_success() => {
                     inventory.manifest_deleted(repository, digest, now);
@@ -211,15 +210,18 @@ impl Forwarding<'_> {
         repository: &RepositoryName,
         refusal: &Refusal,
     ) -> Option<Response<Body>> {
-        if self.question.reader(repository).reads_all() {
-            return None;
-        }
-        Some(refusal.response(&Context {
+        let reads_all = self.question.reader(repository).reads_all();
+        (!reads_all).then(|| self.missing(operation, refusal))
+    }
+
+    /// The same answer as a refusal, to the last byte, for what was allowed and is not there.
+    fn missing(&self, operation: &Operation, refusal: &Refusal) -> Response<Body> {
+        refusal.response(&Context {
             issuer: self.gate.authenticator.issuer(),
             operation: Some(operation),
             version: self.head.version,
             request_id: self.forwarded.request_id,
-        }))
+        })
     }
 
     /// Passes an answer on as it is, with the headers that the gate adds.

@@ -33,9 +33,14 @@ pub(super) async fn read(
     }
     match read {
         Read::Head => {
-            if let (Some(digest), Reference::Tag(tag)) =
-                (content::digest_header(answer.head.headers()), reference)
+            let named = content::digest_header(answer.head.headers());
+            if let (Some(named), Reference::Digest(asked)) = (&named, reference)
+                && named != asked
+                && named.algorithm() == asked.algorithm()
             {
+                return Err(another(asked, named).into());
+            }
+            if let (Some(digest), Reference::Tag(tag)) = (named, reference) {
                 let now = forwarding.question.now;
                 forwarding.gate.inventory.saw_tag(repository, tag, &digest, now);
             }
@@ -141,12 +146,13 @@ fn check(reference: &Reference, named: Option<Digest>, bytes: &[u8]) -> Result<D
     let algorithm = asked.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
     let digest = content::digest(algorithm, bytes);
     match asked {
-        Some(asked) if asked != digest => {
-            let wrong = format!("the manifest {asked} came with the content of {digest}");
-            Err(Error::Wrong(wrong).into())
-        }
+        Some(asked) if asked != digest => Err(another(&asked, &digest).into()),
         _ => Ok(digest),
     }
+}
+
+fn another(asked: &Digest, came: &Digest) -> Error {
+    Error::Wrong(format!("the manifest {asked} came with the content of {came}"))
 }
 
 /// Which of the further tags the upstream has set: it names each in an `OCI-Tag` (spec, "Pushing

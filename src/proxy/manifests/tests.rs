@@ -16,17 +16,21 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::Forwarded;
 use crate::proxy::sample_gate::gate;
 use crate::proxy::{Gate, Limits};
+use crate::refusal::Context;
 use crate::upstream::fake::{Asked, Fake, Reply};
 
 const POLICY: &str = r#"
 rules:
   - {name: whole, subjects: ["user:whole"], images: ["**"], allow: [all]}
   - {name: one, subjects: ["user:one"], images: ["a/app:v1"], allow: [pull]}
+  - {name: cleaner, subjects: ["user:one"], images: ["b/app:v1"], allow: [pull, delete]}
 "#;
 
 struct World {
     gate: Arc<Gate>,
     fake: Fake,
+    /// Of the last answer.
+    headers: Mutex<HeaderMap>,
     _folder: TempDir,
 }
 
@@ -34,7 +38,7 @@ impl World {
     async fn new(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let fake = Fake::start(script).await;
         let (gate, folder) = gate(POLICY, fake.upstream(), Limits::default(), Settings::default());
-        Self { gate, fake, _folder: folder }
+        Self { gate, fake, headers: Mutex::default(), _folder: folder }
     }
 
     /// Status and body of the answer, or the refusal. With a body it is stored.
@@ -88,13 +92,20 @@ impl World {
         match answered {
             Ok(response) => {
                 let status = response.status().as_u16();
+                *self.headers.lock().unwrap() = response.headers().clone();
                 let body = match response.into_body().collect().await {
                     Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
                     Err(error) => format!("broken: {error}"),
                 };
                 format!("{status} {body}")
             }
-            Err(refusal) => format!("{} {refusal}", refusal.status().as_u16()),
+            Err(refusal) => {
+                let issuer = gate.authenticator.issuer();
+                let (version, request_id) = (head.version, "r1");
+                let context = Context { issuer, operation: None, version, request_id };
+                *self.headers.lock().unwrap() = refusal.response(&context).headers().clone();
+                format!("{} {refusal}", refusal.status().as_u16())
+            }
         }
     }
 
@@ -195,12 +206,36 @@ async fn other_bytes_than_were_asked_for_are_not_passed_on() {
             .with("docker-content-digest", &named)
     })
     .await;
-    for reference in ["v1", &told] {
-        let request = format!("GET a/app/manifests/{reference}");
-        assert!(world.ask("whole", &request, b"").await.starts_with("502 "));
+    let asked = [
+        "GET a/app/manifests/v1".to_owned(),
+        format!("GET a/app/manifests/{told}"),
+        format!("HEAD a/app/manifests/{}", blob("another manifest")),
+    ];
+    for request in asked {
+        assert!(world.ask("whole", &request, b"").await.starts_with("502 "), "{request}");
         assert!(!world.vouches("v1", &other), "nothing is learned from a lie");
     }
     // The registry is asked for it, and lies again.
     let request = format!("GET a/app/blobs/{}", blob("secret"));
     assert!(world.ask("one", &request, b"").await.starts_with("502 "));
+}
+
+#[tokio::test]
+async fn a_digest_that_is_not_there_is_deleted_as_one_that_may_not_be_seen() {
+    let world = World::new(|asked| match asked.target.as_str() {
+        "/v2/b/app/tags/list" => Reply::new(200, r#"{"tags":["secret"]}"#),
+        target if target.ends_with("/secret") => {
+            Reply::new(200, "").with("docker-content-digest", blob("secret"))
+        }
+        _ => Reply::new(404, r#"{"errors":[{"code":"MANIFEST_UNKNOWN","detail":"revision"}]}"#),
+    })
+    .await;
+    let mut told = Vec::new();
+    for (who, digest) in [("one", "secret"), ("one", "absent"), ("whole", "absent")] {
+        let request = format!("DELETE b/app/manifests/{}", blob(digest));
+        let answer = world.ask(who, &request, b"").await;
+        assert!(answer.starts_with("404 ") && answer.contains("manifest unknown"), "{answer}");
+        told.push(world.headers.lock().unwrap().clone());
+    }
+    assert!(told.iter().all(|headers| *headers == told[0]), "{told:?}");
 }

@@ -80,13 +80,16 @@ async fn head(
     let repository = repository.clone();
     let operation = Operation::ReadManifest { read: Read::Head, repository, reference };
     let answer = ask(upstream, Method::HEAD, &operation).await?;
-    match answer.head.status() {
+    let found = match answer.head.status() {
         StatusCode::OK => content::digest_header(answer.head.headers())
             .map(Some)
             .ok_or_else(|| Error::Wrong("it does not say the digest of a manifest".to_owned())),
         StatusCode::NOT_FOUND => Ok(None),
         status => Err(failed(&answer, format!("it answered {status} when asked for a manifest"))),
-    }
+    };
+    // There is no body; it is what tells the connection that it may serve the next request.
+    answer.discard().await;
+    found
 }
 
 /// Every tag of the repository with what it points at. What is remembered does not count.

@@ -17,6 +17,7 @@ use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 
 use crate::audit::{Audit, Decision};
 use crate::shadow::Verdict;
+use crate::store::Extent;
 
 /// Seconds that a request may take.
 const REQUEST_BUCKETS: &[f64] = &[
@@ -55,6 +56,12 @@ pub struct Metrics {
     revocations: IntGauge,
     login_failures: IntCounterVec,
     inventory_lookups: IntCounterVec,
+    inventory_repositories: IntGauge,
+    inventory_tags: IntGauge,
+    inventory_manifests: IntGauge,
+    inventory_crawled: IntGauge,
+    inventory_queue_length: IntGauge,
+    inventory_lost: IntCounter,
     audit_queue_length: IntGauge,
     /// Locked, as two scrapes at once must not add the same losses twice.
     audit_lost: Mutex<IntCounter>,
@@ -193,6 +200,23 @@ impl Metrics {
                 "inventory_lookups_total",
                 "Searches for a tag that vouches for a digest, by result.",
                 &["result"],
+            ),
+            inventory_repositories: make
+                .gauge("inventory_repositories", "Repositories that the inventory knows of."),
+            inventory_tags: make.gauge("inventory_tags", "Tags that the inventory knows of."),
+            inventory_manifests: make
+                .gauge("inventory_manifests", "Manifests that the inventory knows of."),
+            inventory_crawled: make.gauge(
+                "inventory_crawled_timestamp_seconds",
+                "When all repositories had been looked at last.",
+            ),
+            inventory_queue_length: make.gauge(
+                "inventory_queue_length",
+                "What was learned of the upstream and waits to be written down.",
+            ),
+            inventory_lost: make.counter(
+                "inventory_lost_total",
+                "Sightings that were never written down, as too much waited.",
             ),
             audit_queue_length: make
                 .gauge("audit_queue_length", "Audit records that wait to be written."),
@@ -362,6 +386,28 @@ impl Metrics {
     /// It was looked for a tag that vouches for a digest, with a result such as `found`.
     pub fn inventory_lookup(&self, result: &'static str) {
         self.inventory_lookups.with_label_values(&[result]).inc();
+    }
+
+    /// How much the state knows of the upstream, and when all of it had been looked at last.
+    pub fn inventory_extent(&self, extent: &Extent, crawled: Option<Timestamp>) {
+        for (gauge, count) in [
+            (&self.inventory_repositories, extent.repositories),
+            (&self.inventory_tags, extent.tags),
+            (&self.inventory_manifests, extent.manifests),
+        ] {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        self.inventory_crawled.set(crawled.map_or(0, Timestamp::as_second));
+    }
+
+    /// So many lessons wait to be written down.
+    pub fn inventory_queue_length(&self, lessons: usize) {
+        self.inventory_queue_length.set(i64::try_from(lessons).unwrap_or(i64::MAX));
+    }
+
+    /// So many sightings are never written down.
+    pub fn inventory_lost(&self, sightings: u64) {
+        self.inventory_lost.inc_by(sightings);
     }
 
     /// A certificate is in use until `expires_at`.

@@ -9,7 +9,7 @@ use super::tokens::Tokens;
 use crate::authorize::Locks;
 use crate::config::Config;
 use crate::identity::NoRandom;
-use crate::inventory::{Forgetful, Inventory};
+use crate::inventory::{Inventory, Journal};
 use crate::proxy::seal::Seal;
 use crate::proxy::{Gate, Held, RequestIds, Turns};
 use crate::service;
@@ -18,7 +18,11 @@ use crate::token::Grant;
 use crate::upstream::{Origin, Upstream};
 
 /// Everything that requests need.
-pub(super) fn gate(config: &Config, tokens: &Tokens) -> Result<Gate, Error> {
+pub(super) fn gate(
+    config: &Config,
+    tokens: &Tokens,
+    journal: Arc<dyn Journal>,
+) -> Result<Gate, Error> {
     let public = Origin {
         tls: config.public_url.is_https(),
         authority: config.public_url.authority().clone(),
@@ -32,11 +36,7 @@ pub(super) fn gate(config: &Config, tokens: &Tokens) -> Result<Gate, Error> {
         clock: Arc::clone(&tokens.clock),
         policy: Arc::clone(&tokens.policy),
         shadow: tokens.shadow.clone(),
-        inventory: Inventory::with_metrics(
-            config.inventory,
-            Arc::new(Forgetful),
-            Arc::clone(&tokens.metrics),
-        ),
+        inventory: Inventory::with_metrics(config.inventory, journal, Arc::clone(&tokens.metrics)),
         upstream,
         locks: Locks::between(tokens.state.replica_locks()),
         seal: Seal::new(&tokens.key_folder.sealing_key()),

@@ -6,6 +6,7 @@
 mod assemble;
 mod error;
 mod files;
+mod inventory;
 mod manage;
 mod observe;
 mod policies;
@@ -22,6 +23,7 @@ pub(crate) use tokens::Tokens;
 
 use crate::audit::Record;
 use crate::config::{Config, LogFormat};
+use crate::inventory::Journal;
 use crate::last_good::Keeper;
 use crate::log;
 use crate::proxy::tls::ServerTls;
@@ -61,7 +63,8 @@ pub fn run(config: &Config) -> Result<(), Error> {
         let policy = Arc::clone(&tokens.policy);
         Arc::new(shadow::start(folder, policy, tokens.clock.now(), &tokens.metrics, &tokens.audit))
     });
-    let gate = Arc::new(gate(config, &tokens)?);
+    let ledger = inventory::ledger(config, &tokens);
+    let gate = Arc::new(gate(config, &tokens, Arc::clone(&ledger) as Arc<dyn Journal>)?);
     let api = tokens.api();
     let Tokens { state, user_files, users, peers, clock, policy_refused, .. } = tokens;
     let keeper = Arc::new(Keeper::new(Arc::clone(&state), Arc::clone(&gate.metrics)));
@@ -96,9 +99,12 @@ pub fn run(config: &Config) -> Result<(), Error> {
     }
     tracing::info!(address = %config.management, "management is listening");
 
+    let (halt, halted) = watch::channel(false);
+    let crawling = inventory::crawl(runtime.handle(), &gate, halted)?;
     let (end, ended) = watch::channel(false);
     let mut stopping = ended.clone();
     let keeping = runtime.spawn(keeper.run(ended.clone()));
+    let learning = inventory::keep(runtime.handle(), &gate, ledger, ended.clone());
     let following = runtime.spawn(state.follow(ended));
     let administering = runtime.spawn(async move {
         // Over as well when there is nobody left to say so.
@@ -106,6 +112,8 @@ pub fn run(config: &Config) -> Result<(), Error> {
         socket.serve(api, stopping).await
     });
     runtime.block_on(manage(Arc::clone(&gate), management, &watch))?;
+    // Without a crawl there is nobody to tell.
+    let _ = halt.send(true);
     // No worker listens any more only when all receivers are gone, and then there is none to tell.
     let _ = stop.send(true);
     for thread in threads {
@@ -120,6 +128,14 @@ pub fn run(config: &Config) -> Result<(), Error> {
     runtime.block_on(async {
         if keeping.await.is_err() {
             tracing::error!("keeping the last good policy had panicked");
+        }
+        if let Some(crawling) = crawling
+            && crawling.await.is_err()
+        {
+            tracing::error!("crawling the upstream had panicked");
+        }
+        if learning.await.is_err() {
+            tracing::error!("keeping what is learned of the upstream had panicked");
         }
         if following.await.is_err() {
             tracing::error!("following the state had panicked");

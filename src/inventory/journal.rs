@@ -13,9 +13,16 @@ pub trait Journal: Send + Sync {
     fn learned(&self, repository: &RepositoryName, lesson: &Lesson);
 
     /// What is kept of the repository: all of it where memory holds nothing that was recalled, else
-    /// what was written since then, by others too. What cannot be read is left out: not to know
-    /// something never allows anything.
-    async fn recall(&self, repository: &RepositoryName, since: Option<Timestamp>) -> Vec<Lesson>;
+    /// what was written since then, by others too. None: it cannot be read now. Not to know something
+    /// never allows anything.
+    async fn recall(
+        &self,
+        repository: &RepositoryName,
+        since: Option<Timestamp>,
+    ) -> Option<Vec<Lesson>>;
+
+    /// Waits, for a moment at the most, until what was told so far is known to all who recall.
+    async fn settle(&self);
 }
 
 /// Keeps nothing.
@@ -26,7 +33,9 @@ pub struct Forgetful;
 impl Journal for Forgetful {
     fn learned(&self, _: &RepositoryName, _: &Lesson) {}
 
-    async fn recall(&self, _: &RepositoryName, _: Option<Timestamp>) -> Vec<Lesson> {
-        Vec::new()
+    async fn recall(&self, _: &RepositoryName, _: Option<Timestamp>) -> Option<Vec<Lesson>> {
+        Some(Vec::new())
     }
+
+    async fn settle(&self) {}
 }

@@ -137,6 +137,38 @@ pub(crate) async fn list_tags(
     Ok(tags)
 }
 
+/// One page of a list of names.
+pub(super) struct NamesPage {
+    /// In the order of the page.
+    pub(super) names: Vec<String>,
+    /// Where the list goes on.
+    pub(super) next: Option<String>,
+}
+
+/// One page of a list of names, at `target`; none where there is no such list.
+pub(super) async fn names_page(
+    upstream: &Upstream,
+    target: &str,
+    member: &'static str,
+) -> Result<Option<NamesPage>, Error> {
+    let answer = ask_list(upstream, target).await?;
+    match answer.head.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => {
+            answer.discard().await;
+            return Ok(None);
+        }
+        _ => return Err(not_a_list(&answer)),
+    }
+    let mut names = Vec::new();
+    let page = read_page(upstream, answer, member, |entry| {
+        names.push(entry_text(entry)?.into_owned());
+        if names.len() > MAX_TAGS { Err(Error::TooMany(MAX_TAGS)) } else { Ok(CONTINUE) }
+    });
+    let next = page.await?.next;
+    Ok(Some(NamesPage { names, next }))
+}
+
 const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
 
 /// Some status in place of a list.

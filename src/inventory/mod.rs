@@ -5,8 +5,10 @@
 //! converts manifests by `Accept` shows several manifests for one tag, and each of them is the
 //! tag's. What it does not know is not readable, so forgetting is always safe.
 
+mod crawl;
 mod graph;
 mod journal;
+mod ledger;
 mod lesson;
 mod list;
 mod many;
@@ -27,9 +29,11 @@ use jiff::Timestamp;
 use oci::{Digest, Manifest, RepositoryName, Tag};
 
 use crate::metrics::Metrics;
+pub use crawl::{Crawl, Pace};
 use graph::{Clock, Graph, Walk};
 pub use graph::{Exhausted, Sight};
 pub use journal::{Forgetful, Journal};
+pub use ledger::Ledger;
 pub use lesson::{Facts, Lesson};
 pub(crate) use list::{PageEnd, ask_list, ends_early, entry_text, not_a_list, read_page};
 pub use packed_facts::Damaged;
@@ -40,8 +44,8 @@ use room::Room;
 use tokio::sync::Semaphore;
 pub use undecided::{Lookup, Undecided};
 pub(crate) use upstream::{
-    Budget, MANIFEST_TYPES, fetch_bytes, fetch_tagged, head_blob, head_digest, head_tag, holds,
-    learn_manifests, tag_digests,
+    Budget, MANIFEST_TYPES, fetch, fetch_bytes, fetch_tagged, head_blob, head_digest, head_tag,
+    holds, learn_manifests, tag_digests,
 };
 
 /// The configuration's `inventory`.

@@ -38,6 +38,11 @@ impl Room {
         self.shelves.get(repository).map(|shelf| self.used(&shelf))
     }
 
+    /// Whether anything is known of the repository; to ask this is no use of it.
+    pub(super) fn holds(&self, repository: &RepositoryName) -> bool {
+        self.shelves.contains_key(repository)
+    }
+
     fn used(&self, shelf: &Shelf) -> Arc<Mutex<Graph>> {
         let tick = self.uses.fetch_add(1, Ordering::Relaxed);
         shelf.used.store(tick, Ordering::Relaxed);

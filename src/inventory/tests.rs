@@ -167,10 +167,14 @@ impl Journal for Notes {
         lock_notes(&self.learned).push(format!("{repository}: {text}"));
     }
 
-    async fn recall(&self, _: &RepositoryName, since: Option<Timestamp>) -> Vec<Lesson> {
-        self.asked.lock().unwrap().push(since);
-        self.known.clone()
+    async fn recall(&self, _: &RepositoryName, since: Option<Timestamp>) -> Option<Vec<Lesson>> {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(since);
+        // The first time it cannot be read.
+        (asked.len() > 1).then(|| self.known.clone())
     }
+
+    async fn settle(&self) {}
 }
 
 fn lock_notes(notes: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
@@ -214,7 +218,7 @@ fn the_journal_is_told_what_is_new_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_recalled_once_in_a_while() {
+async fn what_is_kept_is_recalled_until_it_could_be_read_and_then_what_is_new() {
     let (here, sample) = (repository("a"), image("config", &["layer"]));
     let at = start();
     let known = vec![
@@ -225,12 +229,28 @@ async fn what_is_kept_is_recalled_once_in_a_while() {
     let inventory = Inventory::new(Settings::default(), Arc::clone(&notes) as Arc<dyn Journal>);
     assert!(!vouched(&inventory, &here, &blob("layer"), |_| Sight::Open, at));
     let later = at + Duration::from_secs(30);
-    for now in [at, at, later] {
+    inventory.recall(&here, at).await;
+    assert!(!vouched(&inventory, &here, &blob("layer"), |_| Sight::Open, at));
+    for now in [at, later] {
         inventory.recall(&here, now).await;
+        assert!(vouched(&inventory, &here, &blob("layer"), |_| Sight::Open, at));
     }
-    assert!(vouched(&inventory, &here, &blob("layer"), |_| Sight::Open, at));
-    assert_eq!(*notes.asked.lock().unwrap(), [None, Some(at)]);
+    assert_eq!(*notes.asked.lock().unwrap(), [None, None, Some(at)]);
     assert!(lock_notes(&notes.learned).is_empty(), "it is known there");
+}
+
+#[test]
+fn what_others_learn_is_taken_in_where_the_repository_is_in_memory() {
+    let inventory = inventory(usize::MAX);
+    let (here, there) = (repository("a"), repository("b"));
+    inventory.saw_tag(&here, &tag("v1"), &blob("1"), start());
+    let lesson = Lesson::Tag { tag: tag("v2"), digest: blob("2"), at: start() };
+    for name in [&here, &there] {
+        inventory.follow(name, &lesson);
+    }
+    assert!(vouched(&inventory, &here, &blob("2"), |_| Sight::Open, start()));
+    assert!(!vouched(&inventory, &there, &blob("2"), |_| Sight::Open, start()));
+    assert!(inventory.0.room.holds(&here) && !inventory.0.room.holds(&there));
 }
 
 #[derive(Debug, Clone)]

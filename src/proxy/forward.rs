@@ -198,6 +198,9 @@ impl Forwarding<'_> {
                 _ => {}
             }
         }
+        if let Operation::DeleteManifest { .. } = operation {
+            inventory.settle().await;
+        }
         Ok(self.stream(answer, HeaderMap::new()))
     }
 
@@ -268,7 +271,7 @@ impl Forwarding<'_> {
                 StatusCode::CREATED,
                 UploadStart::Monolithic { digest } | UploadStart::Mount { digest, .. },
             ) => {
-                self.stored(&repository, digest);
+                self.stored(&repository, digest).await;
                 headers.insert(LOCATION, blob_location(&repository, digest));
             }
             (StatusCode::ACCEPTED, _) => {
@@ -308,7 +311,7 @@ impl Forwarding<'_> {
                 if status != StatusCode::CREATED {
                     return Err(unexpected(status, "the end of an upload"));
                 }
-                self.stored(repository, digest);
+                self.stored(repository, digest).await;
                 headers.insert(LOCATION, blob_location(repository, digest));
             }
             Operation::UploadChunk { repository, .. }
@@ -333,9 +336,18 @@ impl Forwarding<'_> {
         seal_location(&self.gate.seal, location, subject, repository, session)
     }
 
-    fn stored(&self, repository: &RepositoryName, digest: &Digest) {
+    async fn stored(&self, repository: &RepositoryName, digest: &Digest) {
         let caller = &self.question.principal.caller;
         self.gate.inventory.saw_push(repository, caller, digest, self.question.now);
+        self.settle_push(repository).await;
+    }
+
+    /// Whoever does not read the whole repository reads what it pushed as its own: the next step of
+    /// the push may come to a replica that has to know of this one.
+    pub(super) async fn settle_push(&self, repository: &RepositoryName) {
+        if !self.question.reader(repository).reads_all() {
+            self.gate.inventory.settle().await;
+        }
     }
 }
 

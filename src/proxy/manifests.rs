@@ -190,6 +190,7 @@ pub(super) async fn store(
             inventory.checked_tag(repository, tag, Some(&digest), now);
         }
         headers.insert(LOCATION, manifest_location(repository, &Reference::Digest(digest)));
+        forwarding.settle_push(repository).await;
     }
     Ok(forwarding.stream(answer, headers))
 }

@@ -1,6 +1,7 @@
 //! Keeping up with the state: what others changed, what is to be written down, what is long over.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -96,6 +97,7 @@ impl State {
     /// Looks once; tells of the first failure and of the first success after it.
     async fn follow_once(&self, answered: bool) -> bool {
         let looked = timeout(LOOK, self.look()).await;
+        self.answers.store(matches!(looked, Ok(Ok(()))), Ordering::Relaxed);
         match (looked, answered) {
             (Ok(Ok(())), true) => true,
             (Ok(Ok(())), false) => {
@@ -122,7 +124,7 @@ impl State {
 }
 
 /// Waits until it is time to stop, or until there is nobody left to say so.
-async fn told_to(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn told_to(stop: &mut watch::Receiver<bool>) {
     // Only the answer is of interest, not the lock that comes with it.
     drop(stop.wait_for(|stop| *stop).await);
 }

@@ -11,14 +11,15 @@ mod uses;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
+pub(crate) use follow::told_to;
 pub use revocations::Revocations;
 
 use crate::clock::Clock;
@@ -39,8 +40,11 @@ pub struct State {
     started: Instant,
     /// The last look that succeeded, in milliseconds since the start.
     looked: AtomicU64,
+    /// The last look succeeded.
+    answers: AtomicBool,
     max_staleness: Duration,
     uses: Uses,
+    last_lesson: watch::Sender<Sequence>,
 }
 
 /// One version of what is known.
@@ -71,8 +75,10 @@ impl State {
             looking: Mutex::default(),
             started: Instant::now(),
             looked: AtomicU64::new(0),
+            answers: AtomicBool::new(true),
             max_staleness,
             uses: Uses::default(),
+            last_lesson: watch::Sender::default(),
         };
         if let Some(latest) = state.ask(|store| async move { store.latest_time().await }).await? {
             state.clock.at_least(latest);
@@ -175,6 +181,18 @@ impl State {
         self.started.elapsed().saturating_sub(looked) <= self.max_staleness
     }
 
+    /// Whether the last look succeeded: else there is no use in asking what need not be asked.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// The number of the last lesson of the inventory that is in the state, as it grows.
+    #[must_use]
+    pub fn last_lesson(&self) -> watch::Receiver<Sequence> {
+        self.last_lesson.subscribe()
+    }
+
     /// Notes that a family was used. It costs no write: what is noted is written once a minute.
     pub fn note_use(&self, family: &TokenId, last: LastUse) {
         self.uses.note(family, last);
@@ -201,6 +219,11 @@ impl State {
     }
 
     fn take_over(&self, since: Sequence, changes: Changes) {
+        self.last_lesson.send_if_modified(|last| {
+            let is_new = *last != changes.last_lesson;
+            *last = changes.last_lesson;
+            is_new
+        });
         if changes.sequence == since {
             return;
         }

@@ -78,8 +78,10 @@ fn with(store: Absent, since: Duration, max_staleness: Duration) -> Arc<State> {
         looking: tokio::sync::Mutex::default(),
         started: Instant::now().checked_sub(since).unwrap(),
         looked: AtomicU64::new(0),
+        answers: true.into(),
         max_staleness,
         uses: super::Uses::default(),
+        last_lesson: tokio::sync::watch::Sender::default(),
     })
 }
 

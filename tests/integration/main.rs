@@ -39,6 +39,7 @@ mod privileges;
 mod racing;
 mod reload;
 mod reload_under_load;
+mod remembered;
 mod replicas;
 mod revocation;
 mod second_registry;

@@ -110,6 +110,8 @@ impl Setup {
         set(&mut text, "public_url", &format!("https://{HOST}:{}", address.port()));
         set(&mut text, "audit", "{file: audit.jsonl}");
         set(&mut text, "log", "{format: json, level: debug}");
+        // Tests count what the upstream is asked.
+        set(&mut text, "inventory", "{crawl: false}");
         self.settings.iter().for_each(|(key, value)| set(&mut text, key, value));
         fs::write(&config, text).unwrap();
         fs::remove_dir_all(home.join("policies")).unwrap();

@@ -183,7 +183,7 @@ impl ReplicaLocks {
 fn is_wait_over(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| code == WAIT_IS_OVER)
 }
 

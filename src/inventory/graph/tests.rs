@@ -34,8 +34,9 @@ impl Graph {
         at: Timestamp,
     ) -> bool {
         let lessons = Lesson::of_push(who.into(), digest, at);
-        // Each of them is learned.
-        lessons.iter().fold(false, |news, lesson| self.learn(lesson, DAY) || news)
+        // Each of them is learned, whatever came of the one before.
+        let news: Vec<bool> = lessons.iter().map(|lesson| self.learn(lesson, DAY)).collect();
+        news.contains(&true)
     }
 
     fn loses(&mut self, tag: &Tag, at: Timestamp, deleted: bool) -> bool {

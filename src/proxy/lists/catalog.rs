@@ -64,7 +64,8 @@ pub(super) async fn answer(
         });
     }
     let room = room(page.n);
-    let found = walk(question.upstream, &listing, from, Source::Coming(first), room).await?;
+    let found =
+        walk(question.upstream, &listing, from, Source::Coming(Box::new(first)), room).await?;
     let last = found.entries.last().map(|(name, _)| name.clone()).or_else(|| page.last.clone());
     let repositories = found.entries.iter().map(|(name, _)| name.as_str()).collect();
     let body = serde_json::to_vec(&Catalog { repositories })

@@ -83,7 +83,7 @@ pub(super) async fn answer(
         match answer.head.status() {
             StatusCode::OK => {
                 applied = answer.head.headers().get(FILTERS_APPLIED).cloned();
-                Source::Coming(answer)
+                Source::Coming(Box::new(answer))
             }
             _ if cursor.is_some() => return Err(ends_early().into()),
             StatusCode::NOT_FOUND => {

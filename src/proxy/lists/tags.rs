@@ -101,7 +101,7 @@ impl ReadableTags<'_> {
             answer.discard().await;
             return Ok(None);
         }
-        walk(self.upstream, self, from, Source::Coming(answer), room).await.map(Some)
+        walk(self.upstream, self, from, Source::Coming(Box::new(answer)), room).await.map(Some)
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) trait Listing: Sync {
 /// Where a page is read from.
 pub(super) enum Source {
     /// From the upstream, as it comes.
-    Coming(Answer),
+    Coming(Box<Answer>),
     /// It is here as a whole.
     Held(Bytes),
 }
@@ -112,7 +112,7 @@ pub(super) async fn next_page(
 ) -> Result<Source, Refusal> {
     let answer = ask_page(upstream, budget, &mut at.to_owned()).await?;
     match answer.head.status() {
-        StatusCode::OK => Ok(Source::Coming(answer)),
+        StatusCode::OK => Ok(Source::Coming(Box::new(answer))),
         _ => Err(ends_early().into()),
     }
 }
@@ -225,7 +225,7 @@ async fn read<L: Listing>(
     let end = match source {
         Source::Coming(answer) => {
             let each = |entry: &[u8]| each(entry).map(ControlFlow::Continue);
-            read_page(upstream, answer, L::MEMBER, each).await?
+            read_page(upstream, *answer, L::MEMBER, each).await?
         }
         Source::Held(bytes) => {
             let mut reader = ListReader::new(L::MEMBER);

@@ -72,13 +72,21 @@ pub(super) fn questions(world: &World, registry: &Registry, random: &mut Random)
         };
         for repository in REPOSITORIES {
             let held = registry.held(repository);
+            if held.is_none() && random.chance(70) {
+                continue;
+            }
             let tags: Vec<String> =
                 held.into_iter().flat_map(|held| held.tags.keys().cloned()).collect();
-            for tag in tags.into_iter().chain(["v1".to_owned(), "absent".to_owned()]) {
+            let absent = random.pick(&["v1", "prod", "absent"]).to_owned();
+            for tag in tags.into_iter().chain([absent]) {
                 ask(Route::Tag(repository, tag), random);
             }
             let nothing = nothing();
             for digest in registry.library.manifests.keys().chain([&nothing]) {
+                let is_here = held.is_some_and(|held| held.manifests.contains(digest));
+                if !is_here && random.chance(90) {
+                    continue;
+                }
                 ask(Route::Manifest(repository, digest.clone()), random);
                 if random.chance(40) {
                     let wanted = random.chance(30).then_some("application/vnd.example.sbom");
@@ -86,16 +94,18 @@ pub(super) fn questions(world: &World, registry: &Registry, random: &mut Random)
                 }
             }
             for digest in registry.library.blobs.keys().chain([&nothing]) {
+                let is_here = held.is_some_and(|held| held.blobs.contains(digest));
+                if !is_here && random.chance(90) {
+                    continue;
+                }
                 ask(Route::Blob(repository, digest.clone()), random);
                 if random.chance(20) {
                     let to = random.pick(&REPOSITORIES);
                     ask(Route::Mount(to, repository, digest.clone()), random);
                 }
             }
-            for _ in 0..2 {
-                let n = random.chance(70).then(|| random.between(1, 4));
-                ask(Route::Tags(repository, n), random);
-            }
+            let n = random.chance(70).then(|| random.between(1, 4));
+            ask(Route::Tags(repository, n), random);
         }
         let n = random.chance(70).then(|| random.between(1, 3));
         ask(Route::Catalog(n), random);
@@ -141,7 +151,9 @@ impl Question {
     fn expected(&self, reference: &Reference<'_>) -> Expected {
         match &self.route {
             Route::Tag(repository, tag) => reference.tag(repository, tag, self.head),
-            Route::Manifest(repository, digest) => reference.manifest(repository, digest),
+            Route::Manifest(repository, digest) => {
+                reference.manifest(repository, digest, self.head)
+            }
             Route::Blob(repository, digest) => reference.blob(repository, digest, self.head),
             Route::Tags(repository, _) => reference.tags(repository),
             Route::Catalog(_) => reference.catalog(),
@@ -152,7 +164,7 @@ impl Question {
         }
     }
 
-    fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match &self.route {
             Route::Tag(..) => "tag",
             Route::Manifest(..) => "manifest",

@@ -147,7 +147,8 @@ fn contents(random: &mut Random) -> BTreeMap<Name, Recipe> {
     let count = random.between(2, 12);
     let mut made: BTreeMap<Name, Recipe> = BTreeMap::new();
     for name in 0..count {
-        let recipe = recipe(random, name);
+        let flat: Vec<Name> = (0..name).filter(|&other| depth(&made, other) < 3).collect();
+        let recipe = recipe(random, name, &flat);
         made.insert(name, recipe);
     }
     made
@@ -159,13 +160,24 @@ fn blob(random: &mut Random) -> BlobName {
     if random.chance(10) { 90 + number } else { number }
 }
 
-fn recipe(random: &mut Random, name: Name) -> Recipe {
+/// How many indexes hold one another.
+fn depth(made: &BTreeMap<Name, Recipe>, name: Name) -> usize {
+    match &made[&name].what {
+        What::Index { children } => {
+            1 + children.iter().map(|&child| depth(made, child)).max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+/// `flat` are those that an index may hold.
+fn recipe(random: &mut Random, name: Name, flat: &[Name]) -> Recipe {
     let earlier: Vec<Name> = (0..name).collect();
     let blobs = |random: &mut Random, most: usize| {
         (0..random.between(1, most)).map(|_| blob(random)).collect::<Vec<_>>()
     };
     let kind = random.below(100);
-    let (what, about) = if kind < 40 || earlier.is_empty() {
+    let (what, about) = if kind < 40 || flat.is_empty() {
         // The configuration is of this image alone, more often than not.
         let config = if random.chance(75) { 20 + name as BlobName } else { blob(random) };
         let layers = blobs(random, 3);
@@ -175,9 +187,9 @@ fn recipe(random: &mut Random, name: Name) -> Recipe {
         let parts = vec![40 + random.between(0, 5) as BlobName];
         (What::Artifact { config, parts, artifact_type: random.pick(&TYPES) }, 75)
     } else {
-        let children = match random.chance(6) {
+        let children = match random.chance(10) {
             true => Vec::new(),
-            false => random.some(&earlier, 3),
+            false => random.some(flat, 3),
         };
         (What::Index { children }, 10)
     };
@@ -217,27 +229,52 @@ fn images(random: &mut Random) -> Vec<String> {
 }
 
 fn rules(random: &mut Random) -> Vec<Rule> {
-    let all = ["anyone", "authenticated", "user:alice", "user:bob", "service:ci"];
-    (0..random.between(1, 4))
-        .map(|place| {
-            // The first allows, or there would be little to see.
-            let allow = place == 0 || random.chance(60);
-            let patterns = images(random);
-            let words: &[&str] = match allow {
-                true => &["pull", "pull", "pull", "push", "attach", "create", "delete", "all"],
-                false => &["pull", "pull", "pull", "push", "overwrite", "all"],
-            };
-            let mut actions = random.some(words, 3);
-            actions.dedup();
-            let subjects = match random.chance(60) {
-                true => vec![random.pick(&["anyone", "authenticated"])],
-                false => random.some(&all[2..], 2),
-            };
-            let except = if random.chance(15) { random.some(&EXCEPTIONS, 1) } else { Vec::new() };
-            let except = except.into_iter().map(|text| (*text).to_owned()).collect();
-            Rule { allow, subjects, images: random.some(&patterns, 2), actions, except }
-        })
-        .collect()
+    let mut rules = Vec::new();
+    // The first allows, or there would be little to see: some tags, or all but some tags.
+    let subjects = subjects(random);
+    let repository = random.pick(&["a/app", "a/app", "a/*", "**"]);
+    let some = random.pick(&[":v*", ":{dev-*,rc*}", ":v1", ":*", ":{v1,prod}"]);
+    let all_but = random.chance(50);
+    let images = match all_but {
+        true => vec![repository.to_owned()],
+        false => vec![format!("{repository}{some}")],
+    };
+    let actions = random.pick(&[vec!["pull"], vec!["pull"], vec!["pull", "push"], vec!["all"]]);
+    let by_exception = all_but && random.chance(25);
+    let except = if by_exception { random.some(&EXCEPTIONS, 1) } else { Vec::new() };
+    let except = except.into_iter().map(|text| (*text).to_owned()).collect();
+    rules.push(Rule { allow: true, subjects: subjects.clone(), images, actions, except });
+    if all_but && !by_exception && random.chance(85) {
+        let images = vec![format!("{repository}{some}")];
+        let actions = random.pick(&[vec!["pull"], vec!["all"]]);
+        rules.push(Rule { allow: false, subjects, images, actions, except: Vec::new() });
+    }
+    for _ in 0..random.pick(&[0, 0, 1, 1, 2]) {
+        rules.push(rule(random));
+    }
+    rules
+}
+
+fn subjects(random: &mut Random) -> Vec<&'static str> {
+    match random.chance(80) {
+        true => vec![random.pick(&["anyone", "anyone", "authenticated"])],
+        false => random.some(&["user:alice", "user:bob", "service:ci"], 2),
+    }
+}
+
+fn rule(random: &mut Random) -> Rule {
+    let allow = random.chance(60);
+    let words: &[&str] = match allow {
+        true => &["pull", "pull", "pull", "push", "attach", "create", "delete", "all"],
+        false => &["pull", "pull", "pull", "push", "overwrite", "all"],
+    };
+    let mut actions = random.some(words, 3);
+    actions.dedup();
+    let patterns = images(random);
+    let except = if random.chance(15) { random.some(&EXCEPTIONS, 1) } else { Vec::new() };
+    let except = except.into_iter().map(|text| (*text).to_owned()).collect();
+    let images = random.some(&patterns, 2);
+    Rule { allow, subjects: subjects(random), images, actions, except }
 }
 
 const EXCEPTIONS: [&str; 3] = ["**:v*", "a/app:dev-*", "a/lib"];

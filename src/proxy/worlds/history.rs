@@ -5,7 +5,7 @@ use std::sync::MutexGuard;
 use oci::{Digest, Reference};
 
 use super::content::{Library, Made};
-use super::generate::{Accept, Act, Person, Step, World};
+use super::generate::{Accept, Act, Person, Step};
 use super::reference::{Memory, pusher};
 use super::registry::Registry;
 use super::scene::{Answer, Ask, Scene};
@@ -18,8 +18,8 @@ pub(super) struct History<'s> {
 
 impl History<'_> {
     /// Does all steps, one after the other.
-    pub(super) async fn live(&mut self, world: &World) {
-        for step in &world.steps {
+    pub(super) async fn live(&mut self, steps: &[Step]) {
+        for step in steps {
             self.step(step).await;
             self.note();
         }

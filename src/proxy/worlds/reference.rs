@@ -11,15 +11,15 @@ use policy::{Action, Image, Policy, Subject};
 
 use super::content::Made;
 use super::registry::Registry;
-use crate::identity::Principal;
+use crate::identity::{Ceiling, Principal};
 
 /// What went through the gate, as far as it may go by it later. Empty for a gate that knows nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory {
     /// What was seen, and what was pushed, still counts today.
     pub(super) lingers: bool,
-    /// Whoever asks may have to be content with what was seen: the gate does not ask the registry.
-    pub(super) seen_only: bool,
+    /// All that is there was read through the gate: there is nothing that it would have to ask for.
+    pub(super) taught: bool,
     /// Repository, tag and manifest, as answers showed them.
     pub(super) seen: BTreeSet<(String, String, Digest)>,
     /// The same for all that ever was: the gate may have looked at any moment.
@@ -165,14 +165,19 @@ impl Reference<'_> {
 
     /// Whether the person may read that content there.
     pub(super) fn readable(&self, repository: &str, digest: &Digest) -> Sure {
+        self.readable_from(repository, digest, Some(digest))
+    }
+
+    /// The same where the gate surely asks for that one only.
+    fn readable_from(&self, repository: &str, digest: &Digest, asked: Option<&Digest>) -> Sure {
         if self.owns(repository, digest) {
             return Sure::Yes;
         }
         if !self.may_any(&[Action::Pull], repository) {
             return Sure::No;
         }
-        let least = self.view(repository, digest, false);
-        let most = self.view(repository, digest, true);
+        let least = self.view(repository, asked, false);
+        let most = self.view(repository, asked, true);
         let open = |view: &View<'_>| self.vouched_for(repository, true, view).contains(digest);
         let closed = |view: &View<'_>| self.vouched_for(repository, false, view).contains(digest);
         // Granted as a whole but for some tags: what none of these vouches for is readable too.
@@ -196,7 +201,7 @@ impl Reference<'_> {
     }
 
     /// What the gate surely goes by when it is asked for that digest, or the most that it may.
-    fn view(&self, repository: &str, digest: &Digest, most: bool) -> View<'_> {
+    fn view(&self, repository: &str, asked: Option<&Digest>, most: bool) -> View<'_> {
         let held = self.registry.held(repository);
         let remembered = if most { &self.memory.was } else { &self.memory.seen };
         let mut pointers: BTreeSet<(String, Digest)> = remembered
@@ -204,7 +209,7 @@ impl Reference<'_> {
             .filter(|(there, ..)| self.memory.lingers && there == repository)
             .map(|(_, tag, digest)| (tag.clone(), digest.clone()))
             .collect();
-        if most || !self.memory.seen_only {
+        if most || !self.memory.taught {
             let now = held.iter().flat_map(|held| &held.tags);
             pointers.extend(now.map(|(tag, digest)| (tag.clone(), digest.clone())));
         }
@@ -216,9 +221,9 @@ impl Reference<'_> {
         let manifests: Vec<&Made> = if most {
             all.filter(|made| is_here(made) || was_here(made) || was_read(made)).collect()
         } else {
-            let found = match self.memory.seen_only {
+            let found = match self.memory.taught {
                 true => BTreeSet::new(),
-                false => self.findable(&pointers, digest),
+                false => self.findable(repository, &pointers, asked),
             };
             all.filter(|made| was_read(made) || is_here(made) && found.contains(&made.digest))
                 .collect()
@@ -226,18 +231,41 @@ impl Reference<'_> {
         View { pointers, manifests }
     }
 
-    /// The manifests that can be found in any registry: from tags down, and from what was asked for
-    /// to its subject. Who holds a blob, or is about an image, no registry need tell.
-    fn findable(&self, pointers: &BTreeSet<(String, Digest)>, asked: &Digest) -> BTreeSet<Digest> {
-        let mut ahead: Vec<&Digest> = pointers.iter().map(|(_, digest)| digest).collect();
-        ahead.push(asked);
+    /// The manifests that can be found: from tags down, from what was asked for to its subject, and
+    /// what is about any of these where the registry lists that. Tags that are closed to the person
+    /// need looking at only where they decide, which is where the rest is granted as a whole. Who holds a blob, no registry
+    /// tells; nor, if it has no referrers, who is about an image.
+    fn findable(
+        &self,
+        repository: &str,
+        pointers: &BTreeSet<(String, Digest)>,
+        asked: Option<&Digest>,
+    ) -> BTreeSet<Digest> {
+        let all = &self.registry.library.manifests;
+        let counts = |tag: &str| {
+            self.allows(Action::Pull, repository, None)
+                || self.allows(Action::Pull, repository, Some(tag))
+        };
+        let mut ahead: Vec<&Digest> = asked.into_iter().collect();
+        let (first, mut rest): (Vec<_>, Vec<_>) = pointers.iter().partition(|(tag, _)| counts(tag));
+        ahead.extend(first.into_iter().map(|(_, digest)| digest));
         let mut found = BTreeSet::new();
         while let Some(digest) = ahead.pop() {
-            if let Some(made) = self.registry.library.manifests.get(digest)
+            if let Some(made) = all.get(digest)
                 && found.insert(digest.clone())
             {
                 ahead.extend(made.children.iter().chain(&made.subject));
+                let about = all.values().filter(|other| other.subject.as_ref() == Some(digest));
+                ahead.extend(
+                    about.filter(|_| self.registry.manners.referrers).map(|other| &other.digest),
+                );
             }
+            // A fallback tag is followed from the image that it names.
+            let follows = |(tag, _): &mut &(String, Digest)| {
+                image_of(tag).is_some_and(|image| found.contains(&image))
+                    && self.is_silent_about(repository, tag)
+            };
+            ahead.extend(rest.extract_if(.., follows).map(|(_, digest)| digest));
         }
         found
     }
@@ -261,7 +289,8 @@ impl Reference<'_> {
         let follows =
             self.may_any(&[Action::Pull], repository) && self.is_silent_about(repository, tag);
         let image = image_of(tag).filter(|_| follows);
-        match image.map(|image| self.readable(repository, &image)) {
+        // Many tags may follow: the images that they name are found by these images' own tags.
+        match image.map(|image| self.readable_from(repository, &image, None)) {
             None | Some(Sure::No) => otherwise,
             Some(Sure::Yes) => self.artifact(repository, tag),
             Some(Sure::Either) => Expected::AnyOf(vec![otherwise, self.artifact(repository, tag)]),
@@ -282,8 +311,8 @@ impl Reference<'_> {
     }
 
     /// A manifest by digest.
-    pub(super) fn manifest(&self, repository: &str, digest: &Digest) -> Expected {
-        self.content(repository, digest, self.hidden(repository))
+    pub(super) fn manifest(&self, repository: &str, digest: &Digest, head: bool) -> Expected {
+        self.content(repository, digest, head, self.hidden(repository))
     }
 
     pub(super) fn blob(&self, repository: &str, digest: &Digest, head: bool) -> Expected {
@@ -292,15 +321,20 @@ impl Reference<'_> {
             Expected::Denied if head => Expected::Hidden,
             hidden => hidden,
         };
-        self.content(repository, digest, hidden)
+        self.content(repository, digest, head, hidden)
     }
 
-    fn content(&self, repository: &str, digest: &Digest, hidden: Expected) -> Expected {
-        match self.readable(repository, digest) {
-            Sure::Yes => Expected::Registry,
-            Sure::No => hidden,
-            Sure::Either => Expected::AnyOf(vec![Expected::Registry, hidden]),
-        }
+    fn content(&self, repository: &str, digest: &Digest, head: bool, hidden: Expected) -> Expected {
+        // Whoever pushes asks in this way for all that it is about to push, with a token that was
+        // made for pushing: for that alone the registry need not be searched.
+        let pushes = self.person.ceiling != Ceiling::Unlimited && self.may_any(&WRITES, repository);
+        let readable = match self.readable(repository, digest) {
+            Sure::Yes if head && pushes && !self.memory.taught && !self.reads_all(repository) => {
+                Sure::Either
+            }
+            readable => readable,
+        };
+        either(readable, Expected::Registry, hidden)
     }
 
     pub(super) fn tags(&self, repository: &str) -> Expected {
@@ -312,7 +346,7 @@ impl Reference<'_> {
         let (mut surely, mut perhaps) = (BTreeSet::new(), BTreeSet::new());
         for tag in held.tags.keys() {
             let follows = || match image_of(tag).filter(|_| self.is_silent_about(repository, tag)) {
-                Some(image) => self.readable(repository, &image),
+                Some(image) => self.readable_from(repository, &image, None),
                 None => Sure::No,
             };
             match self.allows(Action::Pull, repository, Some(tag)) {

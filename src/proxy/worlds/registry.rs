@@ -17,7 +17,7 @@ pub(super) struct Manners {
     /// It has the referrers API; and of what is asked for by type, it sends that alone.
     pub(super) referrers: bool,
     pub(super) filters: bool,
-    /// The most entries of a page of a list; none: lists come whole, whatever `n` says.
+    /// The most entries of a page of a list; none: tags come whole, whatever `n` says.
     pub(super) page: Option<usize>,
     /// Lists are in no order.
     pub(super) unsorted: bool,
@@ -292,22 +292,28 @@ impl Registry {
     fn tags(&self, request: &Request<'_>, name: &str) -> Said {
         let Some(held) = self.held(name) else { return Said::absent("NAME_UNKNOWN") };
         let tags = held.tags.keys().cloned().collect();
-        let (tags, next) = self.page(request, tags);
+        let (tags, next) = self.page(request, tags, self.manners.page);
         let tags = if held.tags.is_empty() { Value::Null } else { json!(tags) };
         linked(json!({ "name": name, "tags": tags }), &format!("/v2/{name}/tags/list"), next)
     }
 
     fn catalog(&self, request: &Request<'_>) -> Said {
-        let (names, next) = self.page(request, self.repositories.keys().cloned().collect());
+        let names = self.repositories.keys().cloned().collect();
+        let (names, next) = self.page(request, names, self.manners.page.or(Some(100)));
         linked(json!({ "repositories": names }), "/v2/_catalog", next)
     }
 
     /// A page of these, and the name after which the next one begins.
-    fn page(&self, request: &Request<'_>, mut names: Vec<String>) -> (Vec<String>, Option<String>) {
+    fn page(
+        &self,
+        request: &Request<'_>,
+        mut names: Vec<String>,
+        most: Option<usize>,
+    ) -> (Vec<String>, Option<String>) {
         if self.manners.unsorted {
             names.sort_by_key(|name| digest(Algorithm::Sha256, name.as_bytes()));
         }
-        let Some(most) = self.manners.page else { return (names, None) };
+        let Some(most) = most else { return (names, None) };
         if let Some(last) = request.query.get("last") {
             match names.iter().position(|name| name == last) {
                 Some(at) => names = names.split_off(at + 1),

@@ -73,6 +73,7 @@ pub(super) struct Scene {
     shared: Shared,
     policy: Arc<Reloaded<PolicyFiles>>,
     tokens: BTreeMap<Person, String>,
+    principals: BTreeMap<Person, Principal>,
     folder: TempDir,
     _state_folder: TempDir,
     _fake: Fake,
@@ -131,6 +132,7 @@ impl Scene {
             shared,
             policy,
             tokens: BTreeMap::new(),
+            principals: BTreeMap::new(),
             folder,
             _state_folder: state_folder,
             _fake: fake,
@@ -176,6 +178,9 @@ impl Scene {
 
     /// As the gate knows that person.
     pub(super) async fn principal(&mut self, person: &Person) -> Principal {
+        if let Some(known) = self.principals.get(person) {
+            return known.clone();
+        }
         let mut headers = HeaderMap::new();
         let token = format!("Bearer {}", self.token(person));
         headers.insert(AUTHORIZATION, token.parse().unwrap());
@@ -184,6 +189,7 @@ impl Scene {
         let mut principal = known.unwrap().unwrap();
         let circumstances = &mut principal.caller.circumstances;
         (circumstances.at, circumstances.address) = (Some(now), Some(address));
+        self.principals.insert(person.clone(), principal.clone());
         principal
     }
 

@@ -324,10 +324,21 @@ pub(crate) async fn head_blob(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<(), Error> {
+    has_blob(upstream, repository, digest).await.map(drop)
+}
+
+/// Whether there is such a blob.
+pub(super) async fn has_blob(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<bool, Error> {
     let (repository, digest) = (repository.clone(), digest.clone());
     let operation = Operation::ReadBlob { read: Read::Head, repository, digest };
-    ask(upstream, Method::HEAD, &operation).await?.discard().await;
-    Ok(())
+    let answer = ask(upstream, Method::HEAD, &operation).await?;
+    let is_there = answer.head.status() == StatusCode::OK;
+    answer.discard().await;
+    Ok(is_there)
 }
 
 /// An answer that is none: the upstream cannot answer now, or it answers as it should not.

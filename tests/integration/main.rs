@@ -32,6 +32,7 @@ mod login;
 mod mounts;
 mod moving;
 mod passwords;
+mod pinned;
 mod policy_changes;
 mod policy_diff;
 mod policy_in_force;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
 use tokio::time::sleep;
@@ -11,7 +12,7 @@ use tokio::time::sleep;
 use super::super::graph::{Below, Found, Graph, Look, Walk};
 use super::super::list::list_tags;
 use super::super::many::{AT_ONCE, many};
-use super::super::upstream::{Budget, fetch, fetch_tag, head_tag, referrers};
+use super::super::upstream::{Budget, fetch, fetch_tag, has_blob, head_tag, referrers};
 use super::super::{Inventory, MAX_STEPS, Sight, Undecided, lock};
 use super::{Flight, Sought, Watch};
 use crate::upstream::{Error, Upstream};
@@ -198,7 +199,7 @@ impl Search {
         };
         let since = self.fresh_since();
         if self.ask(|graph| graph.was_asked(&digest, since)).flatten().is_none()
-            && self.look_at_manifests(vec![digest.clone()]).await?
+            && self.look_at_unsure(digest.clone()).await?
         {
             return Ok(true);
         }
@@ -206,11 +207,38 @@ impl Search {
         for _ in 0..MAX_SUBJECTS {
             let unknown = self.ask(|graph| graph.unknown_subject(&digest, since)).flatten();
             let Some(subject) = unknown else { break };
-            if self.look_at_manifests(vec![subject]).await? {
+            if self.look_at_unsure(subject).await? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    async fn look_at_unsure(self: &Arc<Self>, digest: Digest) -> Result<bool, Undecided> {
+        let look = |search: Arc<Self>, digest| async move { search.look_at_either(&digest).await };
+        self.each(vec![digest], look).await
+    }
+
+    /// What is looked for may be a blob, and docker-registry 2.8 answers 500 where a blob is asked
+    /// for as a manifest. Where a tag must vouch for it, that makes it no artifact, which allows
+    /// nothing. Where it is enough that nobody denies it, it must prove to be a blob: so it is asked
+    /// for as one, whatever it is, as what is there must cost as much as what is not.
+    async fn look_at_either(&self, digest: &Digest) -> Result<(), Error> {
+        let is_blob = if self.stops {
+            true
+        } else {
+            self.request(has_blob(&self.upstream, &self.repository, digest)).await?.1
+        };
+        let at = self.watch.now();
+        match self.look_at_manifest(digest).await {
+            Err(Error::Unavailable { status: StatusCode::INTERNAL_SERVER_ERROR, .. })
+                if is_blob =>
+            {
+                self.learn(digest, Err(Found::Absent), at);
+                Ok(())
+            }
+            looked => looked,
+        }
     }
 
     /// Looks at the children of indexes, and theirs, below the tags that count.

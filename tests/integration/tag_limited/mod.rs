@@ -1,6 +1,7 @@
 //! Rights down to a tag hold for every address that content has.
 
 mod deleting;
+mod oracle;
 mod reading;
 mod writing;
 

@@ -1,15 +1,13 @@
 //! `portcullis policy diff`.
 
 use std::fs::File;
-use std::io::{self, BufReader, IsTerminal};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use clap::{ArgGroup, Args};
 use document::Mistake;
 use jiff::Timestamp;
-use policy::{Change, Comparison, Policy, RuleRef, compare};
-use serde::Serialize;
+use policy::{Change, Comparison, Limit, Policy, RuleRef, compare_watched};
 
 use super::live;
 use crate::cli::client::GateArguments;
@@ -19,6 +17,12 @@ use crate::cli::table::table;
 use crate::cli::{colours, output};
 use crate::policy_folder;
 use crate::replay::{Changed, Outcome, Replay, Request};
+
+mod progress;
+mod told;
+
+use progress::{Lines, watched};
+use told::Told;
 
 /// Both ways, as the options of one are no options of the other.
 const USAGE: &str = "portcullis policy diff [--audit <FILE>]... [--output <OUTPUT>] <OLD> <NEW>
@@ -63,10 +67,12 @@ fn between(old: &Path, new: &Path, arguments: &Arguments) -> Result<Exit, Failur
         output::aside(old.text(colours(&io::stderr())));
     }
     let (new, old) = (new?, old?);
-    let comparison = compare(&old, &new, Timestamp::now());
+    let comparison = watched(!arguments.output.is_json(), |watch| {
+        compare_watched(&old, &new, Timestamp::now(), watch)
+    });
     let replay = match arguments.audit.as_slice() {
         [] => None,
-        files => Some(replay(&old, &new, files)?),
+        files => Some(replay(&old, &new, files, arguments.output.is_json())?),
     };
     let text = text(&comparison, replay.as_ref());
     arguments.output.print(&text, &Told::of(&comparison, replay.as_ref()))?;
@@ -74,6 +80,7 @@ fn between(old: &Path, new: &Path, arguments: &Arguments) -> Result<Exit, Failur
     // What was not looked at may change, too.
     let is_same = comparison.changes.is_empty()
         && comparison.administrators.is_empty()
+        && comparison.delegations.is_empty()
         && comparison.is_complete
         && !replayed;
     Ok(if is_same { Exit::Done } else { Exit::Denied })
@@ -89,7 +96,12 @@ fn load(side: &str, folder: &Path) -> Result<Policy, Failure> {
 
 type Replayed = (Outcome, Vec<(Request, Changed)>);
 
-fn replay(old: &Policy, new: &Policy, files: &[PathBuf]) -> Result<Replayed, Failure> {
+fn replay(
+    old: &Policy,
+    new: &Policy,
+    files: &[PathBuf],
+    is_quiet: bool,
+) -> Result<Replayed, Failure> {
     let mut replay = Replay::new(old, new);
     for path in files {
         let name = path.display().to_string();
@@ -98,7 +110,7 @@ fn replay(old: &Policy, new: &Policy, files: &[PathBuf]) -> Result<Replayed, Fai
                 &Mistake::of(&error).about(&format!("cannot read the audit file {name}")),
             )
         })?;
-        let mut progress = Progress::new(&name);
+        let mut progress = Lines::new(&name, !is_quiet);
         replay
             .read(&name, BufReader::new(file), |lines| progress.at(lines))
             .map_err(|error| Failure::impossible(&error))?;
@@ -107,59 +119,43 @@ fn replay(old: &Policy, new: &Policy, files: &[PathBuf]) -> Result<Replayed, Fai
     Ok(replay.finish())
 }
 
-/// How far a long file has been read, on a terminal.
-struct Progress<'a> {
-    name: &'a str,
-    is_shown: bool,
-    next: Instant,
-    was_shown: bool,
-}
-
-impl<'a> Progress<'a> {
-    const EACH: Duration = Duration::from_secs(1);
-
-    fn new(name: &'a str) -> Self {
-        let is_shown = io::stderr().is_terminal();
-        Self { name, is_shown, next: Instant::now() + Self::EACH, was_shown: false }
-    }
-
-    fn at(&mut self, lines: u64) {
-        if self.is_shown && lines.is_multiple_of(1000) && Instant::now() >= self.next {
-            eprint!("\r{}: {lines} lines", self.name);
-            (self.was_shown, self.next) = (true, Instant::now() + Self::EACH);
-        }
-    }
-
-    fn end(&self) {
-        if self.was_shown {
-            eprintln!();
-        }
-    }
-}
-
 fn text(comparison: &Comparison<'_>, replay: Option<&Replayed>) -> String {
     let mut parts = Vec::new();
-    let Comparison { changes, administrators, .. } = comparison;
+    let Comparison { changes, administrators, delegations, limits, .. } = comparison;
     let rows: Vec<[String; 5]> = changes.iter().map(row).collect();
     parts.push(match rows.as_slice() {
-        [] if administrators.is_empty() => "no decision changes".to_owned(),
+        [] if administrators.is_empty() && delegations.is_empty() => {
+            "no decision changes".to_owned()
+        }
         [] => "no decision on images changes".to_owned(),
         rows => table(["WHO", "MAY", "ACTIONS", "IMAGES", "WHY"], rows),
     });
-    if !administrators.is_empty() {
-        parts.push(administrators.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    let administrators = administrators.iter().map(ToString::to_string);
+    let delegations = delegations.iter().map(ToString::to_string);
+    for lines in [administrators.collect::<Vec<_>>(), delegations.collect()] {
+        if !lines.is_empty() {
+            parts.push(lines.join("\n"));
+        }
     }
-    if !comparison.is_complete {
-        parts.push(
-            "patterns, names or groups overlap in more ways than could be looked at: there may be \
-             more changes than these"
-                .to_owned(),
-        );
-    }
+    parts.extend(unseen(limits));
     if let Some((outcome, changes)) = replay {
         parts.push(replay_text(outcome, changes));
     }
     parts.join("\n\n")
+}
+
+/// Where there may be more.
+fn unseen(limits: &[Limit]) -> Option<String> {
+    /// So many places are told.
+    const MOST: usize = 5;
+    let more = limits.len().saturating_sub(MOST);
+    let mut lines: Vec<String> =
+        limits.iter().take(MOST).map(|limit| format!("  {limit}")).collect();
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
+    let head = "there may be more changes than these, because not everything was looked at:";
+    (!limits.is_empty()).then(|| format!("{head}\n{}", lines.join("\n")))
 }
 
 fn row(change: &Change<'_>) -> [String; 5] {
@@ -245,118 +241,6 @@ fn replay_text(outcome: &Outcome, changes: &[(Request, Changed)]) -> String {
 
 fn requests(count: u64) -> String {
     if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
-}
-
-/// As `--output json` prints it.
-#[derive(Serialize)]
-struct Told<'a> {
-    complete: bool,
-    changes: Vec<ToldChange<'a>>,
-    administrators: Vec<ToldAdministrators<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replay: Option<ToldReplay<'a>>,
-}
-
-#[derive(Serialize)]
-struct ToldChange<'a> {
-    who: &'a str,
-    actions: Vec<&'static str>,
-    images: &'a str,
-    decision: &'static str,
-    from: Option<Timestamp>,
-    until: Option<Timestamp>,
-    networks: &'a [String],
-    credentials: &'a [&'static str],
-    old: Vec<ToldRule<'a>>,
-    old_by_default: bool,
-    new: Vec<ToldRule<'a>>,
-    new_by_default: bool,
-    example: ToldExample<'a>,
-}
-
-#[derive(Serialize)]
-struct ToldAdministrators<'a> {
-    who: &'a str,
-    administrator: bool,
-}
-
-#[derive(Serialize)]
-struct ToldRule<'a> {
-    rule: &'a str,
-    file: &'a str,
-    line: usize,
-}
-
-#[derive(Serialize)]
-struct ToldExample<'a> {
-    subject: String,
-    groups: &'a [String],
-    action: &'static str,
-    image: String,
-}
-
-#[derive(Serialize)]
-struct ToldReplay<'a> {
-    #[serde(flatten)]
-    outcome: &'a Outcome,
-    changes: Vec<ToldRequest<'a>>,
-}
-
-#[derive(Serialize)]
-struct ToldRequest<'a> {
-    #[serde(flatten)]
-    request: &'a Request,
-    #[serde(flatten)]
-    changed: &'a Changed,
-}
-
-impl<'a> Told<'a> {
-    fn of(comparison: &'a Comparison<'_>, replay: Option<&'a Replayed>) -> Self {
-        let rule =
-            |rule: &RuleRef<'a>| ToldRule { rule: rule.name, file: rule.file, line: rule.line };
-        let change = |it: &'a Change<'_>| ToldChange {
-            who: &it.who,
-            actions: it.actions.iter().map(|action| action.as_str()).collect(),
-            images: &it.images,
-            decision: if it.is_allowed { "allow" } else { "deny" },
-            from: it.when.from,
-            until: it.when.until,
-            networks: &it.when.networks,
-            credentials: &it.when.credentials,
-            old: it.old.iter().map(rule).collect(),
-            old_by_default: it.old_by_default,
-            new: it.new.iter().map(rule).collect(),
-            new_by_default: it.new_by_default,
-            example: ToldExample {
-                subject: it.example.new_caller.subject.to_string(),
-                groups: match it.is_allowed {
-                    true => &it.example.new_caller.groups,
-                    false => &it.example.old_caller.groups,
-                },
-                action: it.example.action.as_str(),
-                image: match &it.example.tag {
-                    Some(tag) => format!("{}:{tag}", it.example.repository),
-                    None => it.example.repository.to_string(),
-                },
-            },
-        };
-        Self {
-            complete: comparison.is_complete,
-            changes: comparison.changes.iter().map(change).collect(),
-            administrators: comparison
-                .administrators
-                .iter()
-                .map(|it| ToldAdministrators { who: &it.who, administrator: it.is_one })
-                .collect(),
-            replay: replay.map(|(outcome, changes)| ToldReplay {
-                outcome,
-                changes: changes
-                    .iter()
-                    .map(|(request, changed)| ToldRequest { request, changed })
-                    .collect(),
-            }),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,14 @@ use super::people::People;
 use super::words::Words;
 use crate::policy::Policy;
 
+/// Whether somebody may become one, or be none any more: they are named otherwise, or by groups with
+/// other members.
+pub(super) fn may_change(policies: Both<&Policy>, words: &Words) -> bool {
+    let old = words.of_roles(&policies.old.administrators, true);
+    let new = words.of_roles(&policies.new.administrators, false);
+    old != new || old.iter().any(|word| words.is_changed(*word))
+}
+
 /// Who is one before one of the policies alone.
 pub(super) fn administrators(
     policies: Both<&Policy>,
@@ -17,6 +25,9 @@ pub(super) fn administrators(
     people: &People,
     limits: &mut BTreeSet<Limit>,
 ) -> Vec<Administrators> {
+    if !may_change(policies, words) {
+        return Vec::new();
+    }
     let mut all: BTreeSet<_> =
         words.of_roles(&policies.old.administrators, true).into_iter().collect();
     all.extend(words.of_roles(&policies.new.administrators, false));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use oci::{RepositoryName, Tag};
 
-use super::administrators::administrators;
+use super::administrators::{administrators, may_change};
 use super::askers::{Asker, Askers, Concern, Cut};
 use super::both::Both;
 use super::delegations::delegations;
@@ -56,7 +56,10 @@ impl<'p> Asking<'p> {
         if !entries.iter().any(|entry| entry.is_touched) {
             entries.clear();
         }
-        let people = People::new(policies, &words);
+        let people = match entries.is_empty() && !may_change(policies, &words) {
+            true => People::nobody(),
+            false => People::new(policies, &words),
+        };
         Self {
             policies,
             at,
@@ -134,6 +137,14 @@ impl<'p> Asking<'p> {
             }
             let cell = rows.add(Cell {
                 matched: here.iter().map(|(place, _)| *place).collect(),
+                undecided: here
+                    .iter()
+                    .filter(|(_, bound)| {
+                        let tag = tag.as_ref().map(Tag::as_str);
+                        tag.is_some_and(|tag| bound.image.tags.is_undecided(tag))
+                    })
+                    .map(|(place, _)| *place)
+                    .collect(),
                 touched: here
                     .iter()
                     .filter_map(|(place, bound)| Some((*place, touched(bound)?)))

@@ -1,6 +1,6 @@
 //! Who is asked about in one repository: everybody whom the rules there tell apart, once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::both::Both;
 use super::people::{Kind, People};
@@ -53,8 +53,8 @@ pub(super) struct Askers {
     pub(super) all: Vec<Asker>,
     /// Where sets of groups are left out that could matter.
     pub(super) cut: Option<Cut>,
-    /// The groups of the askers, as they are told.
-    groups: Vec<String>,
+    /// The groups of the askers, as they are told, and what the rules here say of them.
+    groups: Vec<(String, BTreeSet<Word>)>,
 }
 
 /// Of so many groups that somebody may be in, so many at a time are asked about.
@@ -82,18 +82,10 @@ impl Askers {
     pub(super) fn new(people: &People, words: &Words, concern: &Concern) -> Self {
         let classes = group_classes(people, words, concern);
         let mut persons: BTreeMap<_, (usize, BTreeSet<String>)> = BTreeMap::new();
-        let unnamed = (0..people.persons.len())
-            .filter(|place| people.persons.get(*place).is_some_and(|person| person.is_unnamed));
         let named = concern.words.iter().filter_map(|word| people.persons_by_word.get(word));
-        let bound = (0..people.persons.len()).filter(|place| {
-            !concern.users.is_empty()
-                && people
-                    .persons
-                    .get(*place)
-                    .is_some_and(|it| concern.users.contains(&user(&it.subject)))
-        });
+        let bound = concern.users.iter().filter_map(|name| people.persons_by_user.get(name));
         let places: BTreeSet<usize> =
-            unnamed.chain(named.flatten().copied()).chain(bound).collect();
+            named.chain(bound).flatten().chain(&people.unnamed).copied().collect();
         for place in places {
             let Some(person) = people.persons.get(place) else { continue };
             let own = person.words.map(|words| restricted(words, concern));
@@ -140,7 +132,11 @@ impl Askers {
                 });
             }
         }
-        let groups = classes.into_iter().map(|class| class.label).collect();
+        let group = |class: GroupClass| {
+            let words = union(&class.words.old, [&class.words.new].into_iter());
+            (class.label, words)
+        };
+        let groups = classes.into_iter().map(group).collect();
         let mut askers = Self { all, cut, groups };
         askers.find_parents();
         askers
@@ -230,7 +226,7 @@ impl Askers {
 
     fn group_names(&self, asker: &Asker) -> String {
         let names: Vec<&str> =
-            asker.groups.iter().filter_map(|it| self.groups.get(*it)).map(String::as_str).collect();
+            asker.groups.iter().filter_map(|it| self.groups.get(*it)).map(|it| &*it.0).collect();
         names.join(" and ")
     }
 
@@ -292,8 +288,16 @@ impl Askers {
                 asker.words.old.contains(word) == asker.words.new.contains(word)
             })
         };
+        // A group that a source may assert means others, too.
+        let others = self.all.iter().enumerate().filter(|(place, asker)| {
+            asker.is_unnamed && asker.groups.len() == 1 && !some.contains(place)
+        });
+        let others = others.flat_map(|(_, asker)| &asker.groups);
+        let of_others: HashSet<Word> =
+            others.filter_map(|it| self.groups.get(*it)).flat_map(|it| &it.1).copied().collect();
         meant.retain(|word, places| {
             !words.is_general(*word)
+                && !of_others.contains(word)
                 && (!words.stands_in_both(*word) || places.iter().all(|place| stays(place, word)))
         });
         let names = |place: &usize| self.all.get(*place).into_iter().flat_map(|it| &it.names);

@@ -24,17 +24,32 @@ pub(super) struct Entry<'p> {
 }
 
 pub(super) fn entries<'p>(policies: Both<&'p Policy>, words: &Words) -> Vec<Entry<'p>> {
-    let mut entries: BTreeMap<String, Entry<'p>> = BTreeMap::new();
-    for (key, entry) in written(policies.old, words, true) {
-        entries.entry(key).or_insert(entry);
-    }
-    for (key, entry) in written(policies.new, words, false) {
-        match entries.get_mut(&key) {
-            Some(there) => there.rule.new = there.rule.new.or(entry.rule.new),
-            None => drop(entries.insert(key, entry)),
+    // Nearly all rules stand in both policies under the same name: the others are compared by what
+    // they say, which takes longer.
+    let (old, new) = (written(policies.old, words, true), written(policies.new, words, false));
+    let mut new: BTreeMap<&str, Entry<'p>> = new.collect();
+    let mut entries: Vec<Entry<'p>> = Vec::new();
+    let mut others: BTreeMap<String, Entry<'p>> = BTreeMap::new();
+    for (name, mut entry) in old {
+        match new.remove(name) {
+            Some(same) if same.says_as(&entry) => {
+                entry.rule.new = same.rule.new;
+                entries.push(entry);
+            }
+            there => {
+                new.extend(there.map(|there| (name, there)));
+                others.entry(entry.meaning()).or_insert(entry);
+            }
         }
     }
-    let mut entries: Vec<Entry<'p>> = entries.into_values().collect();
+    for entry in new.into_values() {
+        let meaning = entry.meaning();
+        match others.get_mut(&meaning) {
+            Some(there) => there.rule.new = there.rule.new.or(entry.rule.new),
+            None => drop(others.insert(meaning, entry)),
+        }
+    }
+    entries.extend(others.into_values());
     for entry in &mut entries {
         let mut named = entry.subjects.iter().chain(&entry.except_subjects);
         let mut images = entry.images.iter().chain(&entry.except_images);
@@ -50,7 +65,7 @@ fn written<'p>(
     policy: &'p Policy,
     words: &Words,
     is_old: bool,
-) -> impl Iterator<Item = (String, Entry<'p>)> {
+) -> impl Iterator<Item = (&'p str, Entry<'p>)> {
     let mut images: HashMap<&str, Vec<&ImagePattern>> = HashMap::new();
     for clause in policy.clauses.iter() {
         images.entry(&clause.rule.name).or_default().push(&clause.image);
@@ -67,7 +82,7 @@ fn written<'p>(
             actions: rule.allow.union(rule.deny),
             is_touched: false,
         };
-        (entry.meaning(rule), entry)
+        (&*rule.name, entry)
     })
 }
 
@@ -82,10 +97,26 @@ impl Entry<'_> {
         !self.except_subjects.is_empty() || self.except_images.iter().any(|image| image.uses_group)
     }
 
-    /// Equal for rules that say the same: neither their names nor the order of their words matters.
-    fn meaning(&self, rule: &Rule) -> String {
+    fn effects(&self) -> Option<(Actions, Actions)> {
+        let rule = self.rule.old.or(self.rule.new)?;
+        Some((rule.allow, rule.deny))
+    }
+
+    /// Whether both say the same.
+    fn says_as(&self, other: &Self) -> bool {
         let Self { subjects, except_subjects, images, except_images, conditions, .. } = self;
-        let (allow, deny) = (rule.allow, rule.deny);
-        format!("{:?}", (subjects, except_subjects, images, except_images, conditions, allow, deny))
+        *subjects == other.subjects
+            && *except_subjects == other.except_subjects
+            && *images == other.images
+            && *except_images == other.except_images
+            && *conditions == other.conditions
+            && self.effects() == other.effects()
+    }
+
+    /// Equal for rules that say the same: neither their names nor the order of their words matters.
+    fn meaning(&self) -> String {
+        let Self { subjects, except_subjects, images, except_images, conditions, .. } = self;
+        let effects = self.effects();
+        format!("{:?}", (subjects, except_subjects, images, except_images, conditions, effects))
     }
 }

@@ -56,21 +56,32 @@ pub(super) struct Asserted {
 pub(super) struct People {
     pub(super) persons: Vec<Person>,
     pub(super) groups: Vec<Asserted>,
+    /// Those whom no policy names.
+    pub(super) unnamed: Vec<usize>,
     pub(super) persons_by_word: HashMap<Word, Vec<usize>>,
+    /// By the name that `${user}` stands for.
+    pub(super) persons_by_user: HashMap<String, Vec<usize>>,
     pub(super) groups_by_word: HashMap<Word, Vec<usize>>,
     /// Where that is not everybody.
     pub(super) limits: BTreeSet<Limit>,
 }
 
 impl People {
-    pub(super) fn new(policies: Both<&Policy>, words: &Words) -> Self {
-        let mut people = Self {
+    /// Where nobody has to be asked about.
+    pub(super) fn nobody() -> Self {
+        Self {
             persons: Vec::new(),
             groups: Vec::new(),
+            unnamed: Vec::new(),
             persons_by_word: HashMap::new(),
+            persons_by_user: HashMap::new(),
             groups_by_word: HashMap::new(),
             limits: BTreeSet::new(),
-        };
+        }
+    }
+
+    pub(super) fn new(policies: Both<&Policy>, words: &Words) -> Self {
+        let mut people = Self::nobody();
         people.add_person(policies, words, Subject::Anonymous, Kind::Anonymous, &[]);
         for kind in [Kind::User, Kind::Service, Kind::Peer] {
             let pattern = |pattern: &SubjectPattern| match (kind, pattern) {
@@ -153,6 +164,12 @@ impl People {
             }
         }
         let is_unnamed = matched.is_empty();
+        if is_unnamed {
+            self.unnamed.push(place);
+        }
+        if let Subject::User(name) = &subject {
+            self.persons_by_user.entry(name.clone()).or_default().push(place);
+        }
         self.persons.push(Person { subject, kind, is_unnamed, label, words: filled });
     }
 

@@ -18,6 +18,8 @@ const MAX_EXCEPTIONS: usize = 3;
 pub(super) struct Cell {
     /// By their places in [`Images::bound`].
     pub(super) matched: Vec<usize>,
+    /// Those of them that cannot be decided about its tag: it is no version.
+    pub(super) undecided: Vec<usize>,
     /// Those of touched rules, with what these are about.
     pub(super) touched: Vec<(usize, Actions)>,
     pub(super) example: String,
@@ -48,6 +50,7 @@ pub(super) struct Rows<'a, 'p> {
     within: HashMap<(Pattern, Pattern), String>,
     /// The patterns, by text and by what their variables stand for.
     known: HashMap<(String, Option<String>, Option<String>), Pattern>,
+    by_place: HashMap<usize, Pattern>,
     patterns: Vec<usize>,
 }
 
@@ -69,6 +72,7 @@ impl<'a, 'p> Rows<'a, 'p> {
             cells_of: Vec::new(),
             within: HashMap::new(),
             known: HashMap::new(),
+            by_place: HashMap::new(),
             patterns: Vec::new(),
         }
     }
@@ -78,6 +82,7 @@ impl<'a, 'p> Rows<'a, 'p> {
         cell.matched = cell.matched.iter().filter_map(|bound| self.pattern(*bound)).collect();
         cell.matched.sort_unstable();
         cell.matched.dedup();
+        cell.undecided = cell.undecided.iter().filter_map(|bound| self.pattern(*bound)).collect();
         for touched in &mut cell.touched {
             touched.0 = self.pattern(touched.0).unwrap_or(usize::MAX);
         }
@@ -92,6 +97,9 @@ impl<'a, 'p> Rows<'a, 'p> {
     }
 
     fn pattern(&mut self, place: usize) -> Option<Pattern> {
+        if let Some(known) = self.by_place.get(&place) {
+            return Some(*known);
+        }
         let bound = self.images.bound.get(place)?;
         let key = (bound.image.to_string(), bound.user.clone(), bound.group.clone());
         let next = self.patterns.len();
@@ -100,6 +108,7 @@ impl<'a, 'p> Rows<'a, 'p> {
             self.patterns.push(place);
             self.cells_of.push(Vec::new());
         }
+        self.by_place.insert(place, pattern);
         Some(pattern)
     }
 
@@ -210,35 +219,53 @@ impl<'a, 'p> Rows<'a, 'p> {
         cells: &BTreeSet<usize>,
         few: usize,
     ) -> Option<Vec<String>> {
-        let all = self.cells_of.get(inner)?.iter().filter(|cell| self.has(**cell, outer));
-        let all = all.filter(|place| {
-            self.cells.get(**place).is_some_and(|cell| cell.touched_by(action).next().is_some())
-        });
-        let (inside, outside): (Vec<usize>, Vec<usize>) =
-            all.copied().partition(|place| cells.contains(place));
-        if outside.is_empty() || few == 0 {
-            return outside.is_empty().then(Vec::new);
-        }
-        let patterns = |cells: &[usize]| -> BTreeSet<Pattern> {
-            let cells = cells.iter().filter_map(|cell| self.cells.get(*cell));
-            cells.flat_map(|cell| cell.matched.iter().copied()).collect()
+        // Most rows are about few cells of a pattern that has many: those are not looked at twice.
+        let inside = self.having(cells, inner, outer);
+        let is_outside = |place: &usize| {
+            // As `decided`.
+            let is_meant = |cell: &Cell| {
+                cell.touched_by(action).next().is_some()
+                    && !cell.undecided.iter().any(|pattern| [inner, outer].contains(pattern))
+            };
+            !cells.contains(place)
+                && self.has(*place, outer)
+                && self.cells.get(*place).is_some_and(is_meant)
         };
-        let mut candidates: BTreeMap<Pattern, usize> = BTreeMap::new();
-        for pattern in
-            outside.iter().filter_map(|cell| self.cells.get(*cell)).flat_map(|it| &it.matched)
-        {
-            *candidates.entry(*pattern).or_default() += 1;
+        let outside = || self.cells_of.get(inner).into_iter().flatten().copied().filter(is_outside);
+        let Some(first) = outside().next() else { return Some(Vec::new()) };
+        if few == 0 {
+            return None;
         }
-        let forbidden = patterns(&inside);
+        let forbidden: BTreeSet<Pattern> =
+            inside.iter().flat_map(|cell| self.decided(*cell)).collect();
+        // No pattern takes out two of these.
+        let mut apart: Vec<usize> = vec![first];
+        let meets = |one: usize, two: usize| {
+            let mut own = self.decided(one).filter(|pattern| !forbidden.contains(pattern));
+            own.any(|pattern| self.decided(two).any(|other| other == pattern))
+        };
+        for cell in outside() {
+            if !apart.iter().any(|other| meets(cell, *other)) {
+                apart.push(cell);
+                if apart.len() > few {
+                    return None;
+                }
+            }
+        }
+        let outside: Vec<usize> = outside().collect();
+        let mut candidates: BTreeMap<Pattern, usize> = BTreeMap::new();
+        for pattern in outside.iter().flat_map(|cell| self.decided(*cell)) {
+            *candidates.entry(pattern).or_default() += 1;
+        }
         let mut candidates: Vec<(Pattern, usize)> =
             candidates.into_iter().filter(|(pattern, _)| !forbidden.contains(pattern)).collect();
         candidates.sort_by_key(|(pattern, count)| (std::cmp::Reverse(*count), *pattern));
         let mut open: BTreeSet<usize> = outside.into_iter().collect();
         let mut others = Vec::new();
         for (other, _) in candidates {
-            let own = self.having(&open, other, other);
-            if !own.is_empty() {
-                open.retain(|cell| own.binary_search(cell).is_err());
+            let before = open.len();
+            open.retain(|cell| !self.decided(*cell).any(|pattern| pattern == other));
+            if open.len() < before {
                 others.push(self.text(other));
             }
             if open.is_empty() || others.len() > few {
@@ -246,6 +273,14 @@ impl<'a, 'p> Rows<'a, 'p> {
             }
         }
         (open.is_empty() && others.len() <= few).then_some(others)
+    }
+
+    /// What a cell matches for certain: a tag that is no version is not said to be in a range.
+    fn decided(&self, cell: usize) -> impl Iterator<Item = Pattern> {
+        let cell = self.cells.get(cell).into_iter();
+        cell.flat_map(|cell| {
+            cell.matched.iter().copied().filter(|pattern| !cell.undecided.contains(pattern))
+        })
     }
 
     fn has(&self, cell: usize, pattern: Pattern) -> bool {

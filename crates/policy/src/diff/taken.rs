@@ -50,6 +50,10 @@ pub(super) fn free(patterns: &Patterns<'_>, text: &str, kind: &Kind) -> Option<S
     if !taken.contains(text) {
         return Some(text.to_owned());
     }
+    // A text nearby is seldom of the same kind where expressions are read, and it takes long to see.
+    if !patterns.expressions.is_empty() {
+        return None;
+    }
     let same = |other: &String| {
         !taken.contains(other.as_str())
             && grammar.is_whole(other)

@@ -158,7 +158,7 @@ impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
         for text in literals {
             let own = next.texts.get(*text).map_or(&[][..], Vec::as_slice);
             if by_wildcard || own.iter().any(is_wanted) {
-                if !self.budget.spend(text.len() * (next.globs.len() + next.expressions.len())) {
+                if !self.budget.spend(next.globs.len() + next.expressions.len()) {
                     self.is_whole = false;
                     return Vec::new();
                 }

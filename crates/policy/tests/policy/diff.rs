@@ -1,13 +1,17 @@
 //! What one changed line changes.
 
+use std::time::SystemTime;
+
 use insta::assert_snapshot;
 use jiff::Timestamp;
+use oci::RepositoryName;
 use policy::{
-    Caller, Change, Circumstances, Comparison, Credential, Image, Policy, RuleRef, Subject, compare,
+    Action, Caller, Change, Circumstances, Comparison, Credential, Image, Limit, Policy, RuleRef,
+    Subject, compare,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
+use proptest::test_runner::{RngSeed, TestCaseError, TestRunner};
 
 use crate::properties::{compile, document, groups, question, rule, tags};
 use crate::reference::Document;
@@ -138,6 +142,54 @@ fn a_subject_that_is_renamed_shows_both() {
 }
 
 #[test]
+fn ranges_and_expressions_that_meet_in_one_repository_are_compared_completely() {
+    let rules = |range: &str, expression: &str| {
+        compile(&format!(
+            "rules:\n  - {{name: versions, subjects: [user:a], images: [{{repository: team/**, tag: \
+             {{semver: '{range}'}}}}], allow: [pull]}}\n  - {{name: numbers, subjects: [user:a], \
+             images: [{{repository: {{regex: 'team/[a-z]+'}}, tag: {{regex: '{expression}'}}}}], \
+             deny: [pull]}}\n  - {{name: candidates, subjects: [anyone], images: ['**:*-rc*'], \
+             deny: [pull]}}\n"
+        ))
+    };
+    let old = rules(">=1.2, <3", r"\d+");
+    // Between these are versions of one, two and three numbers.
+    assert_snapshot!(shown(&old, &rules(">=1.2, <3.0.1", r"\d+")), @r#"user:a may now pull {repository: "team/**", tag: {semver: ">=1.2, <3.0.1"}} except {repository: "team/**", tag: {semver: ">=1.2, <3"}}, {repository: {regex: "team/[a-z]+"}, tag: {regex: "\\d+"}} [no rule -> versions]"#);
+    assert_snapshot!(shown(&old, &rules(">=1.2.0-rc.2, <3", r"\d+")), @r#"user:a may now pull {repository: "team/**", tag: {semver: ">=1.2.0-rc.2, <3"}} except {repository: "team/**", tag: {semver: ">=1.2, <3"}}, **:*-rc* [no rule -> versions]"#);
+    // What is beyond 3 is in no range, whichever expression denies it.
+    assert_snapshot!(shown(&old, &rules(">=1.2, <3", r"[0-2]|[4-9]|\d{2,30}")), @"");
+    assert_snapshot!(shown(&old, &rules(">=1.2, <3", r"[013-9]|\d{2,30}")), @r#"user:a may now pull {repository: "team/**", tag: {semver: ">=1.2, <3"}} within {repository: {regex: "team/[a-z]+"}, tag: {regex: "\\d+"}} [numbers -> versions]"#);
+}
+
+#[test]
+fn numbers_that_are_too_large_for_a_version_are_compared() {
+    let rules = |expression: &str| {
+        compile(&format!(
+            "rules:\n  - {{name: versions, subjects: [user:a], images: [{{repository: team/**, tag: \
+             {{semver: '>=1'}}}}], allow: [pull]}}\n  - {{name: numbers, subjects: [user:a], \
+             images: [{{repository: team/**, tag: {{regex: '{expression}'}}}}], allow: [pull]}}\n"
+        ))
+    };
+    assert_snapshot!(shown(&rules(r"[1-9]\d{0,18}"), &rules("[1-9]")), @"");
+    assert_snapshot!(shown(&rules(r"[1-9]\d*"), &rules("[1-9]")), @r#"user:a may no longer pull {repository: "team/**", tag: {regex: "[1-9]\\d*"}} except {repository: "team/**", tag: {semver: ">=1"}} [numbers -> no rule]"#);
+}
+
+#[test]
+fn expressions_over_repositories_are_compared_completely() {
+    let rules = |expression: &str| {
+        compile(&format!(
+            "rules:\n  - {{name: mirrors, subjects: [user:a], images: [{{repository: {{regex: \
+             '{expression}'}}}}], allow: [pull]}}\n  - {{name: eu, subjects: [user:b], images: \
+             ['mirror/*/eu/**', {{repository: {{regex: 'mirror/.*base'}}}}], allow: [pull]}}\n"
+        ))
+    };
+    let old = rules("mirror/[a-z/]+/base");
+    assert_snapshot!(shown(&old, &rules("mirror/([a-z]+/)+base")), @"");
+    assert_snapshot!(shown(&old, &rules("mirror/[a-z]+/base")), @r#"user:a may no longer pull {repository: {regex: "mirror/[a-z/]+/base"}} except {repository: {regex: "mirror/[a-z]+/base"}} [mirrors -> no rule]"#);
+    assert_snapshot!(shown(&old, &rules("mirror/[a-y/]+/base")), @r#"user:a may no longer pull {repository: {regex: "mirror/[a-z/]+/base"}} except {repository: {regex: "mirror/[a-y/]+/base"}} [mirrors -> no rule]"#);
+}
+
+#[test]
 fn one_line_of_a_large_policy_is_found() {
     let mut text = "rules:\n".to_owned();
     for n in 0..10_000 {
@@ -149,6 +201,9 @@ fn one_line_of_a_large_policy_is_found() {
     let (old, new) = (compile(&text), compile(&new));
     assert_snapshot!(shown(&old, &new), @"user:u4711 may no longer pull, push team-4711/** except team-4711/app [r4711 -> no rule]");
 }
+
+/// A caller, what it does, and where.
+type Question = (Caller, Action, RepositoryName);
 
 /// A policy, and the same with one thing changed.
 fn edited() -> impl Strategy<Value = (Document, Document)> {
@@ -223,56 +278,92 @@ fn begin() -> Timestamp {
     "2025-06-01T00:00:00Z".parse().unwrap()
 }
 
-/// The same ones in every run; with `PORTCULLIS_COMPARISONS`, so many others.
-fn comparisons() -> ProptestConfig {
-    match std::env::var("PORTCULLIS_COMPARISONS") {
-        Ok(text) => ProptestConfig::with_cases(text.parse().expect("a number of comparisons")),
-        Err(_) => ProptestConfig { rng_seed: RngSeed::Fixed(2), ..ProptestConfig::with_cases(16) },
-    }
+/// Other ones in every run: `PORTCULLIS_COMPARISONS` is how many, and `PORTCULLIS_COMPARISON_SEED`
+/// is for those of a run that failed.
+fn comparisons() -> (ProptestConfig, u64) {
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
+    };
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let seed = number("PORTCULLIS_COMPARISON_SEED").unwrap_or(since.as_micros() as u64);
+    let cases = number("PORTCULLIS_COMPARISONS").unwrap_or(CASES);
+    let config = ProptestConfig {
+        cases: cases.try_into().unwrap(),
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    (config, seed)
 }
 
-proptest! {
-    #![proptest_config(comparisons())]
+const CASES: u64 = 48;
 
-    #[test]
-    fn every_decision_that_changes_is_told(
-        (old, new) in edited(),
-        questions in vec(question(), 60),
-    ) {
-        let (old_text, new_text) = (old.yaml(), new.yaml());
-        let (old, new) = (compile(&old_text), compile(&new_text));
-        let comparison = compare(&old, &new, begin());
-        let told: Vec<Told<'_, '_>> = comparison.changes.iter().map(Told::new).collect();
-        for change in &comparison.changes {
-            differs(&old, &new, change);
-        }
-        for (caller, action, repository) in &questions {
-            let callers = [asking(&old, caller), asking(&new, caller)];
-            for tag in tags() {
-                let image = Image { repository, tag: tag.as_ref() };
-                let before = old.decide(&callers[0], *action, image);
-                let after = new.decide(&callers[1], *action, image);
-                if before.is_allowed() == after.is_allowed() {
-                    continue;
-                }
-                let has = |rules: &[RuleRef<'_>], by_default: bool, decided: Option<RuleRef<'_>>| {
-                    decided.map_or(by_default, |rule| rules.contains(&rule))
-                };
-                let (caller, always) = with_groups(&old, &new, &callers);
-                let told = told.iter().any(|told| {
-                    let it = told.change;
-                    it.is_allowed == after.is_allowed()
-                        && told.is_about(&caller, &always, *action, image)
-                        && (has(&it.old, it.old_by_default, before.rule())
-                            || has(&it.new, it.new_by_default, after.rule()))
-                });
-                let told = told || !comparison.is_complete;
-                let lines = comparison.changes.iter().map(ToString::to_string).collect::<Vec<_>>();
-                prop_assert!(
-                    told, "{:?} {} {}:{:?}\n{:?}\n{}\n{}\n{}", callers, action, repository, tag,
-                    lines, old_text, new_text, after.reason()
-                );
+#[test]
+fn every_decision_that_changes_is_told() {
+    let (config, seed) = comparisons();
+    let cases = (edited(), vec(question(), 60));
+    let run = TestRunner::new(config)
+        .run(&cases, |((old, new), questions)| all_is_told(&old, &new, &questions));
+    run.unwrap_or_else(|error| panic!("PORTCULLIS_COMPARISON_SEED={seed}: {error}"));
+}
+
+fn all_is_told(
+    old: &Document,
+    new: &Document,
+    questions: &[Question],
+) -> Result<(), TestCaseError> {
+    let (old_text, new_text) = (old.yaml(), new.yaml());
+    let (old, new) = (compile(&old_text), compile(&new_text));
+    let comparison = compare(&old, &new, begin());
+    // What these are about is few names and short patterns.
+    let is_about_groups = |it: &Limit| matches!(it, Limit::Groups { .. });
+    prop_assert!(
+        comparison.limits.iter().all(is_about_groups),
+        "{:?}\n{}\n{}",
+        comparison.limits,
+        old_text,
+        new_text
+    );
+    let told: Vec<Told<'_, '_>> = comparison.changes.iter().map(Told::new).collect();
+    for change in &comparison.changes {
+        differs(&old, &new, change);
+    }
+    for (caller, action, repository) in questions {
+        let callers = [asking(&old, caller), asking(&new, caller)];
+        for tag in tags() {
+            let image = Image { repository, tag: tag.as_ref() };
+            let before = old.decide(&callers[0], *action, image);
+            let after = new.decide(&callers[1], *action, image);
+            if before.is_allowed() == after.is_allowed() {
+                continue;
             }
+            let has = |rules: &[RuleRef<'_>], by_default: bool, decided: Option<RuleRef<'_>>| {
+                decided.map_or(by_default, |rule| rules.contains(&rule))
+            };
+            let (caller, always) = with_groups(&old, &new, &callers);
+            let told = told.iter().any(|told| {
+                let it = told.change;
+                it.is_allowed == after.is_allowed()
+                    && told.is_about(&caller, &always, *action, image)
+                    && (has(&it.old, it.old_by_default, before.rule())
+                        || has(&it.new, it.new_by_default, after.rule()))
+            });
+            let told = told || !comparison.is_complete;
+            let lines = comparison.changes.iter().map(ToString::to_string).collect::<Vec<_>>();
+            prop_assert!(
+                told,
+                "{:?} {} {}:{:?}\n{:?}\n{}\n{}\n{}",
+                callers,
+                action,
+                repository,
+                tag,
+                lines,
+                old_text,
+                new_text,
+                after.reason()
+            );
         }
     }
+    Ok(())
 }

@@ -36,7 +36,13 @@ fn everything_of_the_contract_is_there() {
         portcullis_certificate_expiry_timestamp_seconds gauge
         portcullis_connections gauge
         portcullis_decisions_total counter
+        portcullis_inventory_crawled_timestamp_seconds gauge
         portcullis_inventory_lookups_total counter
+        portcullis_inventory_lost_total counter
+        portcullis_inventory_manifests gauge
+        portcullis_inventory_queue_length gauge
+        portcullis_inventory_repositories gauge
+        portcullis_inventory_tags gauge
         portcullis_login_failures_total counter
         portcullis_policy_evaluation_seconds histogram
         portcullis_policy_info gauge

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::support::client::{Answer, Client};
 use crate::support::gate::Setup;
 use crate::support::images::{Blob, Image, OCI_INDEX, fallback_tag};
-use crate::support::podman::Podman;
 use crate::support::scene::Scene;
 use crate::support::skopeo::Skopeo;
 use crate::support::upstream::{Reply, Upstream, answer};
@@ -298,9 +297,6 @@ fn clients_find_every_tag_page_by_page_and_none_that_is_hidden() {
     let list = Skopeo::signed_in(&scene.gate, "bob").list("team/app").ok();
     let list: Value = serde_json::from_str(&list.out).unwrap();
     expected(serde_json::from_value(list["Tags"].clone()).unwrap());
-    let podman = Podman::signed_in(&scene.gate, "bob");
-    let list = podman.search_tags("team/app", 20_000).ok();
-    expected(list.out.lines().map(str::to_owned).collect());
 }
 
 /// An upstream with a million tags and no pages.

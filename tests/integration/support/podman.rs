@@ -70,14 +70,6 @@ impl Podman {
         Said::of(self.command("push").arg("--cert-dir").arg(&self.certs).args(["--quiet", &name]))
     }
 
-    /// The tags that it sees, up to so many. It takes no `--cert-dir` here.
-    pub(crate) fn search_tags(&self, repository: &str, limit: usize) -> Said {
-        let mut command = self.command("search");
-        command.env("SSL_CERT_DIR", &self.certs).args(["--list-tags", "--no-trunc"]);
-        command.args(["--format", "{{.Tag}}", "--limit", &limit.to_string()]);
-        Said::of(command.arg(self.at_gate(repository)))
-    }
-
     /// A command that talks to no registry.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         Said::of(self.command(arguments[0]).args(&arguments[1..]))

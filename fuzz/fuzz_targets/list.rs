@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&piece, text)) = bytes.split_first() else { return };
     let whole = read(text, text.len());
     assert_eq!(read(text, piece.into()), whole, "pieces make a difference");
-    let by_others = std::str::from_utf8(text).ok().filter(|text| text.trim_start().starts_with('{'));
+    let by_others =
+        std::str::from_utf8(text).ok().filter(|text| text.trim_start().starts_with('{'));
     match whole {
         Ok((entries, is_list)) => {
             let text = by_others.expect("what is accepted is the text of an object");

@@ -40,8 +40,11 @@ pub(super) struct Person {
     pub(super) bounds: Option<(Vec<String>, Vec<&'static str>)>,
     /// What the token was asked for at the token endpoint: repositories with actions as Docker
     /// calls them; and the catalogue.
-    pub(super) access: Option<(Vec<(&'static str, Vec<&'static str>)>, bool)>,
+    pub(super) access: Option<(Vec<Scope>, bool)>,
 }
+
+/// A repository with actions as Docker calls them.
+pub(super) type Scope = (&'static str, Vec<&'static str>);
 
 impl Person {
     pub(super) fn new(subject: &'static str) -> Self {

@@ -65,8 +65,8 @@ impl Said {
         Self::new(404, json!({"errors": [{"code": what, "message": "it is not here"}]}).to_string())
     }
 
-    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.headers.push((name, value.to_string()));
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 
@@ -189,7 +189,7 @@ impl Registry {
                 }
                 Said::new(201, "")
                     .with("location", format!("/v2/{name}/manifests/{stored}"))
-                    .with("docker-content-digest", stored)
+                    .with("docker-content-digest", stored.to_string())
             }
             _ => match by_digest {
                 Some(digest) if self.delete(name, &digest) => Said::new(202, ""),
@@ -229,7 +229,7 @@ impl Registry {
         } else {
             Said::new(200, made.bytes.clone()).with("content-type", made.media_type)
         };
-        said.with("docker-content-digest", &made.digest).with("etag", etag)
+        said.with("docker-content-digest", made.digest.to_string()).with("etag", etag)
     }
 
     fn blobs(&mut self, request: &Request<'_>, name: &str, digest: &str) -> Said {
@@ -252,7 +252,7 @@ impl Registry {
             _ => Said::new(200, bytes.clone()),
         };
         said.with("content-type", "application/octet-stream")
-            .with("docker-content-digest", &digest)
+            .with("docker-content-digest", digest.to_string())
             .with("etag", etag)
     }
 
@@ -294,13 +294,13 @@ impl Registry {
         let tags = held.tags.keys().cloned().collect();
         let (tags, next) = self.page(request, tags, self.manners.page);
         let tags = if held.tags.is_empty() { Value::Null } else { json!(tags) };
-        linked(json!({ "name": name, "tags": tags }), &format!("/v2/{name}/tags/list"), next)
+        linked(&json!({ "name": name, "tags": tags }), &format!("/v2/{name}/tags/list"), next)
     }
 
     fn catalog(&self, request: &Request<'_>) -> Said {
         let names = self.repositories.keys().cloned().collect();
         let (names, next) = self.page(request, names, self.manners.page.or(Some(100)));
-        linked(json!({ "repositories": names }), "/v2/_catalog", next)
+        linked(&json!({ "repositories": names }), "/v2/_catalog", next)
     }
 
     /// A page of these, and the name after which the next one begins.
@@ -353,8 +353,8 @@ impl Registry {
     }
 }
 
-fn linked(body: Value, path: &str, next: Option<String>) -> Said {
-    let said = Said::json(&body);
+fn linked(body: &Value, path: &str, next: Option<String>) -> Said {
+    let said = Said::json(body);
     match next {
         Some(last) => {
             said.with("link", format!("<{path}?last={}>; rel=\"next\"", last.replace('/', "%2F")))

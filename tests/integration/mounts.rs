@@ -94,7 +94,12 @@ fn a_mount_that_may_not_be_becomes_an_upload_that_goes_on() {
     ] {
         let (answer, asked) =
             scene.recorder.during(|| mount(client, "home/mallory", blob, from).expect(202));
-        assert_eq!(lines(&asked), ["POST /v2/home/mallory/blobs/uploads/"]);
+        // The gate may have looked for a tag that opens the blob; it mounts nothing.
+        let asked = lines(&asked);
+        let (last, before) = asked.split_last().unwrap();
+        assert_eq!(last, "POST /v2/home/mallory/blobs/uploads/");
+        let looks = |line: &String| line.starts_with("GET ") || line.starts_with("HEAD ");
+        assert!(before.iter().all(looks), "{before:?}");
         client.head(&format!("/v2/home/mallory/blobs/{}", blob.digest)).expect(404);
         let target = client.target_of(answer.header("location").unwrap());
         let own = Blob::new(OCTETS, format!("{from} in place of {}", blob.digest).into_bytes());

@@ -95,7 +95,11 @@ fn a_secret_layer_is_no_source_of_a_mount() {
         let (answer, asked) = mount(secret, from);
         answer.expect(202);
         let asked: Vec<_> = asked.iter().map(Seen::line).collect();
-        assert_eq!(asked, ["POST /v2/home/bob/blobs/uploads/"], "a bare upload and nothing else");
+        // The gate may have looked for a tag that opens the blob.
+        let (last, before) = asked.split_last().unwrap();
+        assert_eq!(last, "POST /v2/home/bob/blobs/uploads/", "a bare upload");
+        let looks = |line: &String| line.starts_with("GET ") || line.starts_with("HEAD ");
+        assert!(before.iter().all(looks), "and nothing else: {before:?}");
     }
     bob.get(&format!("/v2/home/bob/blobs/{secret}")).expect(404);
     let (answer, _) = mount(readable, "&from=team/app");

@@ -36,6 +36,10 @@ use files::watch_files;
 use manage::manage;
 use policies::Policies;
 
+/// The stack of a worker, in bytes. A decision that asks the registry, and is made once more by the
+/// shadow policy, is a deep nest of futures; only what is used of it takes memory.
+const WORKER_STACK: usize = 8 << 20;
+
 /// Serves until it is told to stop.
 ///
 /// # Errors
@@ -86,7 +90,8 @@ pub fn run(config: &Config) -> Result<(), Error> {
     for worker in 0..workers {
         let sockets = Listeners::share(&mut bound);
         let (listeners, stopped) = (Arc::clone(&listeners), stopped.clone());
-        let thread = thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
+        let thread = thread::Builder::new().name(format!("worker-{worker}"));
+        let thread = thread.stack_size(WORKER_STACK).spawn(move || {
             listeners.work(sockets, &stopped).inspect_err(|error| {
                 tracing::error!(%error, "a worker ended");
             })

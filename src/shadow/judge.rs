@@ -131,7 +131,7 @@ pub async fn compare(
         decision: if form.is_some() { Decision::Allow } else { Decision::Deny },
         shadow: Judged::undecided(reason),
     };
-    Some(match timeout(PATIENCE, caught(both(question, asked, form))).await {
+    Some(match timeout(PATIENCE, caught(Box::pin(both(question, asked, form)))).await {
         Ok(Ok(comparison)) => comparison,
         Ok(Err(panic)) => {
             tracing::error!(panic = said(panic.as_ref()), "the shadow policy was not asked");

@@ -29,6 +29,7 @@ pub mod policy_folder;
 pub mod proxy;
 pub mod public_url;
 pub mod refusal;
+pub mod release;
 pub mod reload;
 pub mod replay;
 pub mod secret;

@@ -10,6 +10,7 @@ mod inventory;
 mod lock;
 mod open;
 mod postgres;
+mod release;
 mod repository_lock;
 mod schema;
 mod sql;
@@ -25,6 +26,9 @@ use policy::Subject;
 
 pub use inventory::{CrawlProgress, Extent, Learned, Lessons, News, OfRepository};
 pub use open::{Checked, OpenError, Settings, check, kept_policy, open};
+pub use release::{
+    FindingKey, FindingQuery, Found, Place, Released, Releases, ScanCounts, ScanEnd,
+};
 pub use repository_lock::{LockError, Mode, ReplicaLock, ReplicaLocks};
 pub use url::{InvalidUrl, PostgresUrl, StoreUrl};
 

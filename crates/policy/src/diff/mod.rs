@@ -27,6 +27,7 @@ mod taken;
 mod texts;
 mod walk;
 mod when;
+mod who;
 mod words;
 
 use std::fmt;

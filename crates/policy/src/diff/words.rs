@@ -96,9 +96,14 @@ impl Words {
         changed
     }
 
+    /// Written like that, if a policy speaks of it.
+    pub(super) fn of_text(&self, text: &str) -> Option<Word> {
+        self.by_text.get(text).copied()
+    }
+
     /// The group of that name, if a policy speaks of it.
     pub(super) fn of_group(&self, name: &str) -> Option<Word> {
-        self.by_text.get(&format!("group:{name}")).copied()
+        self.of_text(&format!("group:{name}"))
     }
 
     /// The groups that the policies name, those with other members first.

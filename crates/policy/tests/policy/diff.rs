@@ -190,6 +190,36 @@ fn expressions_over_repositories_are_compared_completely() {
 }
 
 #[test]
+fn who_is_in_a_group_is_left_out_only_where_all_in_it_are() {
+    let rules = |groups: &str, images: &str, others: &str| {
+        compile(&format!(
+            "groups: {{{groups}}}\nrules:\n{others}  - {{name: all, subjects: [anyone], \
+             images: ['{images}'], allow: [pull]}}\n"
+        ))
+    };
+    let changed = |groups: &str, others: &str| {
+        shown(&rules(groups, "a", others), &rules(groups, "**", others))
+    };
+    // Peers may be in it, and are not authenticated.
+    assert_snapshot!(changed("g: external", "  - {name: peers, subjects: ['group:g*'], images: ['**'], except: {subjects: [authenticated]}, allow: [pull]}\n"), @"anyone except peer:*/** in group:g* may now pull ** except a [no rule -> all]");
+    // Who is in another group, too, or has a name.
+    assert_snapshot!(changed("g: external, h: external", "  - {name: g, subjects: ['group:g'], images: ['**'], except: {subjects: ['group:h']}, allow: [pull]}\n"), @r"
+    anyone except group:g may now pull ** except a [no rule -> all]
+    group:g and group:h may now pull ** except a [no rule -> all]
+    ");
+    assert_snapshot!(changed("g: external", "  - {name: g, subjects: ['group:g'], images: ['**'], except: {subjects: ['user:a', 'service:*-b']}, allow: [pull]}\n"), @r"
+    anyone except group:g may now pull ** except a [no rule -> all]
+    service:*-b in group:g may now pull ** except a [no rule -> all]
+    user:a in group:g may now pull ** except a [no rule -> all]
+    ");
+    // By name: of two patterns that meet, one is excepted.
+    assert_snapshot!(changed("", "  - {name: a, subjects: ['user:a*'], images: ['**'], except: {subjects: ['user:*b']}, allow: [pull]}\n"), @r"
+    anyone except user:a* may now pull ** except a [no rule -> all]
+    user:a* may now pull ** except a [no rule -> all]
+    ");
+}
+
+#[test]
 fn one_line_of_a_large_policy_is_found() {
     let mut text = "rules:\n".to_owned();
     for n in 0..10_000 {

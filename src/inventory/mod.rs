@@ -5,6 +5,7 @@
 //! converts manifests by `Accept` shows several manifests for one tag, and each of them is the
 //! tag's. What it does not know is not readable, so forgetting is always safe.
 
+mod blob;
 mod crawl;
 mod graph;
 mod journal;

@@ -30,7 +30,7 @@ pub(crate) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json
      application/vnd.docker.distribution.manifest.v2+json, */*";
 
 /// The largest manifest that is read (spec, "Pushing Manifests").
-const MAX_MANIFEST: usize = 4 << 20;
+pub(super) const MAX_MANIFEST: usize = 4 << 20;
 
 /// How many requests one question may still cost. Several may be under way at once.
 #[derive(Debug)]
@@ -324,21 +324,10 @@ pub(crate) async fn head_blob(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<(), Error> {
-    has_blob(upstream, repository, digest).await.map(drop)
-}
-
-/// Whether there is such a blob.
-pub(super) async fn has_blob(
-    upstream: &Upstream,
-    repository: &RepositoryName,
-    digest: &Digest,
-) -> Result<bool, Error> {
     let (repository, digest) = (repository.clone(), digest.clone());
     let operation = Operation::ReadBlob { read: Read::Head, repository, digest };
-    let answer = ask(upstream, Method::HEAD, &operation).await?;
-    let is_there = answer.head.status() == StatusCode::OK;
-    answer.discard().await;
-    Ok(is_there)
+    ask(upstream, Method::HEAD, &operation).await?.discard().await;
+    Ok(())
 }
 
 /// An answer that is none: the upstream cannot answer now, or it answers as it should not.
@@ -352,7 +341,11 @@ pub(super) fn failed(answer: &Answer, wrong: String) -> Error {
     Error::Unavailable { status, after }
 }
 
-async fn ask(upstream: &Upstream, method: Method, operation: &Operation) -> Result<Answer, Error> {
+pub(super) async fn ask(
+    upstream: &Upstream,
+    method: Method,
+    operation: &Operation,
+) -> Result<Answer, Error> {
     let target = operation
         .target()
         .ok_or_else(|| Error::Wrong("the operation has no target of its own".to_owned()))?;

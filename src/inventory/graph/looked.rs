@@ -22,6 +22,8 @@ pub(in crate::inventory) enum Found {
     Absent,
     /// There is one that nobody understands.
     Unreadable,
+    /// The upstream failed, so that nothing is known.
+    Failed,
 }
 
 /// What the upstream was asked for, and when.
@@ -89,12 +91,21 @@ impl Graph {
         self.looked.asked.insert(digest.clone(), (at, found));
     }
 
-    /// What came of asking for the manifest, if that was not too long ago.
+    /// What came of asking for the manifest, if anything did and that was not too long ago.
     pub(in crate::inventory) fn was_asked(
         &self,
         digest: &Digest,
         since: Timestamp,
     ) -> Option<Found> {
+        self.asked_since(digest, since).filter(|found| *found != Found::Failed)
+    }
+
+    /// Whether the upstream failed when it was asked for the manifest, not too long ago.
+    pub(in crate::inventory) fn has_failed(&self, digest: &Digest, since: Timestamp) -> bool {
+        self.asked_since(digest, since) == Some(Found::Failed)
+    }
+
+    fn asked_since(&self, digest: &Digest, since: Timestamp) -> Option<Found> {
         self.looked.asked.get(digest).filter(|(at, _)| *at >= since).map(|&(_, found)| found)
     }
 

@@ -1,5 +1,6 @@
 //! Finding out at the upstream which tags vouch for a digest, where memory does not know.
 
+mod by_digest;
 mod search;
 mod warm;
 

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
 use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
 use tokio::time::sleep;
@@ -12,13 +11,13 @@ use tokio::time::sleep;
 use super::super::graph::{Below, Found, Graph, Look, Walk};
 use super::super::list::list_tags;
 use super::super::many::{AT_ONCE, many};
-use super::super::upstream::{Budget, fetch, fetch_tag, has_blob, head_tag, referrers};
+use super::super::upstream::{Budget, fetch_tag, head_tag, referrers};
 use super::super::{Inventory, MAX_STEPS, Sight, Undecided, lock};
 use super::{Flight, Sought, Watch};
 use crate::upstream::{Error, Upstream};
 
 /// How many artifacts in a row may be about one another.
-const MAX_SUBJECTS: usize = 4;
+pub(super) const MAX_SUBJECTS: usize = 4;
 
 /// What is looked for, and how.
 pub(super) struct Search {
@@ -191,56 +190,6 @@ impl Search {
         Ok(())
     }
 
-    /// Asks for what is looked for by its digest, also where it is known already: what is there
-    /// must cost as much as what is not.
-    async fn look_at_itself(self: &Arc<Self>) -> Result<bool, Undecided> {
-        let Some(digest) = self.digest.clone().filter(|_| self.looks_at_it) else {
-            return Ok(false);
-        };
-        let since = self.fresh_since();
-        if self.ask(|graph| graph.was_asked(&digest, since)).flatten().is_none()
-            && self.look_at_unsure(digest.clone()).await?
-        {
-            return Ok(true);
-        }
-        // An artifact of an artifact.
-        for _ in 0..MAX_SUBJECTS {
-            let unknown = self.ask(|graph| graph.unknown_subject(&digest, since)).flatten();
-            let Some(subject) = unknown else { break };
-            if self.look_at_unsure(subject).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn look_at_unsure(self: &Arc<Self>, digest: Digest) -> Result<bool, Undecided> {
-        let look = |search: Arc<Self>, digest| async move { search.look_at_either(&digest).await };
-        self.each(vec![digest], look).await
-    }
-
-    /// What is looked for may be a blob, and docker-registry 2.8 answers 500 where a blob is asked
-    /// for as a manifest. Where a tag must vouch for it, that makes it no artifact, which allows
-    /// nothing. Where it is enough that nobody denies it, it must prove to be a blob: so it is asked
-    /// for as one, whatever it is, as what is there must cost as much as what is not.
-    async fn look_at_either(&self, digest: &Digest) -> Result<(), Error> {
-        let is_blob = if self.stops {
-            true
-        } else {
-            self.request(has_blob(&self.upstream, &self.repository, digest)).await?.1
-        };
-        let at = self.watch.now();
-        match self.look_at_manifest(digest).await {
-            Err(Error::Unavailable { status: StatusCode::INTERNAL_SERVER_ERROR, .. })
-                if is_blob =>
-            {
-                self.learn(digest, Err(Found::Absent), at);
-                Ok(())
-            }
-            looked => looked,
-        }
-    }
-
     /// Looks at the children of indexes, and theirs, below the tags that count.
     async fn descend(
         self: &Arc<Self>,
@@ -261,34 +210,6 @@ impl Search {
                 return Ok((below, true));
             }
         }
-    }
-
-    async fn look_at_manifests(self: &Arc<Self>, digests: Vec<Digest>) -> Result<bool, Undecided> {
-        self.each(digests, |search, digest| async move { search.look_at_manifest(&digest).await })
-            .await
-    }
-
-    async fn look_at_manifest(&self, digest: &Digest) -> Result<(), Error> {
-        let fetched = async {
-            match fetch(&self.upstream, &self.repository, digest).await {
-                Ok(Some(manifest)) => Ok(Ok(manifest)),
-                Ok(None) => Ok(Err(Found::Absent)),
-                Err(Error::Unreadable(..)) => Ok(Err(Found::Unreadable)),
-                Err(error) => Err(error),
-            }
-        };
-        let (at, found) = self.request(fetched).await?;
-        self.learn(digest, found, at);
-        Ok(())
-    }
-
-    fn learn(&self, digest: &Digest, found: Result<oci::Manifest, Found>, at: Timestamp) {
-        if let Ok(manifest) = &found {
-            self.inventory.saw_manifest(&self.repository, digest, manifest);
-        }
-        let found = found.err().unwrap_or(Found::Manifest);
-        let freshness = self.inventory.freshness(at);
-        self.change(|graph| graph.asked(digest, found, at, freshness));
     }
 
     /// Learns what is about these manifests, where the upstream lists that.
@@ -342,7 +263,7 @@ impl Search {
     }
 
     /// Does it for each, until the digest is vouched for if that is enough.
-    async fn each<T, F>(
+    pub(super) async fn each<T, F>(
         self: &Arc<Self>,
         items: Vec<T>,
         act: impl Fn(Arc<Self>, T) -> F,
@@ -364,7 +285,7 @@ impl Search {
     }
 
     /// Sends one request, when there is room for it; and when that was.
-    async fn request<T>(
+    pub(super) async fn request<T>(
         &self,
         request: impl Future<Output = Result<T, Error>>,
     ) -> Result<(Timestamp, T), Error> {
@@ -386,16 +307,16 @@ impl Search {
         Ok((at, requests.await?))
     }
 
-    fn fresh_since(&self) -> Timestamp {
+    pub(super) fn fresh_since(&self) -> Timestamp {
         let freshness = self.inventory.freshness(self.watch.began);
         self.ask(|graph| graph.fresh_since(freshness)).unwrap_or(freshness.since())
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&Graph) -> T) -> Option<T> {
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&Graph) -> T) -> Option<T> {
         self.inventory.0.room.graph(&self.repository).map(|graph| question(&lock(&graph)))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Graph)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Graph)) {
         self.inventory.0.room.change(&self.repository, change);
     }
 }

@@ -114,3 +114,85 @@ async fn the_blob_of_an_artifact_of_a_denied_image_is_found_by_the_list_of_refer
     assert!(!world.reads_but_dev(&blob("of dev")).await);
     assert!(world.reads_but_dev(&blob("loose layer")).await);
 }
+
+/// What a registry says to a GET of this digest as a manifest and as a blob, while it fails to give
+/// it as a manifest.
+async fn failing(shelf: Shelf, digest: &Digest, as_blob: Reply) -> (World, Arc<Mutex<bool>>) {
+    let fails = Arc::new(Mutex::new(true));
+    let (failing, text) = (Arc::clone(&fails), digest.to_string());
+    let world = World::with(Settings::default(), shelf, move |asked, reply| {
+        if asked.target.ends_with(&format!("/blobs/{text}")) {
+            return as_blob.clone();
+        }
+        match asked.target.ends_with(&text) && *failing.lock().unwrap() {
+            true => Reply::new(500, "{}"),
+            false => reply,
+        }
+    })
+    .await;
+    (world, fails)
+}
+
+#[tokio::test]
+async fn a_manifest_that_the_registry_fails_to_give_is_not_taken_for_a_blob() {
+    let (shelf, [.., of_dev]) = content();
+    // It serves manifests as blobs, too.
+    let as_blob = Reply::new(200, of_dev.bytes.clone());
+    let (world, fails) = failing(shelf, &of_dev.digest, as_blob).await;
+    for _ in 0..2 {
+        let failed = world.asks(&of_dev.digest, but_dev, true).await.unwrap_err();
+        assert!(matches!(failed, Undecided::Upstream(Error::Unavailable { .. })), "{failed}");
+    }
+    // Nor after it failed in front of somebody to whom that makes no difference.
+    assert!(!world.reads(&of_dev.digest).await);
+    assert!(world.asks(&of_dev.digest, but_dev, true).await.is_err());
+    *fails.lock().unwrap() = false;
+    assert!(!world.reads_but_dev(&of_dev.digest).await);
+}
+
+#[tokio::test]
+async fn a_blob_that_the_registry_fails_to_give_as_a_manifest_is_read_at_the_first_try() {
+    let large = || Reply::in_pieces(200, |number| (number < 100_000).then(|| vec![b'x'; 1 << 10]));
+    let blobs: [(&[u8], fn(&'static [u8]) -> Reply); 3] = [
+        (b"loose layer", |bytes| Reply::new(200, bytes)),
+        (b" {\"os\":\"linux\"}", |bytes| Reply::new(200, bytes)),
+        (b"a large one", |_| Reply::new(200, "")),
+    ];
+    for (bytes, reply) in blobs {
+        let reply = if bytes == b"a large one" { large() } else { reply(bytes) };
+        let digest = crate::content::digest(oci::Algorithm::Sha256, bytes);
+        let (world, _) = failing(content().0, &digest, reply).await;
+        assert!(world.reads_but_dev(&digest).await, "{digest}");
+        let mut seen = 0;
+        world.lines(&mut seen);
+        assert!(world.reads_but_dev(&digest).await);
+        assert!(world.lines(&mut seen).is_empty(), "it is known to be a blob");
+        assert!(!world.reads(&digest).await);
+    }
+}
+
+#[tokio::test]
+async fn what_the_registry_gives_neither_as_a_manifest_nor_as_a_blob_stays_unknown() {
+    let digest = blob("loose layer");
+    let replies = [
+        Reply::new(404, "{}"),
+        Reply::new(500, "{}"),
+        Reply::new(200, "{\"not\": \"what was asked for\"}"),
+        Reply::in_pieces(200, |number| (number < 5000).then(|| vec![b'{'; 1 << 10])),
+    ];
+    for reply in replies {
+        let (world, _) = failing(content().0, &digest, reply).await;
+        world.asks(&digest, but_dev, true).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn an_index_of_blobs_is_no_failure() {
+    // As BuildKit writes its cache, in front of a registry that fails where blobs are asked for as
+    // manifests.
+    let layer = Sample { digest: blob("cached"), ..image("any", &[]) };
+    let shelf = content().0.tagged(APP, "dev-cache", &index(&[&layer]));
+    let (world, _) = failing(shelf, &layer.digest, Reply::new(200, "cached")).await;
+    assert!(!world.reads_but_dev(&layer.digest).await, "the index names it");
+    assert!(world.reads_but_dev(&blob("loose layer")).await);
+}

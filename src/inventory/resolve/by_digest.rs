@@ -1,0 +1,124 @@
+//! Looking at manifests by their digests.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use oci::Digest;
+
+use super::super::Undecided;
+use super::super::blob::instead_of_manifest;
+use super::super::graph::{Found, Graph};
+use super::super::upstream::fetch;
+use super::search::{MAX_SUBJECTS, Search};
+use crate::upstream::Error;
+
+impl Search {
+    /// Asks for what is looked for by its digest, also where it is known already: what is there
+    /// must cost as much as what is not.
+    pub(super) async fn look_at_itself(self: &Arc<Self>) -> Result<bool, Undecided> {
+        let Some(digest) = self.digest.clone().filter(|_| self.looks_at_it) else {
+            return Ok(false);
+        };
+        let since = self.fresh_since();
+        // Where a tag must vouch for it, a failure allows nothing, and need not be seen twice.
+        let was_asked = |graph: &Graph| {
+            graph.was_asked(&digest, since).is_some()
+                || self.stops && graph.has_failed(&digest, since)
+        };
+        if self.ask(was_asked) != Some(true) && self.look_at_unsure(digest.clone()).await? {
+            return Ok(true);
+        }
+        // An artifact of an artifact.
+        for _ in 0..MAX_SUBJECTS {
+            let unknown = self.ask(|graph| graph.unknown_subject(&digest, since)).flatten();
+            let Some(subject) = unknown else { break };
+            if self.look_at_manifests(vec![subject]).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn look_at_unsure(self: &Arc<Self>, digest: Digest) -> Result<bool, Undecided> {
+        let look = |search: Arc<Self>, digest| async move { search.look_at_either(&digest).await };
+        self.each(vec![digest], look).await
+    }
+
+    /// What is looked for may be a blob, and docker-registry 2.8 answers 500 where a blob is asked
+    /// for as a manifest. Where a tag must vouch for it, nothing more is asked: what is there must
+    /// cost as much as what is not. That it failed is remembered, and is no answer to anybody else.
+    async fn look_at_either(&self, digest: &Digest) -> Result<(), Error> {
+        if !self.stops {
+            return self.look_at_manifest(digest).await;
+        }
+        let at = self.watch.now();
+        match self.fetch(digest).await {
+            Err(error) if is_failure(&error) => {
+                self.learn(digest, Err(Found::Failed), at);
+                Ok(())
+            }
+            fetched => fetched.map(|(at, found)| self.learn(digest, found, at)),
+        }
+    }
+
+    pub(super) async fn look_at_manifests(
+        self: &Arc<Self>,
+        digests: Vec<Digest>,
+    ) -> Result<bool, Undecided> {
+        self.each(digests, |search, digest| async move { search.look_at_manifest(&digest).await })
+            .await
+    }
+
+    /// Where the upstream fails, it may be that a blob is there. That has to be proven, as a failure
+    /// tells nothing and must allow nothing.
+    pub(super) async fn look_at_manifest(&self, digest: &Digest) -> Result<(), Error> {
+        let (at, found) = match self.fetch(digest).await {
+            Err(error) if is_failure(&error) => {
+                let instead = instead_of_manifest(&self.upstream, &self.repository, digest);
+                match self.request(instead).await? {
+                    (at, Some(found)) => (at, Err(found)),
+                    (_, None) => return Err(error),
+                }
+            }
+            fetched => fetched?,
+        };
+        self.learn(digest, found, at);
+        Ok(())
+    }
+
+    async fn fetch(
+        &self,
+        digest: &Digest,
+    ) -> Result<(Timestamp, Result<oci::Manifest, Found>), Error> {
+        let fetched = async {
+            match fetch(&self.upstream, &self.repository, digest).await {
+                Ok(Some(manifest)) => Ok(Ok(manifest)),
+                Ok(None) => Ok(Err(Found::Absent)),
+                Err(Error::Unreadable(..)) => Ok(Err(Found::Unreadable)),
+                Err(error) => Err(error),
+            }
+        };
+        self.request(fetched).await
+    }
+
+    pub(super) fn learn(
+        &self,
+        digest: &Digest,
+        found: Result<oci::Manifest, Found>,
+        at: Timestamp,
+    ) {
+        if let Ok(manifest) = &found {
+            self.inventory.saw_manifest(&self.repository, digest, manifest);
+        }
+        let found = found.err().unwrap_or(Found::Manifest);
+        let freshness = self.inventory.freshness(at);
+        self.change(|graph| graph.asked(digest, found, at, freshness));
+    }
+}
+
+/// What docker-registry 2.8 answers to a blob that is asked for as a manifest; and what any registry
+/// answers in which something is wrong for a moment.
+fn is_failure(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { status: StatusCode::INTERNAL_SERVER_ERROR, .. })
+}

@@ -9,6 +9,7 @@ mod history;
 mod random;
 mod reference;
 mod registry;
+mod routes;
 mod scene;
 
 use std::collections::BTreeMap;

@@ -187,9 +187,10 @@ impl Registry {
                 for tag in tag.iter().chain(&request.tags) {
                     held.tags.insert(tag.clone(), stored.clone());
                 }
-                Said::new(201, "")
+                let said = Said::new(201, "")
                     .with("location", format!("/v2/{name}/manifests/{stored}"))
-                    .with("docker-content-digest", stored.to_string())
+                    .with("docker-content-digest", stored.to_string());
+                request.tags.iter().fold(said, |said, tag| said.with("oci-tag", tag.clone()))
             }
             _ => match by_digest {
                 Some(digest) if self.delete(name, &digest) => Said::new(202, ""),

@@ -9,6 +9,7 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 use oci::{BadRequest, Digest, ErrorBody, ErrorCode, InvalidManifest, Operation};
+use policy::Action;
 use serde_json::json;
 
 use crate::body::Body;
@@ -42,7 +43,7 @@ pub enum Refusal {
     #[error("{action} of {image} is denied: {reason}")]
     Denied {
         /// What was asked for.
-        action: &'static str,
+        action: Action,
         /// Of what.
         image: String,
         /// The rule that denies, where one does.
@@ -333,7 +334,7 @@ impl Refusal {
     fn detail(&self, context: &Context<'_>) -> Option<serde_json::Value> {
         match self {
             Self::Denied { action, image, rule, reason } => Some(json!({
-                "action": action, "image": image, "rule": rule, "reason": reason,
+                "action": action.as_str(), "image": image, "rule": rule, "reason": reason,
                 "request_id": context.request_id,
             })),
             Self::UnknownContent(digest) => Some(json!({ "digest": digest.to_string() })),
@@ -392,7 +393,7 @@ mod tests {
 
     fn denied(reason: &str) -> Refusal {
         Refusal::Denied {
-            action: "pull",
+            action: Action::Pull,
             image: "team/app:v2".to_owned(),
             rule: Some("no-v2".to_owned()),
             reason: reason.to_owned(),

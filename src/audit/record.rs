@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{Action, Bounds};
+use policy::Bounds;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
@@ -212,7 +212,7 @@ fn carried<S: Serializer>(groups: &Option<Vec<String>>, serializer: S) -> Result
 
 fn bounds<S: Serializer>(bounds: &Option<Arc<Bounds>>, serializer: S) -> Result<S::Ok, S::Error> {
     let Some(bounds) = bounds else { return serializer.serialize_none() };
-    let actions: Vec<_> = bounds.actions().map(Action::as_str).collect();
+    let actions: Vec<_> = bounds.actions().map(|action| action.to_string()).collect();
     let mut map = serializer.serialize_map(Some(2))?;
     map.serialize_entry("images", bounds.images())?;
     map.serialize_entry("actions", &actions)?;

@@ -57,7 +57,7 @@ impl Question<'_> {
         match self.policy.tags(&self.principal.caller, Action::Delete, &repository) {
             Tags::All => Ok(Permit::plain(Operation::DeleteBlob { repository, digest }, rule)),
             Tags::Some(_) | Tags::None => Err(Refusal::Denied {
-                action: Action::Delete.as_str(),
+                action: Action::Delete,
                 image: format!("{repository}@{digest}"),
                 rule: None,
                 reason: "a blob may belong to any tag, and some tags here may not be deleted"
@@ -88,7 +88,7 @@ impl Question<'_> {
         // Only who can read it learns that it is there.
         if self.readable(repository, digest).await? {
             Err(Refusal::Denied {
-                action: Action::Delete.as_str(),
+                action: Action::Delete,
                 image: format!("{repository}@{digest}"),
                 rule: None,
                 reason: "deleting by digest removes every tag that points at it, and an index \

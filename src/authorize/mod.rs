@@ -189,7 +189,7 @@ impl Question<'_> {
             self.policy.decide(&self.principal.caller, action, Image { repository, tag });
         if !decision.is_allowed() {
             return Err(Refusal::Denied {
-                action: action.as_str(),
+                action,
                 image: image_text(repository, tag),
                 rule: decision.rule().map(|rule| rule.name.to_owned()),
                 reason: decision.reason(),

@@ -273,7 +273,7 @@ impl PendingManifest<'_> {
             && head_digest(question.upstream, repository, &subject.digest).await?.is_some()
         {
             return Err(Refusal::Denied {
-                action: Action::Attach.as_str(),
+                action: Action::Attach,
                 image: format!("{repository}@{}", subject.digest),
                 rule: None,
                 reason: "a manifest with a `subject` needs the action `attach` on that image"
@@ -291,7 +291,7 @@ impl PendingManifest<'_> {
         let gone = question.learn_children(repository, manifest).await?;
         if !is_artifact(question.inventory, repository, manifest, &gone) {
             return Err(Refusal::Denied {
-                action: Action::Create.as_str(),
+                action: Action::Create,
                 image: format!("{repository}:{}", self.reference),
                 rule: None,
                 reason: "the action `attach` is for signatures, SBOMs and attestations; this is \
@@ -364,7 +364,7 @@ impl PendingManifest<'_> {
             };
             if !is_gone {
                 return Err(Refusal::Denied {
-                    action: Action::Overwrite.as_str(),
+                    action: Action::Overwrite,
                     image: format!("{repository}:{tag}"),
                     rule: None,
                     reason: "the action `attach` adds to what is there, and this would take \

@@ -168,7 +168,8 @@ mod tests {
             let list = |text: Option<&str>| text.map(|text| vec![text.to_owned()]);
             bounds(list(images), list(actions)).map(|bounds| {
                 bounds.map(|bounds| {
-                    let actions: Vec<_> = bounds.actions().map(Action::as_str).collect();
+                    let actions: Vec<_> =
+                        bounds.actions().map(|action| action.to_string()).collect();
                     format!("{} {}", bounds.images().join(","), actions.join(","))
                 })
             })

@@ -21,7 +21,7 @@ pub(super) fn docker_actions(word: &str) -> &'static [Action] {
         "pull" => PULL,
         "push" => PUSH,
         "delete" => DELETE,
-        "*" => &Action::ALL,
+        "*" => &Action::REGISTRY,
         _ => &[],
     }
 }
@@ -120,13 +120,13 @@ mod tests {
         assert_eq!(words(&[Action::Overwrite, Action::Create]), ["create", "overwrite"]);
         assert_eq!(words(PUSH), ["push"]);
         assert_eq!(words(&[Action::Inspect]), ["inspect"]);
-        assert_eq!(words(&Action::ALL), ["pull", "push", "delete"]);
+        assert_eq!(words(&Action::REGISTRY), ["pull", "push", "delete"]);
     }
 
     #[test]
     fn words_mean_no_more_than_the_actions_they_stand_for() {
         for bits in 0..64_u32 {
-            let actions: Vec<_> = Action::ALL
+            let actions: Vec<_> = Action::REGISTRY
                 .into_iter()
                 .enumerate()
                 .filter(|(place, _)| bits & (1 << place) != 0)
@@ -140,7 +140,7 @@ mod tests {
             let Ok(Access::Repository { actions: back, .. }) = read(&entry) else {
                 panic!("{actions:?} cannot be read back")
             };
-            for action in Action::ALL {
+            for action in Action::REGISTRY {
                 let pulls = action == Action::Inspect && actions.contains(&Action::Pull);
                 assert_eq!(back.contains(&action), actions.contains(&action) || pulls);
             }

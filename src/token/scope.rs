@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn actions() -> impl Strategy<Value = Vec<Action>> {
-        subsequence(Action::ALL.to_vec(), 0..=Action::ALL.len())
+        subsequence(Action::REGISTRY.to_vec(), 0..=Action::REGISTRY.len())
     }
 
     fn ceiling() -> impl Strategy<Value = Ceiling> {
@@ -195,7 +195,7 @@ mod tests {
                     "pull" => vec![Action::Pull, Action::Inspect],
                     "push" => vec![Action::Create, Action::Overwrite, Action::Attach],
                     "delete" => vec![Action::Delete],
-                    "*" => Action::ALL.to_vec(),
+                    "*" => Action::REGISTRY.to_vec(),
                     _ => vec![],
                 });
             }
@@ -222,7 +222,7 @@ mod tests {
             }
             let granted = Ceiling::Access(Scopes::parse(texts).unwrap().grant(&ceiling, allows));
             for repository in ["a", "b", "c"].map(name) {
-                for action in Action::ALL {
+                for action in Action::REGISTRY {
                     let asked = scopes.iter().any(|(_, text, actions)| {
                         *text == repository.as_str() && actions.contains(&action)
                     });

@@ -6,7 +6,7 @@ use document::Mistake;
 use oci::RepositoryName;
 
 use crate::Action;
-use crate::actions::{Actions, WORDS};
+use crate::actions::Actions;
 use crate::glob::Bindings;
 use crate::image_pattern::{ImagePattern, TagPattern, Undecided};
 use crate::policy::Image;
@@ -32,30 +32,28 @@ pub(crate) enum Reach {
 }
 
 /// As few words as make these actions in [`Bounds::new`].
-fn words(actions: Actions) -> Vec<&'static str> {
-    if actions == Actions::of(&Action::ALL) {
-        return vec!["all"];
-    }
+fn words(actions: &Actions) -> Vec<String> {
     let push = Actions::of(&[Action::Create, Action::Overwrite]);
     let pull = Actions::of(&[Action::Pull]);
     let mut words = Vec::new();
-    let mut rest = actions;
-    for (word, short, long) in
-        [("pull", pull, pull.union(Actions::of(&[Action::Inspect]))), ("push", push, push)]
+    let mut rest = actions.clone();
+    let all = Actions::of(&Action::REGISTRY);
+    let read = pull.clone().union(Actions::of(&[Action::Inspect]));
+    for (word, short, long) in [("all", &all, &all), ("pull", &pull, &read), ("push", &push, &push)]
     {
-        if short.without(rest).is_empty() {
-            words.push(word);
+        if rest.includes(short) {
+            words.push(word.to_owned());
             rest = rest.without(long);
         }
     }
-    words.extend(rest.iter().map(Action::as_str));
+    words.extend(rest.iter().map(|action| action.to_string()));
     words
 }
 
 /// "pull, push on `team/app`, `team/web:v*`".
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on ", words(self.actions).join(", "))?;
+        write!(f, "{} on ", words(&self.actions).join(", "))?;
         for (index, image) in self.images.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}`{image}`")?;
@@ -75,7 +73,8 @@ impl Eq for Bounds {}
 
 impl Bounds {
     /// Reads image patterns, as policy files write them but without variables, and words for
-    /// actions: `pull` (to inspect, too), `push`, `all`, and each action by its name.
+    /// actions: `pull` (to inspect, too), `push`, `all`, and each action by its name. `all` is what
+    /// [`Action::REGISTRY`] lists.
     ///
     /// # Errors
     /// There is no pattern or no action, or one of them cannot be read.
@@ -86,11 +85,11 @@ impl Bounds {
         let mut set = Actions::default();
         for word in actions {
             let word = word.as_ref();
-            let read = Actions::from_word(word).ok_or_else(|| {
-                let help = document::did_you_mean(word, WORDS)
-                    .unwrap_or_else(|| format!("write one of: {}", WORDS.join(", ")));
-                Mistake::new(format!("`{word}` is no action")).help(help)
-            })?;
+            let read = Actions::read(word)?;
+            if read.has_any_flag() {
+                return Err(Mistake::new("`flag:*` stands for flags that are not known yet")
+                    .help("name each flag"));
+            }
             set = set.union(read);
         }
         if set.contains(Action::Pull) {
@@ -121,7 +120,7 @@ impl Bounds {
         &self.images
     }
 
-    /// The actions, each once, in the order of [`Action::ALL`].
+    /// The actions, each once, in the order of [`Action::ALL`]; flags after those.
     pub fn actions(&self) -> impl Iterator<Item = Action> {
         self.actions.iter()
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::glob::Bindings;
 use crate::subject_pattern::SubjectPattern;
 use crate::written::{GroupEntry, Members, SubjectEntry, Word, Written};
-use crate::{delegate, warn};
+use crate::{check_flags, delegate, warn};
 
 /// How often a pattern over groups may be held against a group, in all: two thousand patterns over
 /// ten thousand groups.
@@ -32,6 +32,7 @@ pub(crate) fn check(
 ) {
     let groups = Groups::new(files, problems);
     unique_rules(files, problems);
+    check_flags::unique_names(files, problems);
     if groups.check_patterns(files, problems).is_err() {
         return;
     }
@@ -40,6 +41,7 @@ pub(crate) fn check(
         for mention in mentions(files) {
             groups.check_known(mention, &mut comparisons, problems);
         }
+        check_flags::known(files, problems);
     }
     members_are_enumerable(files, problems);
     groups.check_cycles(problems);
@@ -55,7 +57,9 @@ pub(crate) fn mentions(files: &[Written]) -> impl Iterator<Item = &SubjectEntry>
         let members = file.groups.iter().flat_map(listed_members);
         let rules =
             file.rules.iter().flat_map(|rule| rule.subjects.iter().chain(&rule.except.subjects));
-        members.chain(rules).chain(&file.administrators)
+        let gates =
+            file.gates.iter().flat_map(|gate| gate.subjects.iter().chain(&gate.except.subjects));
+        members.chain(rules).chain(gates).chain(&file.administrators)
     })
 }
 
@@ -78,7 +82,7 @@ fn unique_rules(files: &[Written], problems: &mut Problems) {
 }
 
 /// Reports the second use of a name.
-fn unique<'a>(
+pub(crate) fn unique<'a>(
     name: &'a Word,
     kind: &str,
     seen: &mut HashMap<&'a str, Place>,

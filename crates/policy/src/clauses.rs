@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use crate::Action;
-use crate::actions::Actions;
+use crate::actions::{Actions, Kinds};
 use crate::prefix_map::PrefixMap;
 use crate::rule::{Clause, Effect};
 use crate::subjects::{ANYONE, Role};
@@ -41,8 +41,8 @@ const FEW: usize = 8;
 struct Entry {
     role: Role,
     clause: u32,
-    allow: Actions,
-    deny: Actions,
+    allow: Kinds,
+    deny: Kinds,
     /// Whether the rule speaks of whoever fills the role, always and without exceptions.
     suffices: bool,
 }
@@ -127,7 +127,7 @@ fn entries(number: u32, clause: &Clause) -> impl Iterator<Item = Entry> {
     let is_plain = rule.except_subjects.is_empty()
         && rule.except_images.is_empty()
         && rule.conditions.is_none();
-    let (allow, deny) = (rule.allow, rule.deny);
+    let (allow, deny) = (rule.allow.kinds(), rule.deny.kinds());
     found_by(clause).iter().map(move |&role| {
         let suffices = is_plain && rule.subjects.binary_search(&role).is_ok();
         Entry { role, clause: number, allow, deny, suffices }
@@ -146,12 +146,18 @@ fn found_by(clause: &Clause) -> &[Role] {
     if too_many || rule.subjects.contains(&ANYONE) { &[ANYONE] } else { &rule.subjects }
 }
 
+/// Whether the action is among `actions`, of which `kinds` tells all but which flags there are.
+fn speaks_of(action: Action, kinds: Kinds, actions: &Actions) -> bool {
+    kinds.may_contain(action) && (!matches!(action, Action::Flag(_)) || actions.contains(action))
+}
+
 impl Candidate<'_, '_> {
     /// What its rule does about an action.
     pub(crate) fn effect(&self, action: Action) -> Option<Effect> {
-        if self.entry.deny.contains(action) {
+        let rule = &self.clause.rule;
+        if speaks_of(action, self.entry.deny, &rule.deny) {
             Some(Effect::Deny)
-        } else if self.entry.allow.contains(action) {
+        } else if speaks_of(action, self.entry.allow, &rule.allow) {
             Some(Effect::Allow)
         } else {
             None

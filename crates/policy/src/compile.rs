@@ -8,12 +8,18 @@ use jiff::Timestamp;
 
 use crate::check;
 use crate::clauses::Clauses;
+use crate::flag_name::FlagName;
+use crate::gate::{Exception, Flag, Gate, GateIndex, GateText};
 use crate::image_pattern::ImagePattern;
 use crate::lower;
 use crate::policy::{Compiled, Delegation, Policy};
 use crate::rule::{Clause, Rule};
+use crate::subject_pattern::SubjectPattern;
 use crate::subjects::{Role, SubjectsBuilder};
-use crate::written::{DelegationEntry, ImageEntry, Members, RuleEntry, SubjectEntry, Written};
+use crate::written::{
+    DelegationEntry, ExceptionEntry, FlagEntry, GateEntry, ImageEntry, Members, RuleEntry,
+    SubjectEntry, Written,
+};
 
 /// No policy file that people can review is larger.
 const POLICY_FILE: Kind = Kind {
@@ -90,6 +96,7 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> (Policy, Places) {
     let mut listed_groups = HashSet::new();
     let mut delegations = Vec::new();
     let mut entries: Vec<RuleEntry> = Vec::new();
+    let (mut flags, mut gates, mut exceptions) = (Vec::new(), Vec::new(), Vec::new());
     for file in written {
         for group in file.groups {
             let role = subjects.group(&group.name.text);
@@ -104,7 +111,14 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> (Policy, Places) {
         administrators.extend(roles(&file.administrators, &mut subjects, &mut places));
         delegations.extend(file.delegations.into_iter().map(delegation));
         entries.extend(file.rules);
+        flags.extend(file.flags.into_iter().filter_map(flag));
+        gates.extend(file.gates);
+        exceptions.extend(file.exceptions.into_iter().map(|entry| exception(entry, &paths)));
     }
+    flags.sort_by_key(Flag::name);
+    let names: Vec<FlagName> = flags.iter().map(Flag::name).collect();
+    gates.sort_by(|one, other| one.name.text.cmp(&other.name.text));
+    let gates = gates.into_iter().map(|it| gate(it, &paths, &mut subjects, &mut places)).collect();
     entries.sort_by(|one, other| one.name.text.cmp(&other.name.text));
     let mut rules = Vec::with_capacity(entries.len());
     let mut clauses = Vec::new();
@@ -119,8 +133,8 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> (Policy, Places) {
             except_images: self::images(entry.except.images).collect(),
             images: images.len(),
             conditions: (!entry.conditions.is_empty()).then(|| Box::new(entry.conditions)),
-            allow: entry.allow.granted(),
-            deny: entry.deny.withheld(),
+            allow: entry.allow.with_flags(&names).granted(),
+            deny: entry.deny.with_flags(&names).withheld(),
         });
         clauses.extend(images.into_iter().map(|image| Clause { rule: Arc::clone(&rule), image }));
         rules.push(rule);
@@ -132,8 +146,65 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> (Policy, Places) {
         administrators: each_once(administrators),
         listed_groups,
         delegations: delegations.into(),
+        flags: flags.into(),
+        gates: GateIndex::new(gates),
+        exceptions: exceptions.into(),
     };
     (policy, places)
+}
+
+fn flag(entry: FlagEntry) -> Option<Flag> {
+    let carries = images(entry.carries).map(|image| image.repository).collect();
+    Some(Flag { name: entry.name?, carries, expires_after: entry.expires_after })
+}
+
+fn gate(
+    entry: GateEntry,
+    paths: &[Arc<str>],
+    subjects: &mut SubjectsBuilder,
+    places: &mut Places,
+) -> Arc<Gate> {
+    let texts = |entries: &[SubjectEntry]| {
+        let mut texts: Vec<_> = entries.iter().map(|it| it.written.text.clone()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        texts
+    };
+    let told = GateText {
+        subjects: texts(&entry.subjects),
+        except_subjects: texts(&entry.except.subjects),
+    };
+    let own = match entry.subjects.as_slice() {
+        [] => vec![subjects.role("anyone", &SubjectPattern::Anyone)],
+        some => roles(some, subjects, places),
+    };
+    Arc::new(Gate {
+        name: entry.name.text.into(),
+        file: paths.get(entry.name.place.file).cloned().unwrap_or_default(),
+        line: entry.name.place.line,
+        images: images(entry.images).collect(),
+        subjects: each_once(own),
+        except_subjects: each_once(roles(&entry.except.subjects, subjects, places)),
+        except_images: images(entry.except.images).collect(),
+        on: entry.on,
+        require: entry.require,
+        grace: entry.grace,
+        is_enforced: entry.is_enforced,
+        told,
+    })
+}
+
+fn exception(entry: ExceptionEntry, paths: &[Arc<str>]) -> Exception {
+    Exception {
+        cve: entry.cve,
+        package: entry.package,
+        images: entry.images.into(),
+        reason: entry.reason.into(),
+        by: entry.by.into(),
+        expires: entry.expires.value,
+        file: paths.get(entry.place.file).cloned().unwrap_or_default(),
+        line: entry.place.line,
+    }
 }
 
 fn delegation(entry: DelegationEntry) -> Delegation {

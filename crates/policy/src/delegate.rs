@@ -12,7 +12,9 @@ use crate::check::{Groups, listed_members};
 use crate::glob::Bindings;
 use crate::prefix_map::PrefixMap;
 use crate::subject_pattern::SubjectPattern;
-use crate::written::{DelegationEntry, GroupEntry, RuleEntry, SubjectEntry, Written};
+use crate::written::{
+    DelegationEntry, GateEntry, GroupEntry, ImageEntry, RuleEntry, SubjectEntry, Written,
+};
 
 /// Checks each file against each delegation that covers it. A delegation that covers none is warned
 /// of: its pattern may be misspelt, and then nothing holds the files back that it is meant for.
@@ -85,9 +87,13 @@ struct Delegated<'a> {
 
 impl Delegated<'_> {
     fn check(&mut self, file: &Written) {
-        for (key, place) in
-            [("administrators", file.administrators_place), ("delegations", file.delegations_place)]
-        {
+        for (key, place) in [
+            ("administrators", file.administrators_place),
+            ("delegations", file.delegations_place),
+            // Both let pass what gates of others would hold.
+            ("flags", file.flags_place),
+            ("exceptions", file.exceptions_place),
+        ] {
             if let Some(place) = place {
                 self.refuse_key(key, place);
             }
@@ -97,6 +103,9 @@ impl Delegated<'_> {
         }
         for rule in &file.rules {
             self.check_rule(rule);
+        }
+        for gate in &file.gates {
+            self.check_gate(gate);
         }
     }
 
@@ -131,21 +140,29 @@ impl Delegated<'_> {
         for subject in rule.subjects.iter().chain(&rule.except.subjects) {
             self.check_mention(subject);
         }
-        // What a rule leaves out may lie anywhere: it only narrows the rule.
-        for image in &rule.images {
+        self.check_images("rule", &rule.name.text, &rule.images, !rule.deny.is_empty());
+    }
+
+    fn check_gate(&mut self, gate: &GateEntry) {
+        for subject in gate.subjects.iter().chain(&gate.except.subjects) {
+            self.check_mention(subject);
+        }
+        self.check_images("gate", &gate.name.text, &gate.images, true);
+    }
+
+    /// What a rule or a gate leaves out may lie anywhere: it only narrows it. What denies or holds
+    /// does so for what a pattern cannot decide, too.
+    fn check_images(&mut self, kind: &str, name: &str, images: &[ImageEntry], holds: bool) {
+        for image in images {
             let is_covered = |pattern: &&_| {
-                let allowed = self.delegation.images.iter().flat_map(|entry| &entry.patterns);
-                // A denial holds for what a pattern cannot decide, too.
-                allowed.into_iter().any(|outer| {
-                    outer.contains(pattern) && (outer.decides() || rule.deny.is_empty())
-                })
+                let mut allowed = self.delegation.images.iter().flat_map(|entry| &entry.patterns);
+                allowed.any(|outer| outer.contains(pattern) && (outer.decides() || !holds))
             };
             if let Some(beyond) = image.patterns.iter().find(|pattern| !is_covered(pattern)) {
-                let name = &rule.name.text;
-                let mistake = Mistake::new(format!("rule `{name}` goes beyond its delegation"))
+                let mistake = Mistake::new(format!("{kind} `{name}` goes beyond its delegation"))
                     .label(format!("`{beyond}` is not within the images of this file"))
                     .also(self.delegation.images_place, "these are its images")
-                    .help("name images within those, or move the rule to a file that no delegation covers");
+                    .help(format!("name images within those, or move the {kind} to a file that no delegation covers"));
                 self.problems.at(image.place, mistake);
             }
         }

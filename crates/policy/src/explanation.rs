@@ -2,7 +2,6 @@
 
 use oci::Tag;
 
-use crate::Action;
 use crate::caller::Subject;
 use crate::clauses::Candidate;
 use crate::decide::{Asked, Decision, Outcome};
@@ -144,7 +143,7 @@ fn miss(
         };
         (Distance::Tag, text)
     } else if !allows {
-        let words: Vec<_> = rule.allow.iter().map(Action::as_str).collect();
+        let words: Vec<_> = rule.allow.iter().map(|action| action.to_string()).collect();
         (Distance::Action, format!("rule `{name}` allows only {} there", words.join(", ")))
     } else if standing.is_one_of(&rule.except_subjects, Scope::Held) {
         (Distance::Exception, format!("{would} its `except` names this caller"))

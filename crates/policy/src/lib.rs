@@ -15,6 +15,7 @@ mod bounds;
 mod caller;
 pub mod cases;
 mod check;
+mod check_flags;
 mod circumstances;
 mod clauses;
 mod compile;
@@ -26,6 +27,8 @@ mod delegate;
 mod diff;
 mod explanation;
 mod expressions;
+mod flag_name;
+pub mod gate;
 mod glob;
 mod image_pattern;
 mod image_text;
@@ -59,6 +62,7 @@ pub use diff::{
     When, compare, compare_watched,
 };
 pub use document::{Diagnostic, Diagnostics, Position, Severity, SourceFile};
+pub use flag_name::{FlagName, InvalidFlagName};
 pub use network::{InvalidNetwork, Network};
 pub use policy::{Compiled, Image, Policy};
 pub use tags::{TagFilter, Tags};

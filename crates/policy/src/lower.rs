@@ -1,11 +1,18 @@
 //! From the tree of a file to what it says, noting everything that does not belong there.
 
+mod amounts;
 mod conditions;
 mod delegations;
+mod exceptions;
+mod flags;
+mod gate;
 mod image;
+mod require;
 mod rule;
 mod values;
+mod vulnerabilities;
 
+pub(crate) use amounts::written;
 pub(crate) use conditions::{credential, time};
 
 use document::{Entry, Mistake, Node, Problems, Value, did_you_mean};
@@ -38,16 +45,6 @@ pub(crate) fn lower(root: &Node, shared: &mut Shared, problems: &mut Problems) -
     Lowering { shared, problems }.file(root)
 }
 
-/// Keys of a release gate.
-const LATER: [(&str, &str); 3] = [
-    ("flags", "`flags` come with release gates, and this version has none yet"),
-    ("gates", "`gates` come with release gates, and this version has none yet"),
-    ("exceptions", "`exceptions` come with release gates, and this version has none yet"),
-];
-
-/// What to do without one.
-pub(crate) const NO_RELEASE_GATE: &str = "leave it out; rules that allow and deny do without it";
-
 struct Lowering<'a> {
     shared: &'a mut Shared,
     problems: &'a mut Problems,
@@ -74,8 +71,16 @@ impl Lowering<'_> {
             written.delegations_place = Some(entry.key_place);
             written.delegations = self.delegations(&entry.value);
         }
-        for (key, message) in LATER {
-            file.refuse(key, self.problems, || Mistake::new(message).help(NO_RELEASE_GATE));
+        if let Some(entry) = file.entry("flags", self.problems) {
+            written.flags_place = Some(entry.key_place);
+            written.flags = self.flags(&entry.value);
+        }
+        if let Some(node) = file.take("gates", self.problems) {
+            written.gates = self.gates(node);
+        }
+        if let Some(entry) = file.entry("exceptions", self.problems) {
+            written.exceptions_place = Some(entry.key_place);
+            written.exceptions = self.exceptions(&entry.value);
         }
         file.finish(self.problems);
         written

@@ -160,11 +160,13 @@ impl<'a> Inclusion<'a> {
 
 /// What `other` does about all actions of `rule`, and which roles of a caller have to be the same.
 fn effect(other: &RuleEntry, rule: &RuleEntry) -> Option<(Why, Scope)> {
-    let (allow, deny) = (rule.allow.granted(), rule.deny.withheld());
-    if deny.is_empty() && other.deny.withheld().includes(allow) {
+    let granted = |it: &RuleEntry| it.allow.clone().granted();
+    let withheld = |it: &RuleEntry| it.deny.clone().withheld();
+    let (allow, deny) = (granted(rule), withheld(rule));
+    if deny.is_empty() && withheld(other).includes(&allow) {
         return Some((Why::Denied, Scope::Held));
     }
-    let covers = other.allow.granted().includes(allow) && other.deny.withheld().includes(deny);
+    let covers = granted(other).includes(&allow) && withheld(other).includes(&deny);
     let scope = if allow.is_empty() { Scope::Held } else { Scope::Carried };
     covers.then_some((Why::Covered, scope))
 }

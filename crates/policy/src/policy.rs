@@ -1,6 +1,6 @@
 //! A compiled policy.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use document::Diagnostics;
@@ -9,6 +9,7 @@ use oci::{RepositoryName, Tag};
 use crate::caller::Caller;
 use crate::clauses::Clauses;
 use crate::decide::RuleRef;
+use crate::gate::{Exception, Flag, GateIndex};
 use crate::rule::Rule;
 use crate::subjects::{Role, Scope, Standing, Subjects};
 
@@ -24,6 +25,10 @@ pub struct Policy {
     pub(crate) listed_groups: HashSet<Box<str>>,
     /// Kept for comparisons; files were checked against them.
     pub(crate) delegations: Box<[Delegation]>,
+    /// In the order of their names.
+    pub(crate) flags: Box<[Flag]>,
+    pub(crate) gates: GateIndex,
+    pub(crate) exceptions: Box<[Exception]>,
 }
 
 /// Files that may speak of some images and groups only.
@@ -81,6 +86,35 @@ impl Policy {
     pub fn is_administrator(&self, caller: &Caller) -> bool {
         caller.bounds.is_none()
             && Standing::new(&self.subjects, caller).is_one_of(&self.administrators, Scope::Carried)
+    }
+
+    /// The flags that are declared, in the order of their names.
+    pub fn flags(&self) -> impl ExactSizeIterator<Item = &Flag> {
+        self.flags.iter()
+    }
+
+    /// The flag of that name.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> Option<&Flag> {
+        self.flags.iter().find(|flag| flag.name().as_str() == name)
+    }
+
+    /// The exceptions, expired or not.
+    pub fn exceptions(&self) -> impl ExactSizeIterator<Item = &Exception> {
+        self.exceptions.iter()
+    }
+
+    /// The keys that gates ask for, each with a gate that does: to be held against the keys that
+    /// are trusted.
+    #[must_use]
+    pub fn trusted_keys(&self) -> BTreeMap<&str, RuleRef<'_>> {
+        let mut keys = BTreeMap::new();
+        for gate in self.gates() {
+            for key in &gate.require.signed_by {
+                keys.entry(&**key).or_insert_with(|| gate.place());
+            }
+        }
+        keys
     }
 
     /// The groups that the files declare.

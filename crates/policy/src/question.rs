@@ -1,9 +1,9 @@
 //! Questions to a policy as people write them: who asks, what for, about which image.
 
-use document::{Mistake, did_you_mean, listed, nearest};
+use document::{Mistake, nearest};
 use oci::{RepositoryName, Tag};
 
-use crate::actions::{Actions, WORDS};
+use crate::actions::Actions;
 use crate::caller::Subject;
 use crate::circumstances::Credential;
 use crate::policy::Image;
@@ -59,16 +59,16 @@ pub fn target(text: &str) -> Result<Target, Mistake> {
     })
 }
 
-/// Reads the word for an action: the actions that it stands for.
+/// Reads the word for an action: the actions that it stands for. Whether a policy declares the flag
+/// of `flag:NAME` is not looked at.
 ///
 /// # Errors
 /// There is no such word.
 pub fn actions(word: &str) -> Result<Vec<Action>, Mistake> {
-    let actions = Actions::from_word(word).ok_or_else(|| {
-        let help =
-            did_you_mean(word, WORDS).unwrap_or_else(|| format!("actions are {}", listed(&WORDS)));
-        Mistake::new(format!("unknown action `{word}`")).help(help)
-    })?;
+    let actions = Actions::read(word)?;
+    if actions.has_any_flag() {
+        return Err(Mistake::new("`flag:*` is no single action").help("name one flag: `flag:NAME`"));
+    }
     Ok(actions.iter().collect())
 }
 

@@ -1,9 +1,13 @@
 //! A policy file as its administrator wrote it: every part with its place, nothing looked up yet.
 
-use document::Place;
+use document::{Located, Place};
+use jiff::{SignedDuration, Timestamp};
+use reports::VulnerabilityId;
 
 use crate::actions::Actions;
 use crate::conditions::Conditions;
+use crate::flag_name::FlagName;
+use crate::gate::{Covered, Grace, Occasion, PackagePattern, Require};
 use crate::image_pattern::ImagePattern;
 use crate::path::PathPattern;
 use crate::subject_pattern::SubjectPattern;
@@ -21,6 +25,13 @@ pub(crate) struct Written {
     pub(crate) delegations: Vec<DelegationEntry>,
     /// The key, where it is written.
     pub(crate) delegations_place: Option<Place>,
+    pub(crate) flags: Vec<FlagEntry>,
+    /// The key, where it is written.
+    pub(crate) flags_place: Option<Place>,
+    pub(crate) gates: Vec<GateEntry>,
+    pub(crate) exceptions: Vec<ExceptionEntry>,
+    /// The key, where it is written.
+    pub(crate) exceptions_place: Option<Place>,
 }
 
 /// Text, and where it stands.
@@ -89,6 +100,8 @@ pub(crate) struct RuleEntry {
     pub(crate) places: ConditionPlaces,
     pub(crate) allow: Actions,
     pub(crate) deny: Actions,
+    /// The words for flags among them.
+    pub(crate) flags: Vec<Word>,
 }
 
 /// Where the conditions of a rule are written that may be warned of.
@@ -104,4 +117,45 @@ pub(crate) struct ConditionPlaces {
 pub(crate) struct ExceptEntry {
     pub(crate) subjects: Vec<SubjectEntry>,
     pub(crate) images: Vec<ImageEntry>,
+}
+
+/// A flag.
+#[derive(Debug)]
+pub(crate) struct FlagEntry {
+    pub(crate) written: Word,
+    /// None: what was written has been reported.
+    pub(crate) name: Option<FlagName>,
+    /// Whole repositories.
+    pub(crate) carries: Vec<ImageEntry>,
+    pub(crate) expires_after: Option<SignedDuration>,
+}
+
+/// A gate.
+#[derive(Debug)]
+pub(crate) struct GateEntry {
+    pub(crate) name: Word,
+    /// Without variables.
+    pub(crate) images: Vec<ImageEntry>,
+    /// None is written: anyone.
+    pub(crate) subjects: Vec<SubjectEntry>,
+    /// Its images are without variables.
+    pub(crate) except: ExceptEntry,
+    pub(crate) on: Vec<Occasion>,
+    pub(crate) require: Require,
+    /// The names of the flags among that.
+    pub(crate) flags: Vec<Word>,
+    pub(crate) grace: Grace,
+    pub(crate) is_enforced: bool,
+}
+
+/// A vulnerability that is let pass.
+#[derive(Debug)]
+pub(crate) struct ExceptionEntry {
+    pub(crate) place: Place,
+    pub(crate) cve: VulnerabilityId,
+    pub(crate) package: Option<PackagePattern>,
+    pub(crate) images: Vec<Covered>,
+    pub(crate) reason: String,
+    pub(crate) by: String,
+    pub(crate) expires: Located<Timestamp>,
 }

@@ -325,7 +325,7 @@ async fn two_racing_pushes_cannot_both_create() {
     let shelf = world.shelf.lock().unwrap().clone();
     *world.shelf.lock().unwrap() = shelf.tagged("team/app", "v99", &one);
     drop(permit);
-    assert!(matches!(second.await, Err(Refusal::Denied { action: "overwrite", .. })));
+    assert!(matches!(second.await, Err(Refusal::Denied { action: Action::Overwrite, .. })));
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ struct Failed<'a> {
     #[serde(rename = "as")]
     subject: String,
     #[serde(rename = "do")]
-    actions: Vec<&'static str>,
+    actions: Vec<&'a str>,
     image: String,
     expect: &'static str,
     by: Option<&'a str>,

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use jiff::Timestamp;
-use policy::{Action, Bounds, Subject};
+use policy::{Bounds, Subject};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -58,7 +58,7 @@ struct Described {
     subject: String,
     groups: Option<Vec<String>>,
     images: Option<Vec<String>>,
-    actions: Option<Vec<&'static str>>,
+    actions: Option<Vec<String>>,
     audience: Option<String>,
     comment: String,
     made_at: Timestamp,
@@ -99,7 +99,8 @@ pub(super) struct Tokens {
 impl Described {
     fn of(family: &Family) -> Self {
         let bounds = family.grant.bounds.as_deref();
-        let actions = |bounds: &Bounds| bounds.actions().map(Action::as_str).collect::<Vec<_>>();
+        let actions =
+            |bounds: &Bounds| bounds.actions().map(|action| action.to_string()).collect::<Vec<_>>();
         Self {
             id: family.id.clone(),
             kind: family.kind.as_str(),

@@ -128,7 +128,7 @@ impl<'p> Asking<'p> {
             let here: Vec<(usize, &Bound<'_>)> = here.copied().collect();
             let touched = |bound: &Bound<'_>| {
                 let entry = entries.get(bound.entry).filter(|entry| entry.is_touched);
-                entry.filter(|_| !bound.is_exception).map(|entry| entry.actions)
+                entry.filter(|_| !bound.is_exception).map(|entry| entry.actions.clone())
             };
             let actions = here.iter().filter_map(|(_, bound)| touched(bound));
             let actions = actions.fold(Actions::default(), Actions::union);

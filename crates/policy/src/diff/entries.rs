@@ -79,7 +79,7 @@ fn written<'p>(
             images: sorted(images.remove(&*rule.name).unwrap_or_default()),
             except_images: sorted(rule.except_images.iter().collect()),
             conditions: rule.conditions.as_deref(),
-            actions: rule.allow.union(rule.deny),
+            actions: rule.allow.clone().union(rule.deny.clone()),
             is_touched: false,
         };
         (&*rule.name, entry)
@@ -97,9 +97,9 @@ impl Entry<'_> {
         !self.except_subjects.is_empty() || self.except_images.iter().any(|image| image.uses_group)
     }
 
-    fn effects(&self) -> Option<(Actions, Actions)> {
+    fn effects(&self) -> Option<(&Actions, &Actions)> {
         let rule = self.rule.old.or(self.rule.new)?;
-        Some((rule.allow, rule.deny))
+        Some((&rule.allow, &rule.deny))
     }
 
     /// Whether both say the same.

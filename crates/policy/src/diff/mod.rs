@@ -162,17 +162,19 @@ impl Change<'_> {
     /// The actions in the words of policy files: `push` where it is `create` and `overwrite`, `all`
     /// where it is all that this stands for.
     #[must_use]
-    pub fn words(&self) -> Vec<&'static str> {
-        let mut words = Vec::new();
+    pub fn words(&self) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
         let mut rest = Actions::of(&self.actions);
         for word in ["all", "push"] {
-            if let Some(meant) = Actions::from_word(word).filter(|it| it.without(rest).is_empty()) {
-                words.push(word);
-                rest = rest.without(meant);
+            if let Some(meant) = Actions::from_word(word).filter(|it| rest.includes(it)) {
+                words.push(word.to_owned());
+                rest = rest.without(&meant);
             }
         }
-        words.extend(rest.iter().map(Action::as_str));
-        words.sort_by_key(|word| WORDS.iter().position(|known| known == word));
+        words.extend(rest.iter().map(|action| action.to_string()));
+        // What is no word is a flag, and comes last.
+        let place = |word: &str| WORDS.iter().position(|known| *known == word);
+        words.sort_by_key(|word| place(word).unwrap_or(WORDS.len()));
         words
     }
 }

@@ -376,13 +376,13 @@ fn without_instances(changes: &mut Vec<Change<'_>>) {
     for change in changes.iter() {
         if of_all(change).is_some_and(|who| who == change.who) {
             let said = general.entry(key(change, change.who.clone())).or_default();
-            *said = said.union(Actions::of(&change.actions));
+            *said = std::mem::take(said).union(Actions::of(&change.actions));
         }
     }
     changes.retain(|it| {
         let Some(who) = of_all(it).filter(|who| *who != it.who) else { return true };
-        let said = general.get(&key(it, who)).copied().unwrap_or_default();
-        !Actions::of(&it.actions).without(said).is_empty()
+        let said = general.get(&key(it, who));
+        said.is_none_or(|said| !said.includes(&Actions::of(&it.actions)))
     });
 }
 

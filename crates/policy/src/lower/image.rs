@@ -16,7 +16,7 @@ impl Lowering<'_> {
         exactly(items.len(), items.iter().filter_map(|item| self.image(item)))
     }
 
-    fn image(&mut self, node: &Node) -> Option<ImageEntry> {
+    pub(super) fn image(&mut self, node: &Node) -> Option<ImageEntry> {
         let what = "an image pattern";
         let patterns = match &node.value {
             Value::Map { entries, .. } if is_meant_as_map(entries) => {

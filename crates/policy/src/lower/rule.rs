@@ -27,16 +27,26 @@ impl Lowering<'_> {
     fn rule(&mut self, node: &Node) -> Option<RuleEntry> {
         let place = node.place;
         let mut section = node.section("a rule", self.problems)?;
-        let name = section.take("name", self.problems).and_then(|node| self.rule_name(node));
+        let name = section.take("name", self.problems);
+        let name = name.and_then(|node| self.own_name(node, "rule"));
         let subjects = section.take("subjects", self.problems);
         let subjects = subjects.map(|node| self.subjects(node, "`subjects`"));
         let except = section.take("except", self.problems).map(|node| self.except(node));
         let images = section.take("images", self.problems);
         let images = images.map(|node| self.images(node, "`images`"));
         let allow = section.entry("allow", self.problems);
-        let allow = allow.map(|entry| (entry.key_place, self.actions(&entry.value, "`allow`")));
+        let mut flags = Vec::new();
+        let allow = allow.map(|entry| {
+            let (actions, named) = self.actions(&entry.value, "`allow`");
+            flags.extend(named);
+            (entry.key_place, actions)
+        });
         let deny = section.entry("deny", self.problems);
-        let deny = deny.map(|entry| (entry.key_place, self.actions(&entry.value, "`deny`")));
+        let deny = deny.map(|entry| {
+            let (actions, named) = self.actions(&entry.value, "`deny`");
+            flags.extend(named);
+            (entry.key_place, actions)
+        });
         let (conditions, places) = self.conditions(&mut section);
         section.read("comment", self.problems, |_| Ok(()));
         let mut missing = vec!["name", "subjects", "images", "allow", "deny"];
@@ -58,7 +68,7 @@ impl Lowering<'_> {
                 self.problems.at(place, Mistake::new(format!("{called} {message}")).help(help));
             }
         }
-        self.check_contradiction(&called, allow, deny);
+        self.check_contradiction(&called, allow.as_ref(), deny.as_ref());
         Some(RuleEntry {
             name: name.unwrap_or(Word { text: String::new(), place }),
             subjects: subjects.unwrap_or_default(),
@@ -68,39 +78,42 @@ impl Lowering<'_> {
             places,
             allow: allow.map(|(_, actions)| actions).unwrap_or_default(),
             deny: deny.map(|(_, actions)| actions).unwrap_or_default(),
+            flags,
         })
     }
 
     fn check_contradiction(
         &mut self,
         called: &str,
-        allow: Option<(Place, Actions)>,
-        deny: Option<(Place, Actions)>,
+        allow: Option<&(Place, Actions)>,
+        deny: Option<&(Place, Actions)>,
     ) {
         let (Some((allow_place, allow)), Some((deny_place, deny))) = (allow, deny) else { return };
-        if let Some(action) = allow.iter().find(|&action| deny.withheld().contains(action)) {
+        let withheld = deny.clone().withheld();
+        if let Some(action) = allow.iter().find(|&action| withheld.contains(action)) {
             let mistake = Mistake::new(format!("{called} allows and denies `{action}`"))
                 .label("denied here")
-                .also(allow_place, "allowed here")
+                .also(*allow_place, "allowed here")
                 .help("leave one of them out; a denial would win");
-            self.problems.at(deny_place, mistake);
+            self.problems.at(*deny_place, mistake);
         }
     }
 
-    fn rule_name(&mut self, node: &Node) -> Option<Word> {
+    /// The name of a rule or a gate.
+    pub(super) fn own_name(&mut self, node: &Node, kind: &str) -> Option<Word> {
         let name = self.text(node, "`name`")?;
         let is_plain =
             |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.' | '/');
         if name.text.is_empty() || name.text.len() > MAX_NAME || !name.text.chars().all(is_plain) {
             let text = name.text.escape_debug();
-            let mistake = Mistake::new(format!("`{text}` is not a name for a rule"))
+            let mistake = Mistake::new(format!("`{text}` is not a name for a {kind}"))
                 .help(format!("1 to {MAX_NAME} letters, digits, `-`, `_`, `.` and `/`"));
             self.problems.at(name.place, mistake);
         }
         Some(name)
     }
 
-    fn except(&mut self, node: &Node) -> ExceptEntry {
+    pub(super) fn except(&mut self, node: &Node) -> ExceptEntry {
         let Some(mut section) = node.section("`except`", self.problems) else {
             return ExceptEntry::default();
         };

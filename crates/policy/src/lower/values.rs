@@ -1,21 +1,11 @@
 //! What stands in rules and groups: subjects, actions, lists.
 
-use document::{Entry, Mistake, Node, Value, did_you_mean, listed};
+use document::{Entry, Mistake, Node, Value};
 
-use super::{Lowering, NO_RELEASE_GATE};
-use crate::actions::{self, Actions};
+use super::Lowering;
+use crate::actions::Actions;
 use crate::subject_pattern::SubjectPattern;
 use crate::written::{SubjectEntry, Word};
-
-/// Actions of a release gate, and those that begin with `flag:`.
-const LATER: [&str; 3] = ["report", "scan", "break-glass"];
-
-/// What actions are called elsewhere.
-const ELSEWHERE: [(&[&str], &str); 3] = [
-    (&["read", "get", "list", "download"], "pull"),
-    (&["write", "put", "upload", "publish"], "push"),
-    (&["*", "any", "admin"], "all"),
-];
 
 impl Lowering<'_> {
     pub(super) fn subjects(&mut self, node: &Node, what: &str) -> Vec<SubjectEntry> {
@@ -53,16 +43,23 @@ impl Lowering<'_> {
         }
     }
 
-    pub(super) fn actions(&mut self, node: &Node, what: &str) -> Actions {
-        let mut set = Actions::default();
+    /// A list of actions. The words for flags are told apart: whether there are such flags is not
+    /// known yet.
+    pub(super) fn actions(&mut self, node: &Node, what: &str) -> (Actions, Vec<Word>) {
+        let (mut set, mut flags) = (Actions::default(), Vec::new());
         for item in self.list(node, what, false) {
             let Some(word) = self.text(item, "an action") else { continue };
-            match Actions::from_word(&word.text) {
-                Some(actions) => set = set.union(actions),
-                None => self.problems.at(word.place, unknown_action(&word.text)),
+            match Actions::read(&word.text) {
+                Ok(actions) => {
+                    if actions.has_any_flag() || !actions.flags().is_empty() {
+                        flags.push(word);
+                    }
+                    set = set.union(actions);
+                }
+                Err(mistake) => self.problems.at(word.place, mistake),
             }
         }
-        set
+        (set, flags)
     }
 
     pub(super) fn list<'n>(
@@ -96,19 +93,4 @@ pub(super) fn exactly<T>(most: usize, items: impl Iterator<Item = T>) -> Vec<T> 
     let mut list = Vec::with_capacity(most);
     list.extend(items);
     list
-}
-
-fn unknown_action(word: &str) -> Mistake {
-    if word.starts_with("flag:") || LATER.contains(&word) {
-        return Mistake::new(format!(
-            "the action `{word}` comes with release gates, and this version has none yet"
-        ))
-        .help(NO_RELEASE_GATE);
-    }
-    let meant = ELSEWHERE.into_iter().find(|(others, _)| others.contains(&word));
-    let help = meant
-        .map(|(_, own)| format!("did you mean `{own}`?"))
-        .or_else(|| did_you_mean(word, actions::WORDS))
-        .unwrap_or_else(|| format!("actions are {}", listed(&actions::WORDS)));
-    Mistake::new(format!("unknown action `{word}`")).help(help)
 }

@@ -23,7 +23,7 @@ pub(super) struct Told<'a> {
 #[derive(Serialize)]
 struct ToldChange<'a> {
     who: &'a str,
-    actions: Vec<&'static str>,
+    actions: Vec<&'a str>,
     images: &'a str,
     decision: &'static str,
     from: Option<Timestamp>,
@@ -62,7 +62,7 @@ struct ToldRule<'a> {
 struct ToldExample<'a> {
     subject: String,
     groups: &'a [String],
-    action: &'static str,
+    action: &'a str,
     image: String,
 }
 

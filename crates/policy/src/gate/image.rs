@@ -1,0 +1,214 @@
+//! What a gate asks of one image: its labels, its shape, and what scanners say.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use oci::Digest;
+
+use super::exception::Exception;
+use super::facts::{FindingFact, Scan, ScanState, Shape};
+use super::findings::{Merged, count, merged};
+use super::found::{Found, TOLD};
+use super::judge::Judging;
+use super::lasting::after;
+use super::reason::{Reason, Which, Why};
+use super::require::{OnGap, OnUnknown, Vulnerabilities};
+use super::verdict::{Clearance, Cleared};
+
+impl Judging<'_> {
+    pub(super) fn labels(&mut self, of: Option<&Which>, labels: Option<&BTreeMap<String, String>>) {
+        let wanted = &self.gate.require.labels;
+        let Some(labels) = labels else {
+            if !wanted.is_empty() {
+                self.hold(of.cloned(), Why::LabelsUnknown);
+            }
+            return;
+        };
+        for (name, pattern) in wanted {
+            let found = labels.get(&**name);
+            if !found.is_some_and(|value| pattern.matches(value)) {
+                let why = Why::Label {
+                    name: name.clone(),
+                    wanted: pattern.to_string().into(),
+                    found: found.cloned(),
+                };
+                self.hold(of.cloned(), why);
+            }
+        }
+    }
+
+    pub(super) fn shape(&mut self, of: Option<&Which>, shape: Option<&Shape>) {
+        let require = &self.gate.require;
+        if let Some(max) = require.max_size {
+            match shape.and_then(|shape| shape.size) {
+                Some(size) if size <= max => {}
+                Some(size) => self.hold(of.cloned(), Why::TooLarge { size, max }),
+                None => self.hold(of.cloned(), Why::ShapeUnknown),
+            }
+        }
+        if require.media_types.is_empty() {
+            return;
+        }
+        let Some(types) = shape.and_then(|shape| shape.media_types.as_ref()) else {
+            return self.hold(of.cloned(), Why::ShapeUnknown);
+        };
+        for found in types {
+            if !require.media_types.iter().any(|pattern| pattern.matches(found)) {
+                self.hold(of.cloned(), Why::MediaType(found.clone()));
+            }
+        }
+    }
+
+    /// `digests`: of the image, and of indexes that hold it.
+    pub(super) fn vulnerabilities(&mut self, of: Option<&Which>, scan: &Scan, digests: &[&Digest]) {
+        let gate = self.gate;
+        let Some(require) = &gate.require.vulnerabilities else { return };
+        if scan.reports.is_empty() {
+            return self.without_report(require, of, scan);
+        }
+        self.reports(require, of, scan);
+        if require.max_severity.is_none() && require.max_cvss.is_none() {
+            return;
+        }
+        let about: Vec<&Exception> =
+            self.policy.exceptions().filter(|it| it.is_about(self.repository, digests)).collect();
+        let found = merged(scan, |finding| self.is_cleared(&about, scan, finding));
+        let (mut held, mut in_grace, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        let grace = gate.grace.new_finding.filter(|_| self.has_passed());
+        for merged in found {
+            let Some(is_known) = require.minds(&merged) else { continue };
+            let may_wait = is_known || require.unknown_severity == OnUnknown::Block;
+            let end = grace.filter(|_| may_wait).map(|grace| after(merged.first_seen(), grace));
+            match end {
+                Some(end) if self.lasting.is_before(end) => in_grace.push((end, is_known, merged)),
+                _ if is_known => held.push(merged),
+                _ => unknown.push(merged),
+            }
+        }
+        self.in_grace(require, of, in_grace);
+        if !held.is_empty() {
+            self.hold(of.cloned(), Why::Vulnerabilities(require.found(held)));
+        }
+        if !unknown.is_empty() {
+            let why = Why::UnknownSeverity(require.found(unknown).without_bounds());
+            self.gap(require.unknown_severity.as_gap(), of.cloned(), why);
+        }
+    }
+
+    /// Where a failed scan stands beside an older report, the report counts, until it is too old.
+    fn without_report(&mut self, require: &Vulnerabilities, of: Option<&Which>, scan: &Scan) {
+        let (gap, why) = match &scan.state {
+            ScanState::Pending => (require.scan_pending, Why::ScanPending),
+            ScanState::Failed { since, reason } => {
+                let (since, reason) = (*since, reason.clone());
+                (require.scan_failed, Why::ScanFailed { since, reason })
+            }
+            ScanState::Never | ScanState::Done => (require.unscanned, Why::Unscanned),
+        };
+        if let Why::ScanFailed { since, .. } = why
+            && gap == OnGap::Block
+        {
+            let until = self.gate.grace.scan_failed.map(|grace| after(since, grace));
+            self.unless_in_grace(Reason { of: of.cloned(), why }, until);
+        } else {
+            self.gap(gap, of.cloned(), why);
+        }
+    }
+
+    fn reports(&mut self, require: &Vulnerabilities, of: Option<&Which>, scan: &Scan) {
+        let recognized = || scan.reports.iter().filter(|report| report.recognized);
+        if recognized().next().is_none() {
+            self.gap(require.scan_incomplete, of.cloned(), Why::ScanIncomplete);
+        }
+        let newest = |made: &mut dyn Iterator<Item = Timestamp>| made.max();
+        let made_at = newest(&mut recognized().map(|report| report.made_at))
+            .or_else(|| newest(&mut scan.reports.iter().map(|report| report.made_at)));
+        let (Some(made_at), Some(max_age)) = (made_at, require.max_report_age) else { return };
+        let end = after(made_at, max_age);
+        if !self.lasting.is_before(end) {
+            let until = self.gate.grace.report_too_old.map(|grace| after(end, grace));
+            let reason = Reason { of: of.cloned(), why: Why::ReportTooOld { made_at } };
+            self.unless_in_grace(reason, until);
+        }
+    }
+
+    fn is_cleared(&mut self, about: &[&Exception], scan: &Scan, finding: &FindingFact) -> bool {
+        let by = match scan.vex.iter().find(|vex| vex.names(finding)) {
+            Some(vex) => Clearance::Vex { by: vex.by.clone(), status: vex.status.as_str() },
+            None => {
+                let named = about.iter().filter(|exception| exception.names(finding));
+                let Some(longest) = named.max_by_key(|exception| exception.expires) else {
+                    return false;
+                };
+                if !self.lasting.is_before(longest.expires) {
+                    return false;
+                }
+                Clearance::Exception {
+                    by: longest.by.clone(),
+                    reason: longest.reason.clone(),
+                    expires: longest.expires,
+                }
+            }
+        };
+        let (vulnerability, package) = (finding.id.clone(), finding.package.clone());
+        self.note_cleared(Cleared { vulnerability, package, by });
+        true
+    }
+
+    /// Those whose grace ends at the same time are told together.
+    fn in_grace(
+        &mut self,
+        require: &Vulnerabilities,
+        of: Option<&Which>,
+        found: Vec<(Timestamp, bool, Merged)>,
+    ) {
+        let mut by_end: BTreeMap<(Timestamp, bool), Vec<Merged>> = BTreeMap::new();
+        for (end, is_known, merged) in found {
+            by_end.entry((end, is_known)).or_default().push(merged);
+        }
+        for ((until, is_known), merged) in by_end {
+            let found = require.found(merged);
+            let why = match is_known {
+                true => Why::Vulnerabilities(found),
+                false => Why::UnknownSeverity(found.without_bounds()),
+            };
+            self.unless_in_grace(Reason { of: of.cloned(), why }, Some(until));
+        }
+    }
+}
+
+impl Vulnerabilities {
+    /// Whether it is too much, and if so, whether for what is known of it.
+    fn minds(&self, merged: &Merged) -> Option<bool> {
+        let finding = &merged.finding;
+        if self.only_fixable && finding.fixed_in.is_none() {
+            return None;
+        }
+        let too_severe = self.max_severity.is_some_and(|max| max.is_exceeded_by(finding.severity));
+        if too_severe || self.max_cvss.is_some_and(|max| merged.score > max) {
+            return Some(true);
+        }
+        (merged.is_unknown && self.unknown_severity.as_gap() != OnGap::Allow).then_some(false)
+    }
+
+    fn found(&self, mut merged: Vec<Merged>) -> Found {
+        let count = count(&merged);
+        let order = |it: &Merged| {
+            let FindingFact { severity, id, package, .. } = &it.finding;
+            (std::cmp::Reverse(*severity), it.score, id.to_string(), package.clone())
+        };
+        merged.sort_by(|one, other| {
+            let (one, other) = (order(one), order(other));
+            one.0
+                .cmp(&other.0)
+                .then(other.1.total_cmp(&one.1))
+                .then_with(|| (one.2, one.3).cmp(&(other.2, other.3)))
+        });
+        Found {
+            count,
+            worst: merged.into_iter().take(TOLD).map(|merged| merged.finding).collect(),
+            from: self.max_severity.and_then(|max| max.least_held()),
+            above: self.max_cvss,
+        }
+    }
+}

@@ -38,17 +38,20 @@ pub enum Sight {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     pub(super) now: Timestamp,
+    /// How long a pointer counts after it was last seen.
     pub(super) linger: Duration,
+    /// How long what was found out at the upstream counts as what is there now.
+    pub(super) freshness: Duration,
 }
 
 impl Clock {
-    pub(super) fn is_fresh(self, since: impl Into<Moment>) -> bool {
+    pub(super) fn lingers(self, since: impl Into<Moment>) -> bool {
         !since.into().is_past(self.linger, self.now.into())
     }
 
-    /// What is older than this is no longer recent.
-    pub(super) fn since(self) -> Timestamp {
-        self.now.checked_sub(self.linger).unwrap_or(Timestamp::MIN)
+    /// What was found out before this has to be found out again.
+    pub(super) fn fresh_since(self) -> Timestamp {
+        self.now.checked_sub(self.freshness).unwrap_or(Timestamp::MIN)
     }
 }
 
@@ -81,7 +84,8 @@ impl Seen {
 
 /// Which tags point at which manifests, and what these name.
 ///
-/// A pointer has the time at which it was last seen, and counts until it has lingered. So a tag that
+/// A pointer has the time at which it was last seen, and counts until it has lingered, or as long as
+/// it is fresh that the tag points there. So a tag that
 /// moves between a client's HEAD and its GET breaks no pull, and a manifest that was shown for the
 /// same tag under another `Accept` replaces nothing. What a tag points at *now* is kept beside it,
 /// and tells what need not be asked again.
@@ -168,7 +172,7 @@ impl Graph {
     /// Takes in what was learned; true if that is news. What is told late changes nothing that was
     /// seen after it.
     pub(super) fn learn(&mut self, lesson: &Lesson, linger: Duration) -> bool {
-        let clock = |now: &Timestamp| Clock { now: *now, linger };
+        let clock = |now: &Timestamp| Clock { now: *now, linger, freshness: Duration::ZERO };
         match lesson {
             Lesson::Tag { tag, digest, at } => self.point(tag, digest, clock(at)),
             Lesson::NoTag { tag, at, deleted } => self.no_tag(tag, (*at).into(), *deleted),
@@ -232,7 +236,7 @@ impl Graph {
         let lengths = &mut self.lengths;
         self.pushes.retain(|_, pushes| {
             let before = pushes.len();
-            pushes.retain(|push| clock.is_fresh(push.seen.at));
+            pushes.retain(|push| clock.lingers(push.seen.at));
             *lengths -= before - pushes.len();
             !pushes.is_empty()
         });
@@ -243,7 +247,7 @@ impl Graph {
         let pushes = self.names.find(digest).and_then(|id| self.pushes.get(&id));
         pushes.is_some_and(|pushes| {
             let who = pusher.to_string();
-            pushes.iter().any(|push| *push.who == *who && clock.is_fresh(push.seen.at))
+            pushes.iter().any(|push| *push.who == *who && clock.lingers(push.seen.at))
         })
     }
 

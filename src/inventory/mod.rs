@@ -323,7 +323,8 @@ impl Inventory {
     }
 
     fn clock(&self, now: Timestamp) -> Clock {
-        Clock { now, linger: self.0.settings.linger }
+        let Settings { linger, freshness, .. } = self.0.settings;
+        Clock { now, linger, freshness }
     }
 }
 

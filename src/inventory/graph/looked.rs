@@ -60,8 +60,8 @@ impl Looked {
 impl Graph {
     /// Since when a finding counts as fresh. After a pass that took longer than findings stay fresh,
     /// all of it counts: else a large repository would never be known as a whole.
-    pub(in crate::inventory) fn fresh_since(&self, freshness: Clock) -> Timestamp {
-        let since = freshness.since();
+    pub(in crate::inventory) fn fresh_since(&self, clock: Clock) -> Timestamp {
+        let since = clock.fresh_since();
         match self.looked.pass {
             Some((began, ended)) if ended >= since => since.min(began),
             _ => since,
@@ -79,10 +79,11 @@ impl Graph {
         digest: &Digest,
         found: Found,
         at: Timestamp,
-        freshness: Clock,
+        clock: Clock,
     ) {
         if self.looked.asked.len() >= MAX_ASKED {
-            self.looked.asked.retain(|_, (at, _)| freshness.is_fresh(*at));
+            let since = clock.fresh_since();
+            self.looked.asked.retain(|_, (at, _)| *at >= since);
         }
         // It is asked for again, and nothing else comes of it.
         if self.looked.asked.len() >= MAX_ASKED {

@@ -114,7 +114,7 @@ impl Graph {
         let mut dropped = Vec::new();
         // In the order in which they came.
         tagged.pointers.retain(|pointer| {
-            let stays = spare == 0 || clock.is_fresh(pointer.seen.at);
+            let stays = spare == 0 || clock.lingers(pointer.seen.at);
             if !stays {
                 spare -= 1;
                 dropped.push(pointer.manifest);
@@ -213,7 +213,7 @@ impl Graph {
         }
         let there: HashSet<&Tag> = tags.iter().collect();
         let (mut gone, mut forgotten) = (Vec::new(), Vec::new());
-        let is_old = |at: Moment| !clock.is_fresh(at);
+        let is_old = |at: Moment| !clock.lingers(at);
         for (tag, tagged) in self.tags.iter_mut().filter(|(tag, _)| !there.contains(tag)) {
             if tagged.is_now(Now::Absent, at) {
                 gone.push(tag.clone());
@@ -258,13 +258,17 @@ impl Graph {
         })
     }
 
-    /// The tags that point at the manifest, or did so not long ago.
+    /// The tags that point at the manifest, or did so not long ago. Where that is fresh, it counts
+    /// even if nothing lingers: a tag that need not be asked again is where it was found.
     pub(super) fn pointing(&self, manifest: Id, clock: Clock) -> impl Iterator<Item = &Tag> {
         let tags = self.pointers.get(&manifest).into_iter().flatten();
         tags.filter(move |tag| {
-            let pointers = self.tags.get(*tag).map(|tagged| &tagged.pointers);
-            let pointer = pointers.and_then(|all| all.iter().find(|p| p.manifest == manifest));
-            pointer.is_some_and(|pointer| clock.is_fresh(pointer.seen.at))
+            let Some(tagged) = self.tags.get(*tag) else { return false };
+            let mut pointers = tagged.pointers.iter();
+            let pointer = pointers.find(|pointer| pointer.manifest == manifest);
+            pointer.is_some_and(|pointer| clock.lingers(pointer.seen.at))
+                || tagged.now == Now::At(manifest)
+                    && tagged.checked >= self.fresh_since(clock).into()
         })
     }
 }

@@ -53,7 +53,7 @@ fn start() -> Timestamp {
 }
 
 fn after(start: Timestamp, later: Duration) -> Clock {
-    Clock { now: start + later, linger: DAY }
+    Clock { now: start + later, linger: DAY, freshness: Duration::ZERO }
 }
 
 /// A graph with a clock, and a caller who may read the tag `open`.

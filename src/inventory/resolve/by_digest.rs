@@ -112,8 +112,8 @@ impl Search {
             self.inventory.saw_manifest(&self.repository, digest, manifest);
         }
         let found = found.err().unwrap_or(Found::Manifest);
-        let freshness = self.inventory.freshness(at);
-        self.change(|graph| graph.asked(digest, found, at, freshness));
+        let clock = self.inventory.clock(at);
+        self.change(|graph| graph.asked(digest, found, at, clock));
     }
 }
 

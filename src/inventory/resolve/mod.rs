@@ -13,7 +13,7 @@ use oci::{Digest, RepositoryName, Tag};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout};
 
-use super::{Budget, Clock, Inventory, Lookup, Sight, Undecided, lock};
+use super::{Budget, Inventory, Lookup, Sight, Undecided, lock};
 use crate::upstream::Upstream;
 use search::Search;
 pub(super) use warm::Warming;
@@ -117,10 +117,6 @@ impl Inventory {
         };
         let seen = tags.into_iter().map(|tag| (sight(&tag), tag));
         seen.filter(|(sight, _)| *sight != Sight::Closed).map(|(sight, tag)| (tag, sight)).collect()
-    }
-
-    fn freshness(&self, now: Timestamp) -> Clock {
-        Clock { now, linger: self.0.settings.freshness }
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
 use tokio::time::sleep;
 
-use super::super::graph::{Below, Found, Graph, Look, Walk};
+use super::super::graph::{Below, Clock, Found, Graph, Look, Walk};
 use super::super::list::list_tags;
 use super::super::many::{AT_ONCE, many};
 use super::super::upstream::{Budget, fetch_tag, head_tag, referrers};
@@ -137,7 +137,7 @@ impl Search {
 
     /// Fallback tags that follow an image which is vouched for, beside those that are known.
     fn following(&self, known: &HashSet<Tag>) -> Result<HashSet<Tag>, Undecided> {
-        let clock = self.inventory.clock(self.watch.now());
+        let clock = self.clock();
         let mut walk = Walk::new(MAX_STEPS);
         let silent = self
             .sights
@@ -196,7 +196,7 @@ impl Search {
         counts: impl Fn(&Tag) -> bool,
     ) -> Result<(Below, bool), Undecided> {
         loop {
-            let clock = self.inventory.clock(self.watch.now());
+            let clock = self.clock();
             let since = self.fresh_since();
             let below = self.ask(|graph| graph.below(&counts, clock, since)).unwrap_or_default();
             if below.is_too_deep {
@@ -280,8 +280,8 @@ impl Search {
 
     fn is_enough(&self) -> Result<bool, Undecided> {
         let (Some(digest), true) = (&self.digest, self.stops) else { return Ok(false) };
-        let sight = |tag: &Tag| self.sight(tag);
-        Ok(self.inventory.is_vouched_for(&self.repository, digest, sight, self.watch.now())?)
+        let (sight, now) = (|tag: &Tag| self.sight(tag), self.watch.began);
+        Ok(self.inventory.is_vouched_for(&self.repository, digest, sight, now)?)
     }
 
     /// Sends one request, when there is room for it; and when that was.
@@ -307,9 +307,14 @@ impl Search {
         Ok((at, requests.await?))
     }
 
+    /// As of the beginning, so that nothing that is found is too old for what is found after it.
+    fn clock(&self) -> Clock {
+        self.inventory.clock(self.watch.began)
+    }
+
     pub(super) fn fresh_since(&self) -> Timestamp {
-        let freshness = self.inventory.freshness(self.watch.began);
-        self.ask(|graph| graph.fresh_since(freshness)).unwrap_or(freshness.since())
+        let clock = self.clock();
+        self.ask(|graph| graph.fresh_since(clock)).unwrap_or(clock.fresh_since())
     }
 
     pub(super) fn ask<T>(&self, question: impl FnOnce(&Graph) -> T) -> Option<T> {

@@ -335,3 +335,37 @@ async fn a_repository_that_is_not_there_has_nothing_in_it() {
     assert!(!world.reads(&blob("x")).await);
     assert_eq!(world.fake.asked().len(), 2);
 }
+
+#[tokio::test]
+async fn what_a_tag_points_at_now_is_found_although_nothing_lingers() {
+    let (app, arm) = (image("app", &["layer"]), image("arm", &["arm layer"]));
+    let (both, dev) = (index(&[&app, &arm]), image("dev", &["dev layer"]));
+    let cosigned = signature("cosigned", None);
+    let shelf = Shelf::default()
+        .tagged(APP, "v1", &both)
+        .untagged(APP, &app)
+        .untagged(APP, &arm)
+        .tagged(APP, "dev", &dev)
+        .tagged(APP, &fallback(&both), &cosigned);
+    let settings = Settings { linger: Duration::ZERO, ..Settings::default() };
+    for readable in [&both.digest, &blob("arm layer"), &cosigned.digest, &blob("cosigned")] {
+        let mut world = World::with(settings, shelf.clone(), |asked, reply| {
+            // What is found first is old when the last is found.
+            if asked.target.contains("/manifests/") {
+                thread::sleep(Duration::from_millis(2));
+            }
+            reply
+        })
+        .await;
+        for _ in 0..2 {
+            assert!(world.reads(readable).await, "{readable}");
+            assert!(!world.reads(&blob("dev layer")).await);
+            world.later(1);
+        }
+        // Nor does it linger once it is seen to be gone.
+        world.change(|_| Shelf::default().tagged(APP, "v1", &dev));
+        world.later(31);
+        assert!(!world.reads(readable).await, "{readable}");
+        assert!(world.reads(&blob("dev layer")).await);
+    }
+}

@@ -33,6 +33,8 @@ enum Gate {
     Taught,
     /// What went through it in the history, which lingers.
     Living,
+    /// The same, but nothing lingers; everything is asked twice.
+    Forgetful,
     /// Nothing at first, as all happened before; everything is asked twice.
     Starting,
     /// Nothing: each question goes to a gate of its own.
@@ -44,15 +46,20 @@ impl Gate {
         !matches!(self, Self::Starting | Self::New)
     }
 
+    fn lingers(self) -> bool {
+        matches!(self, Self::Taught | Self::Living)
+    }
+
     fn settings(self) -> Settings {
         let day = Duration::from_secs(24 * 3600);
+        let linger = if self.lingers() { day } else { Duration::ZERO };
         // Where something changes behind its back, it has to look each time.
         let freshness = if self.is_there_from_the_beginning() { Duration::ZERO } else { day };
-        Settings { freshness, crawl: false, ..Settings::default() }
+        Settings { linger, freshness, crawl: false, ..Settings::default() }
     }
 
     fn memory(self) -> Memory {
-        Memory { lingers: true, taught: self == Self::Taught, ..Memory::default() }
+        Memory { lingers: self.lingers(), taught: self == Self::Taught, ..Memory::default() }
     }
 }
 
@@ -133,7 +140,7 @@ async fn visit(
     asked.retain(counts);
     asked.truncate(most);
     let mut findings = Findings::default();
-    let times = if gate == Gate::Starting { 2 } else { 1 };
+    let times = if matches!(gate, Gate::Forgetful | Gate::Starting) { 2 } else { 1 };
     for _ in 0..times {
         for question in &asked {
             if gate == Gate::New {
@@ -228,4 +235,9 @@ async fn what_went_through_the_gate_lingers_as_the_reference_says() {
 #[tokio::test]
 async fn what_was_read_through_the_gate_is_answered_as_the_reference_says() {
     explore(Gate::Taught, 5, 30).await;
+}
+
+#[tokio::test]
+async fn a_gate_in_which_nothing_lingers_answers_as_the_reference_says() {
+    explore(Gate::Forgetful, 5, 15).await;
 }

@@ -202,7 +202,7 @@ mod tests {
         help: `all` is every action
         error: no image is named
         help: `**` is every image
-        error: `pul` is no action
+        error: unknown action `pul`
         help: did you mean `pull`?
         error: `team/${user}` holds a variable
         help: write the name itself

@@ -233,7 +233,7 @@ mod tests {
         error: unknown action `psh`
         help: did you mean `push`?
         error: unknown action `zzz`
-        help: actions are `pull`, `inspect`, `create`, `overwrite`, `push`, `attach`, `delete`, `all`
+        help: actions are `pull`, `inspect`, `create`, `overwrite`, `push`, `attach`, `delete`, `all`, `report`, `scan`, `break-glass`, `flag:NAME`
         ");
     }
 }

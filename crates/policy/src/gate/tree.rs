@@ -73,31 +73,29 @@ pub(super) fn until<'f>(
     facts: &'f Facts,
     own: &impl Fn(&'f Facts) -> Option<Timestamp>,
 ) -> Option<Timestamp> {
-    Until { own, known: HashMap::new() }.of(facts, MAX_DEPTH)
+    let mut search = Until { own, known: HashMap::new() };
+    own(facts).max(search.of(facts, MAX_DEPTH).flatten())
 }
 
 struct Until<'f, 'o, F> {
     own: &'o F,
-    known: HashMap<&'f Digest, Option<Timestamp>>,
+    known: HashMap<&'f Digest, Option<Option<Timestamp>>>,
 }
 
 impl<'f, F: Fn(&'f Facts) -> Option<Timestamp>> Until<'f, '_, F> {
-    fn of(&mut self, facts: &'f Facts, depth: usize) -> Option<Timestamp> {
-        let own = (self.own)(facts);
-        let Form::Index { children } = &facts.form else { return own };
+    /// Until when it holds; the outer none: nothing in it runs.
+    fn of(&mut self, facts: &'f Facts, depth: usize) -> Option<Option<Timestamp>> {
+        let children = match &facts.form {
+            Form::Index { children } => children,
+            Form::Image { .. } | Form::Unreadable(_) => return Some((self.own)(facts)),
+            Form::NotRunnable | Form::Artifact => return None,
+        };
         if let Some(known) = self.known.get(&facts.digest) {
             return *known;
         }
-        let Some(depth) = depth.checked_sub(1) else { return own };
-        let mut least: Option<Option<Timestamp>> = None;
-        for child in children {
-            let is_runnable = Leaf { platform: None, facts: &child.facts }.is_runnable();
-            if is_runnable && !is_artifact(&child.facts) {
-                let of_child = self.of(&child.facts, depth);
-                least = Some(least.map_or(of_child, |least| least.min(of_child)));
-            }
-        }
-        let until = own.max(least.flatten());
+        let Some(depth) = depth.checked_sub(1) else { return Some((self.own)(facts)) };
+        let of_children = children.iter().filter_map(|child| self.of(&child.facts, depth)).min();
+        let until = of_children.map(|of_children| of_children.max((self.own)(facts)));
         self.known.insert(&facts.digest, until);
         until
     }

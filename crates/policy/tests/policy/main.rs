@@ -15,6 +15,8 @@ mod diff;
 #[cfg(test)]
 mod diff_samples;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod mistakes;

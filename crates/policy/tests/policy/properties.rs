@@ -286,7 +286,7 @@ impl Narrowing {
         let actions = bounds.actions().enumerate().filter(|(at, _)| kept(self.actions, *at));
         let part = Bounds::new(
             images.map(|(_, image)| image.clone()).collect(),
-            actions.map(|(_, action)| action.as_str()),
+            actions.map(|(_, action)| action.to_string()),
         );
         part.map_or_else(|_| Arc::clone(bounds), Arc::new)
     }

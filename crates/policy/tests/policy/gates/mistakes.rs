@@ -1,0 +1,1 @@
+//! What is wrong with flags, gates and exceptions, and what is said to it.

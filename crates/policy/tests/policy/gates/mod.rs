@@ -1,0 +1,8 @@
+//! Release gates: which stand before an image, and what they say to it.
+
+mod before;
+mod judged;
+mod known;
+mod mistakes;
+mod properties;
+mod reference;

@@ -65,8 +65,8 @@ pub struct SealedUpload {
 /// The upstream's location is so long that no path could carry it sealed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the upstream's upload location of {length} bytes is too long to be sealed into a path of \
-     {MAX_SESSION} characters"
+    "an upload's location of {length} bytes is too long: sealed, it must fit into {MAX_SESSION} \
+     characters of a path"
 )]
 pub struct LocationTooLong {
     /// Of the location.

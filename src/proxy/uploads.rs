@@ -12,6 +12,7 @@ use oci::RepositoryName;
 
 use super::seal::{Seal, SealedUpload};
 use crate::refusal::Refusal;
+use crate::upstream::Error;
 
 /// What stays the same from step to step of an upload.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +35,7 @@ pub(super) fn seal_location(
         repository: repository.clone(),
         started: session.started,
     };
-    let sealed = seal.seal_upload(&upload).map_err(|_| Refusal::Internal("sealing failed"))?;
+    let sealed = seal.seal_upload(&upload).map_err(|error| Error::Wrong(error.to_string()))?;
     let value = |text: &str| {
         HeaderValue::from_str(text).map_err(|_| Refusal::Internal("a location is unprintable"))
     };

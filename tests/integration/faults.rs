@@ -1,6 +1,6 @@
 //! When the upstream fails, its failure is seen as one: no half of anything ends well.
 
-use crate::support::client::{Answer, Ask};
+use crate::support::client::{Answer, Ask, Credentials};
 use crate::support::gate::{Gate, Setup};
 use crate::support::images::{Blob, Image, OCI_MANIFEST};
 use crate::support::registry::Registry;
@@ -240,6 +240,49 @@ fn an_upload_that_the_upstream_drops_fails_and_is_not_sent_twice() {
     assert_eq!(got.status, 502);
     let patches = upstream.heads().iter().filter(|head| head.starts_with("PATCH")).count();
     assert_eq!(patches, 1);
+}
+
+#[test]
+fn an_upload_whose_place_is_too_long_to_be_sealed_is_the_registrys_fault_and_the_log_says_why() {
+    let begun = |length: usize| {
+        let state = "s".repeat(length);
+        let place = format!("Location: /v2/team/app/blobs/uploads/u1?_state={state}\r\n");
+        let bytes = answer("202 Accepted", &place, b"");
+        let (_upstream, gate) = scene(move |_| Reply::Whole(bytes.clone()));
+        let alice = gate.client("alice");
+        let got = alice.send("POST", "/v2/team/app/blobs/uploads/", &Ask::default());
+        (got, gate.log())
+    };
+    let (got, log) = begun(2500);
+    assert_eq!(got.status, 202, "{log}");
+    let (got, log) = begun(4000);
+    assert_eq!((got.status, got.code()), (502, "UNAVAILABLE".to_owned()), "{log}");
+    assert!(got.header("location").is_none() && !got.text().contains("sss"), "{got:?}");
+    assert!(log.contains("an upload's location of 4037 bytes is too long"), "{log}");
+}
+
+#[test]
+fn an_upload_in_place_of_a_mount_goes_on_as_one() {
+    let began = answer("202 Accepted", "Location: /v2/team/app/blobs/uploads/u1?_state=s\r\n", b"");
+    let (upstream, gate) = scene(move |head| match head.starts_with("POST") {
+        true => Reply::Whole(began.clone()),
+        false => Reply::Whole(answer("404 Not Found", "", b"{}")),
+    });
+    let (alice, blob) = (gate.client("alice"), large());
+    let scopes = ["repository:team/app:pull,push", "repository:team/base:pull"];
+    let alice = alice.with(Credentials::Bearer(alice.token(&scopes)));
+    let target = format!("/v2/team/app/blobs/uploads/?mount={}&from=team/base", blob.digest);
+    let got = alice.send("POST", &target, &Ask::default()).expect(202);
+    assert!(upstream.heads()[0].contains("mount=") && upstream.heads()[0].contains("from="));
+    // The place is sealed as that of any upload, and nothing was mounted.
+    let place = alice.target_of(got.header("location").unwrap());
+    assert!(place.starts_with("/v2/team/app/blobs/uploads/") && !place.contains("u1"), "{place}");
+    alice.head(&blob_target(&blob)).expect(404);
+    let narrow = alice.send("GET", &place, &Ask::default());
+    assert_eq!(narrow.status, 404, "the step reached the registry");
+    assert!(
+        upstream.heads().last().unwrap().starts_with("GET /v2/team/app/blobs/uploads/u1?_state=s ")
+    );
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub(super) const DOCKER_REGISTRY: Kind = Kind {
         "referrers of what has none",
         "referrers of an absent image",
         "the API is posted",
+        "referrers with a list at a fallback tag",
+        "referrers with a longer list",
         "a manifest is pushed under no digest",
         "an empty object is pushed",
         "a key stands twice",
@@ -121,6 +123,11 @@ pub(super) const DOCKER_REGISTRY: Kind = Kind {
             why: "the gate answers HEAD where it answers GET",
             parts: &[Status, Header("allow"), Header("content-length")],
             steps: &["HEAD of the tags"],
+        },
+        Otherwise {
+            why: "the gate lists what is at the fallback tag, where the registry has no list",
+            parts: &[Status, Header("content-type"), Body],
+            steps: &["referrers with a list at a fallback tag", "referrers with a longer list"],
         },
     ],
 };

@@ -1,13 +1,15 @@
 //! Content management: deletes, where the registry has them on and where it has them off; and
 //! methods that an address does not have.
 
-use super::pushing::Pushed;
+use serde_json::json;
+
+use super::pushing::{Pushed, changed};
 use super::step::{Step, step};
 use super::{APP, OTHER};
-use crate::support::images::sha256;
+use crate::support::images::{Blob, OCI_INDEX, fallback_tag, index_of, sha256};
 
 pub(super) fn steps() -> Vec<Step> {
-    [methods(), deletes()].into_iter().flatten().collect()
+    [methods(), fallback(), deletes()].into_iter().flatten().collect()
 }
 
 fn methods() -> Vec<Step> {
@@ -21,6 +23,45 @@ fn methods() -> Vec<Step> {
         step("the API is posted", "POST", "/v2/", &[404, 405]),
         step("an address that no registry has", "GET", format!("{APP}/nothing/v1"), &[404]),
     ]
+}
+
+/// Where clients keep what is about an image if the registry has no list of it (spec, "Referrers Tag
+/// Schema"): they read it, add to it and push it again.
+fn fallback() -> Vec<Step> {
+    let Pushed { image, artifact, .. } = Pushed::new();
+    let at = format!("{APP}/manifests/{}", fallback_tag(image.digest(), ""));
+    let signature = format!("{APP}/manifests/{}", fallback_tag(image.digest(), ".sig"));
+    let referrers = format!("{APP}/referrers/{}", image.digest());
+    let second = changed(&artifact.manifest, |value| {
+        value["annotations"] = json!({"org.example.number": "two"});
+    });
+    let one = index_of(OCI_INDEX, [&artifact.manifest].into_iter());
+    let both = index_of(OCI_INDEX, [&artifact.manifest, &second].into_iter());
+    vec![
+        step("a fallback tag before there is one", "GET", &*at, &[404]),
+        step("a list is pushed by a fallback tag", "PUT", &*at, &[201]).manifest(&one),
+        step("HEAD of a fallback tag", "HEAD", &*at, &[200]),
+        step("the list at a fallback tag", "GET", &*at, &[200]),
+        step("the list at a fallback tag, by its digest", "GET", digest_at(&one), &[200]),
+        step("referrers with a list at a fallback tag", "GET", &*referrers, &[200]),
+        step("a second artifact is pushed", "PUT", digest_at(&second), &[201]).manifest(&second),
+        step("something is appended at a fallback tag", "PUT", &*at, &[201]).manifest(&both),
+        step("the longer list at a fallback tag", "GET", &*at, &[200]),
+        step("referrers with a longer list", "GET", &*referrers, &[200]),
+        step("a signature is pushed by its tag", "PUT", &*signature, &[201])
+            .manifest(&artifact.manifest),
+        step("a signature by its tag", "GET", &*signature, &[200]),
+        step("tags with fallback tags", "GET", format!("{APP}/tags/list"), &[200]),
+        delete("a fallback tag is deleted", &*at, &[202, 400, 405]),
+        step("a fallback tag after its deletion", "GET", &*at, &[200, 404]),
+        delete("a signature's tag is deleted", &*signature, &[202, 400, 405]),
+        step("a signature after the deletion of its tag", "GET", &*signature, &[200, 404]),
+        step("the artifact is still there", "GET", digest_at(&artifact.manifest), &[200]),
+    ]
+}
+
+fn digest_at(manifest: &Blob) -> String {
+    format!("{APP}/manifests/{}", manifest.digest)
 }
 
 fn delete(name: &'static str, target: impl Into<String>, allows: &'static [u16]) -> Step {

@@ -94,6 +94,12 @@ impl Outcome {
                 }
             }
         }
+        // Referrers have no order.
+        if let Content::Json(Value::Object(list)) = &mut body
+            && let Some(Value::Array(entries)) = list.get_mut("manifests")
+        {
+            entries.sort_by_key(|entry| entry["digest"].to_string());
+        }
         Self { status: answer.status, headers, body, in_order }
     }
 

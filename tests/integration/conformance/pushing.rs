@@ -151,7 +151,7 @@ pub(super) fn manifests() -> Vec<Step> {
     steps
 }
 
-fn changed(blob: &Blob, change: impl FnOnce(&mut Value)) -> Blob {
+pub(super) fn changed(blob: &Blob, change: impl FnOnce(&mut Value)) -> Blob {
     let mut value = serde_json::from_slice(&blob.bytes).unwrap();
     change(&mut value);
     Blob::json(&blob.media_type, &value)

@@ -80,6 +80,27 @@ fn what_was_mounted_is_the_mounters_own_and_nobody_elses() {
 }
 
 #[test]
+fn a_gate_that_knows_nothing_finds_the_tag_that_allows_a_mount() {
+    let scene = Scene::new(POLICY, &[("alice", &[]), ("mallory", &[])]);
+    let content = Content { release: Image::oci("base"), secret: Image::oci("not released") };
+    // Past the gate, which has never seen anything of it.
+    let owner = scene.registry.client();
+    owner.push("base/os", "v1", &content.release);
+    owner.push("base/os", "next", &content.secret);
+    let mallory = mallory(&scene, &SCOPES);
+    let (released, secret) = (&content.release.layers[0], &content.secret.layers[0]);
+    let (answer, asked) =
+        scene.recorder.during(|| mount(&mallory, "home/mallory", released, "base/os").expect(201));
+    let place = format!("/v2/home/mallory/blobs/{}", released.digest);
+    assert_eq!(answer.header("location").map(|at| mallory.target_of(at)), Some(place.clone()));
+    assert_eq!(mallory.get(&place).expect(200).body, released.bytes);
+    let asked = lines(&asked);
+    assert!(asked.contains(&"GET /v2/base/os/manifests/v1".to_owned()), "{asked:?}");
+    mount(&mallory, "home/mallory", secret, "base/os").expect(202);
+    mallory.head(&format!("/v2/home/mallory/blobs/{}", secret.digest)).expect(404);
+}
+
+#[test]
 fn a_mount_that_may_not_be_becomes_an_upload_that_goes_on() {
     let (scene, content) = scene();
     let whole = mallory(&scene, &SCOPES);

@@ -46,8 +46,16 @@ fn fill(inventory: &Inventory, count: u64) {
     }
 }
 
-#[test]
-fn a_million_manifests_fit_into_a_gibibyte() {
+/// Names of repositories of which nothing is known, as long as names may be.
+fn name(inventory: &Inventory, count: u64) {
+    for number in 0..count {
+        let name = format!("team/{number:0>200}");
+        inventory.0.room.change(&RepositoryName::new(&name).unwrap(), |_| ());
+    }
+}
+
+/// Bytes that are taken, and bytes that are counted, by a process of its own that holds so many.
+fn measured(test: &str, fill: fn(&Inventory, u64), count: usize) -> (usize, usize) {
     if let Ok(count) = std::env::var(COUNT) {
         let settings = Settings { max_bytes: usize::MAX, ..Settings::default() };
         let inventory = Inventory::new(settings, Arc::new(Forgetful));
@@ -55,22 +63,34 @@ fn a_million_manifests_fit_into_a_gibibyte() {
         fill(&inventory, count.parse().unwrap());
         let (taken, (counted, _)) = (resident() - before, inventory.0.room.counted());
         println!("measured {taken} {counted} end");
-        return;
+        std::process::exit(0);
     }
-    const MANIFESTS: usize = 30_000;
-    let name = "inventory::memory::a_million_manifests_fit_into_a_gibibyte";
     let output = Command::new(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--nocapture"])
-        .env(COUNT, MANIFESTS.to_string())
+        .args([&format!("inventory::memory::{test}"), "--exact", "--nocapture"])
+        .env(COUNT, count.to_string())
         .output()
         .unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     let (_, measured) = output.split_once("measured ").unwrap();
     let (measured, _) = measured.split_once(" end").unwrap();
     let (taken, counted) = measured.split_once(' ').unwrap();
-    let (taken, counted): (usize, usize) = (taken.parse().unwrap(), counted.parse().unwrap());
+    (taken.parse().unwrap(), counted.parse().unwrap())
+}
+
+#[test]
+fn a_million_manifests_fit_into_a_gibibyte() {
+    const MANIFESTS: usize = 30_000;
+    let test = "a_million_manifests_fit_into_a_gibibyte";
+    let (taken, counted) = measured(test, fill, MANIFESTS);
     let each = taken / MANIFESTS;
     assert!(each * 1_000_000 < 1 << 30, "{each} bytes each");
     // What is counted against the bound is about what is taken.
+    assert!(counted > taken / 4 * 3 && counted < taken * 2, "{counted} for {taken}");
+}
+
+#[test]
+fn a_repository_of_which_nothing_is_known_takes_what_is_counted_for_it() {
+    let test = "a_repository_of_which_nothing_is_known_takes_what_is_counted_for_it";
+    let (taken, counted) = measured(test, name, 30_000);
     assert!(counted > taken / 4 * 3 && counted < taken * 2, "{counted} for {taken}");
 }

@@ -119,6 +119,11 @@ impl Room {
 
 #[cfg(test)]
 impl Room {
+    /// How many repositories are held.
+    pub(super) fn len(&self) -> usize {
+        self.shelves.len()
+    }
+
     /// What is counted, and what it should be.
     pub(super) fn counted(&self) -> (usize, usize) {
         let held = self.shelves.iter().map(|shelf| lock(&shelf.graph).bytes()).sum();

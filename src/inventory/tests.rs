@@ -145,6 +145,26 @@ fn the_repositories_that_were_used_last_stay() {
     assert!(vouched(&inventory, last, &blob("99"), |_| Sight::Open, now));
 }
 
+#[tokio::test]
+async fn repositories_that_are_not_there_take_no_more_than_the_room() {
+    const ROOM: usize = 200_000;
+    let inventory = inventory(ROOM);
+    let (here, now) = (repository("team/app"), start());
+    let mut most = 0;
+    for number in 0..2000 {
+        inventory.saw_tag(&here, &tag("v1"), &blob("x"), now);
+        // As a question by digest does, whatever is there.
+        let absent = repository(&format!("team/absent-{number}"));
+        inventory.recall(&absent, now).await;
+        drop(inventory.0.room.flight(&absent));
+        most = most.max(inventory.0.room.len());
+        let (counted, held) = inventory.0.room.counted();
+        assert!(counted == held && counted <= ROOM, "{counted} {held}");
+    }
+    assert!(most > 50 && most < 500, "{most} repositories");
+    assert!(vouched(&inventory, &here, &blob("x"), |_| Sight::Open, now), "what is used stays");
+}
+
 /// Notes what it is told, and knows what it was given.
 #[derive(Default)]
 struct Notes {

@@ -297,8 +297,9 @@ impl Crawl {
         let mut found = std::mem::take(&mut self.found);
         while !found.is_empty() {
             let later = found.split_off(found.len().min(2 * BATCH));
-            let now = std::mem::replace(&mut found, later);
-            self.state.ask(move |store| async move { store.learn(&now).await }).await?;
+            let first = std::mem::replace(&mut found, later);
+            let now = self.clock.now();
+            self.state.ask(move |store| async move { store.learn(&first, now).await }).await?;
         }
         Ok(())
     }

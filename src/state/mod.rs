@@ -45,6 +45,7 @@ pub struct State {
     max_staleness: Duration,
     uses: Uses,
     last_lesson: watch::Sender<Sequence>,
+    last_release: watch::Sender<Sequence>,
 }
 
 /// One version of what is known.
@@ -79,6 +80,7 @@ impl State {
             max_staleness,
             uses: Uses::default(),
             last_lesson: watch::Sender::default(),
+            last_release: watch::Sender::default(),
         };
         if let Some(latest) = state.ask(|store| async move { store.latest_time().await }).await? {
             state.clock.at_least(latest);
@@ -193,6 +195,12 @@ impl State {
         self.last_lesson.subscribe()
     }
 
+    /// The number of the last change of what is said of images that is in the state, as it grows.
+    #[must_use]
+    pub fn last_release(&self) -> watch::Receiver<Sequence> {
+        self.last_release.subscribe()
+    }
+
     /// Notes that a family was used. It costs no write: what is noted is written once a minute.
     pub fn note_use(&self, family: &TokenId, last: LastUse) {
         self.uses.note(family, last);
@@ -219,11 +227,8 @@ impl State {
     }
 
     fn take_over(&self, since: Sequence, changes: Changes) {
-        self.last_lesson.send_if_modified(|last| {
-            let is_new = *last != changes.last_lesson;
-            *last = changes.last_lesson;
-            is_new
-        });
+        note(&self.last_lesson, changes.last_lesson);
+        note(&self.last_release, changes.last_release);
         if changes.sequence == since {
             return;
         }
@@ -267,6 +272,11 @@ impl State {
         }
         written
     }
+}
+
+/// Wakes those who follow only where there is something new.
+fn note(last: &watch::Sender<Sequence>, now: Sequence) {
+    last.send_if_modified(|last| std::mem::replace(last, now) != now);
 }
 
 #[cfg(test)]

@@ -7,17 +7,19 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use oci::RepositoryName;
+use oci::{Digest, RepositoryName};
+use policy::Subject;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::State;
 use crate::clock::Clock;
 use crate::inventory::Lesson;
+use crate::release::{Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan};
 use crate::store::{
-    Changes, CrawlProgress, Extent, FamilyQuery, KeptPolicy, Learned, Lessons, News, OfRepository,
-    ReplicaLocks, Revocation, Rotation, Sequence, Service, Settings, Store, StoreError, StoreUrl,
-    open,
+    Changes, CrawlProgress, Extent, FamilyQuery, FindingQuery, Found, KeptPolicy, Learned, Lessons,
+    News, OfRepository, Released, Releases, ReplicaLocks, Revocation, Rotation, ScanCounts,
+    ScanEnd, Sequence, Service, Settings, Store, StoreError, StoreUrl, open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -82,6 +84,7 @@ fn with(store: Absent, since: Duration, max_staleness: Duration) -> Arc<State> {
         max_staleness,
         uses: super::Uses::default(),
         last_lesson: tokio::sync::watch::Sender::default(),
+        last_release: tokio::sync::watch::Sender::default(),
     })
 }
 
@@ -169,7 +172,11 @@ impl Store for Absent {
 
 #[async_trait]
 impl Lessons for Absent {
-    async fn learn(&self, _: &[(RepositoryName, Lesson)]) -> Result<Learned, StoreError> {
+    async fn learn(
+        &self,
+        _: &[(RepositoryName, Lesson)],
+        _: Timestamp,
+    ) -> Result<Learned, StoreError> {
         no_answer()
     }
     async fn lessons_of(&self, _: &RepositoryName) -> Result<OfRepository, StoreError> {
@@ -206,6 +213,93 @@ impl Lessons for Absent {
         _: Timestamp,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
+        no_answer()
+    }
+}
+
+#[async_trait]
+impl Releases for Absent {
+    async fn kept_of(&self, _: &Digest) -> Result<Kept, StoreError> {
+        no_answer()
+    }
+    async fn released_since(&self, _: Sequence, _: u32) -> Result<Released, StoreError> {
+        no_answer()
+    }
+    async fn set_flag(&self, _: &Flag) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn remove_flag(
+        &self,
+        _: &RepositoryName,
+        _: &Digest,
+        _: &str,
+    ) -> Result<Option<Flag>, StoreError> {
+        no_answer()
+    }
+    async fn keep_report(&self, _: &KeptReport) -> Result<bool, StoreError> {
+        no_answer()
+    }
+    async fn keep_statements(&self, _: &KeptStatements) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn find_findings(&self, _: &FindingQuery) -> Result<Vec<Found>, StoreError> {
+        no_answer()
+    }
+    async fn add_exception(&self, _: &Exception) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn remove_exception(
+        &self,
+        _: &ExceptionId,
+        _: Timestamp,
+        _: &Subject,
+    ) -> Result<Option<Exception>, StoreError> {
+        no_answer()
+    }
+    async fn exceptions(&self, _: Option<Timestamp>) -> Result<Vec<Exception>, StoreError> {
+        no_answer()
+    }
+    async fn note_passed(&self, _: &[(String, Digest, Timestamp)]) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn passed_gate(&self, _: &str, _: u32) -> Result<Vec<Digest>, StoreError> {
+        no_answer()
+    }
+    async fn request_scan(
+        &self,
+        _: &RepositoryName,
+        _: &Digest,
+        _: Cause,
+        _: Timestamp,
+    ) -> Result<Scan, StoreError> {
+        no_answer()
+    }
+    async fn take_scan(
+        &self,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Option<Scan>, StoreError> {
+        no_answer()
+    }
+    async fn end_scan(
+        &self,
+        _: &str,
+        _: &RepositoryName,
+        _: &Digest,
+        _: &ScanEnd,
+    ) -> Result<bool, StoreError> {
+        no_answer()
+    }
+    async fn scan_counts(&self) -> Result<ScanCounts, StoreError> {
+        no_answer()
+    }
+    async fn old_reports(
+        &self,
+        _: &Subject,
+        _: Timestamp,
+        _: u32,
+    ) -> Result<Vec<(RepositoryName, Digest)>, StoreError> {
         no_answer()
     }
 }

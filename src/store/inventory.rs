@@ -14,7 +14,14 @@ pub trait Lessons: Send + Sync + 'static {
     /// Takes in what was learned, in whatever order and however often it comes: of two sightings of
     /// the same thing the later one stands. A tag or manifest that was deleted through the gate
     /// loses the pointers that were seen until then, also those that are told of only afterwards.
-    async fn learn(&self, lessons: &[(RepositoryName, Lesson)]) -> Result<Learned, StoreError>;
+    ///
+    /// A manifest that no repository was known to have until then was first seen at `now`, which
+    /// is never forgotten ([`Kept::first_seen`](crate::release::Kept::first_seen)).
+    async fn learn(
+        &self,
+        lessons: &[(RepositoryName, Lesson)],
+        now: Timestamp,
+    ) -> Result<Learned, StoreError>;
 
     /// Everything about one repository: what is gone first, then what is there.
     async fn lessons_of(&self, repository: &RepositoryName) -> Result<OfRepository, StoreError>;

@@ -41,7 +41,7 @@ pub const OVERLAP: Duration = Duration::from_secs(30);
 /// The operations of the gate on its state. Each is one transaction: it happens as a whole, durably,
 /// or not at all.
 #[async_trait]
-pub trait Store: Lessons + Send + Sync + 'static {
+pub trait Store: Lessons + Releases + Send + Sync + 'static {
     /// Keeps a new family and the hash of its first refresh token, if it has one. One that comes
     /// from something that was revoked in the meantime is revoked from the start.
     async fn add_family(&self, family: &Family, token: Option<TokenHash>)
@@ -117,8 +117,9 @@ pub trait Store: Lessons + Send + Sync + 'static {
     async fn kept_policy(&self) -> Result<Option<KeptPolicy>, StoreError>;
 
     /// Forgets families with their refresh tokens, and revocations, of which nothing could hold at
-    /// `before` any more, and tells how many families and revocations went. Revocations of a subject
-    /// or of everything stay. Callers keep well away from now, as clocks go wrong.
+    /// `before` any more, and tells how much went. Revocations of a subject or of everything stay.
+    /// Of what is said of images go the exceptions that were over, the scans that were done, and
+    /// those that were given up of images that are not there any more. Callers keep well away from now, as clocks go wrong.
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// The locks that replicas share; none where one process has the state to itself.
@@ -203,6 +204,8 @@ pub struct Changes {
     pub sequence: Sequence,
     /// The number of the last lesson there is ([`Lessons`]).
     pub last_lesson: Sequence,
+    /// The number of the last change of what is said of images ([`Releases`]).
+    pub last_release: Sequence,
     /// In the order in which they were made.
     pub revoked: Vec<Revoked>,
     /// All services, if anything about them changed.

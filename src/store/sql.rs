@@ -3,6 +3,7 @@
 mod families;
 mod inventory;
 pub(super) mod policy;
+mod release;
 mod revocations;
 mod rotation;
 mod row;
@@ -156,8 +157,9 @@ impl Store for Sql {
         let mut work = self.write("forget what is over").await?;
         let families = families::purge(&mut work, before).await?;
         let revocations = revocations::purge(&mut work, before).await?;
+        let said = release::purge(&mut work, before).await?;
         work.commit().await?;
-        Ok(families + revocations)
+        Ok(families + revocations + said)
     }
 
     fn replica_locks(&self) -> Option<ReplicaLocks> {

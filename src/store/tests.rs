@@ -9,6 +9,7 @@ mod postgres_server;
 #[path = "../../tests/integration/support/process.rs"]
 #[allow(dead_code, reason = "the integration tests use more of it")]
 mod process;
+mod release;
 mod repository_lock;
 mod revocations;
 mod rotation;

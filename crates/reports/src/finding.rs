@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use oci::Digest;
+use serde::{Deserialize, Serialize};
 
 use crate::names::VulnerabilityId;
 use crate::severity::Severity;
@@ -9,35 +10,49 @@ use crate::severity::Severity;
 /// One vulnerability in one package of an image, as a scanner tells it.
 ///
 /// All texts are a scanner's, and so a stranger's: whoever shows them must escape them.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Where it is kept as JSON, a member that is missing says nothing, and one that is not known is
+/// passed over: earlier and later versions may have written it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// Its name; a CVE where it has one.
     pub id: VulnerabilityId,
     /// Other names of the same vulnerability, without `id`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<VulnerabilityId>,
     /// Where it is.
     pub package: Package,
     /// The layer that brought the package, as its blob's digest.
+    #[serde(default, with = "digest_text", skip_serializing_if = "Option::is_none")]
     pub layer: Option<Digest>,
     /// How bad it is.
     pub severity: Severity,
     /// Who says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity_source: Option<String>,
     /// Scores, as many as were told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cvss: Vec<Cvss>,
     /// Versions of the package without it; empty where none is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixed_in: Vec<String>,
     /// What its maintainers say.
+    #[serde(default)]
     pub status: Status,
     /// One line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// More of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Where to read on; `https` and `http` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
     /// Classes of weakness, such as `CWE-79`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weaknesses: Vec<String>,
     /// When it was made public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Timestamp>,
 }
 
@@ -62,35 +77,42 @@ impl Finding {
 }
 
 /// What has the vulnerability.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Package {
     /// Its name.
     pub name: String,
     /// The version that is there.
     pub version: String,
     /// Its package URL, if the scanner tells one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub purl: Option<String>,
     /// What it was found by, such as `debian`, `npm`, `gomod`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The file in the image, where it is in one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
 
 /// A score.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cvss {
     /// By which version of the standard.
     pub version: CvssVersion,
     /// The base score, 0 to 10.
     pub score: f64,
     /// What it was computed from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vector: Option<String>,
     /// Who scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
 
 /// A version of the Common Vulnerability Scoring System.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CvssVersion {
     /// 2.0
     V2,
@@ -128,7 +150,10 @@ impl Cvss {
 }
 
 /// What a package's maintainers say of a vulnerability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It is there, and there is no fix yet.
     Affected,
@@ -145,6 +170,7 @@ pub enum Status {
     /// It is known to do no harm here.
     NotAffected,
     /// Not told.
+    #[default]
     Unknown,
 }
 
@@ -184,5 +210,31 @@ impl Status {
             Self::Unknown if !fixed_in.is_empty() => Self::Fixed,
             told => told,
         }
+    }
+}
+
+/// A digest as text.
+mod digest_text {
+    use std::borrow::Cow;
+
+    use oci::Digest;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        digest: &Option<Digest>,
+        output: S,
+    ) -> Result<S::Ok, S::Error> {
+        match digest {
+            Some(digest) => output.collect_str(digest),
+            None => output.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        input: D,
+    ) -> Result<Option<Digest>, D::Error> {
+        let text = Option::<Cow<'_, str>>::deserialize(input)?;
+        text.map(|text| Digest::new(&text)).transpose().map_err(D::Error::custom)
     }
 }

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The name of a vulnerability, such as `CVE-2021-44228` or `GHSA-jfh8-c2jp-5v3q`.
 ///
 /// Compared without regard to case, and shown as it was written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct VulnerabilityId(Box<str>);
 
 /// The longest name that is kept. Those that are given out are below 40.

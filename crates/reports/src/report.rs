@@ -57,6 +57,10 @@ pub enum Format {
 }
 
 impl Format {
+    /// Each of them.
+    pub const ALL: [Self; 5] =
+        [Self::Trivy, Self::Grype, Self::CycloneDx, Self::Harbor, Self::OsvScanner];
+
     /// A short name for people and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

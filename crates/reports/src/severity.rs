@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// How bad a finding is, by the scale that Harbor and most scanners share.
 ///
 /// Ordered, so that a gate can say "above medium". `Unknown` is the least: whether it blocks is a
 /// setting of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Nobody has judged it yet, or not in words that are known here.
     Unknown,

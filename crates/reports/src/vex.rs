@@ -1,7 +1,7 @@
 //! OpenVEX documents (specification 0.2.0): what the makers of an image say of vulnerabilities in it.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Status;
 use crate::lenient::{filled, list, time};
@@ -9,7 +9,9 @@ use crate::names::VulnerabilityId;
 use crate::read::{Limits, Refused, plain_document, unpack};
 
 /// A document as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// What is written of it is this model, not OpenVEX; members may be missing when it is read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// Its name, an IRI.
     pub id: String,
@@ -22,11 +24,12 @@ pub struct Document {
 }
 
 /// One vulnerability in some products.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     /// All its names.
     pub names: Vec<VulnerabilityId>,
     /// What it is about.
+    #[serde(default)]
     pub products: Vec<Product>,
     /// What is said: not affected, affected, fixed, or being looked at.
     pub status: Status,
@@ -39,11 +42,12 @@ pub struct Statement {
 }
 
 /// An image, or a package, with the parts that are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     /// Package URLs and other names.
     pub names: Vec<String>,
     /// The packages in it that are meant; all, if empty.
+    #[serde(default)]
     pub parts: Vec<String>,
 }
 

@@ -187,7 +187,10 @@ async fn without_a_catalogue_the_repositories_are_crawled_that_are_known() {
         facts: Arc::new(Facts::from(&image("other", &[]).manifest)),
     };
     let seen = [(repository("a"), seen)];
-    world.state.ask(move |store| async move { store.learn(&seen).await }).await.unwrap();
+    let learn = |store: Arc<dyn crate::store::Store>| async move {
+        store.learn(&seen, Timestamp::now()).await
+    };
+    world.state.ask(learn).await.unwrap();
     world.crawl(QUICK, "one").pass().await.unwrap();
     assert_eq!(world.known("a").await.len(), 3);
     assert_eq!(world.known("b").await.len(), 0);

@@ -90,8 +90,9 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let lessons = Arc::clone(lessons);
         let end = lessons.len().min(start + BATCH);
+        let now = self.clock.now();
         let learned = self.state.ask(move |store| async move {
-            store.learn(lessons.get(start..end).unwrap_or_default()).await
+            store.learn(lessons.get(start..end).unwrap_or_default(), now).await
         });
         let learned = learned.await?;
         // What nobody else wrote between need not be read back.

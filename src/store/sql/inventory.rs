@@ -11,16 +11,21 @@ use oci::RepositoryName;
 
 use super::super::inventory::{CrawlProgress, Extent, Learned, Lessons, News, OfRepository};
 use super::super::{Sequence, StoreError};
-use super::Sql;
 use super::row::damaged;
 use super::work::Work;
+use super::{Sql, release};
 use crate::inventory::Lesson;
 
 #[async_trait]
 impl Lessons for Sql {
-    async fn learn(&self, lessons: &[(RepositoryName, Lesson)]) -> Result<Learned, StoreError> {
+    async fn learn(
+        &self,
+        lessons: &[(RepositoryName, Lesson)],
+        now: Timestamp,
+    ) -> Result<Learned, StoreError> {
         let mut work = self.write("learn what the upstream holds").await?;
         let learned = learn::learn(&mut work, lessons).await?;
+        release::first_seen(&mut work, learn::manifests(lessons), now).await?;
         work.commit().await?;
         Ok(learned)
     }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::super::engine::Value;
 use super::super::{Changes, Revocation, Revoked, Sequence, StoreError};
 use super::inventory;
+use super::release;
 use super::row::{Row, damaged};
 use super::services;
 use super::work::Work;
@@ -127,7 +128,9 @@ pub(super) async fn changes(work: &mut Work, since: Sequence) -> Result<Changes,
         true => Some(services::list(work).await?),
         false => None,
     };
-    Ok(Changes { sequence, last_lesson: inventory::last(work).await?, revoked, services })
+    let last_lesson = inventory::last(work).await?;
+    let last_release = release::last(work).await?;
+    Ok(Changes { sequence, last_lesson, last_release, revoked, services })
 }
 
 fn revoked(row: &Row) -> Result<Revoked, StoreError> {

@@ -65,7 +65,7 @@ impl Row {
         self.text(column)?.parse().map_err(|error| damaged(column, &error))
     }
 
-    fn maybe_read<T: FromStr<Err: std::fmt::Display>>(
+    pub(super) fn maybe_read<T: FromStr<Err: std::fmt::Display>>(
         &self,
         column: &str,
     ) -> Result<Option<T>, StoreError> {
@@ -84,7 +84,7 @@ impl Row {
     }
 
     /// The word of a fixed set that a text is.
-    fn word<T: Copy>(
+    pub(super) fn word<T: Copy>(
         &self,
         column: &str,
         all: &[T],

@@ -39,7 +39,7 @@ fn push(digest: &Digest, pusher: &str, pushed: i64) -> Lesson {
 
 async fn learn(store: &Arc<dyn Store>, name: &str, lessons: &[Lesson]) -> Learned {
     let of = |lesson: &Lesson| (repository(name), lesson.clone());
-    store.learn(&lessons.iter().map(of).collect::<Vec<_>>()).await.unwrap()
+    store.learn(&lessons.iter().map(of).collect::<Vec<_>>(), at(0)).await.unwrap()
 }
 
 /// What is known of a repository, in an order of its own.

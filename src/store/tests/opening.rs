@@ -116,20 +116,7 @@ async fn tables_of_the_first_version_get_what_came_later_and_keep_what_they_hold
         let family = family();
         add(&store, &family).await;
         drop(store);
-        for statement in [
-            "DROP TABLE policy",
-            "DROP TABLE inventory",
-            "DROP TABLE repositories",
-            "DROP TABLE pointers",
-            "DROP TABLE gone_tags",
-            "DROP TABLE gone_manifests",
-            "DROP TABLE manifests",
-            "DROP TABLE pushes",
-            "DROP TABLE leases",
-            "UPDATE schema_version SET version = 1",
-        ] {
-            run(&settings, &server, statement).await;
-        }
+        back_to(&settings, &server, 1).await;
         assert_eq!(check(&settings).await.unwrap(), Checked::Usable);
         assert_eq!(kept_policy(&settings).await.unwrap(), None);
         let store = open(&settings).await.unwrap();
@@ -157,6 +144,54 @@ async fn a_policy_that_is_damaged_is_told_and_not_taken_for_none() {
         let told = Causes(&error).to_string();
         assert!(told.contains("`sha256`: it is not 32 bytes long"), "{told}");
     }
+}
+
+/// Takes away what the versions of the tables after this one brought.
+pub(super) async fn back_to(settings: &Settings, server: &Postgres, version: u8) {
+    let brought: [(u8, &[&'static str]); 3] = [
+        (2, &["DROP TABLE policy"]),
+        (
+            3,
+            &[
+                "DROP TABLE inventory",
+                "DROP TABLE repositories",
+                "DROP TABLE pointers",
+                "DROP TABLE gone_tags",
+                "DROP TABLE gone_manifests",
+                "DROP TABLE manifests",
+                "DROP TABLE pushes",
+                "DROP TABLE leases",
+            ],
+        ),
+        (
+            4,
+            &[
+                "DROP TABLE releases",
+                "DROP TABLE release_changes",
+                "DROP TABLE flags",
+                "DROP TABLE exception_digests",
+                "DROP TABLE exceptions",
+                "DROP TABLE passed_gates",
+                "DROP TABLE reports",
+                "DROP TABLE finding_keys",
+                "DROP TABLE findings",
+                "DROP TABLE finding_times",
+                "DROP TABLE statements",
+                "DROP TABLE scans",
+            ],
+        ),
+    ];
+    for (_, statements) in brought.iter().filter(|(brought_by, _)| *brought_by > version) {
+        for statement in *statements {
+            run(settings, server, statement).await;
+        }
+    }
+    let set: [&'static str; 3] = [
+        "UPDATE schema_version SET version = 1",
+        "UPDATE schema_version SET version = 2",
+        "UPDATE schema_version SET version = 3",
+    ];
+    run(settings, server, set[usize::from(version) - 1]).await;
 }
 
 /// Runs a statement beside the gate.

@@ -106,6 +106,16 @@ pub(super) async fn learn(
     Ok(Learned { before, last })
 }
 
+/// The manifests that lessons tell of.
+pub(super) fn manifests(lessons: &[(RepositoryName, Lesson)]) -> BTreeSet<&Digest> {
+    let lessons = lessons.iter().map(|(_, lesson)| lesson);
+    let digests = lessons.filter_map(|lesson| match lesson {
+        Lesson::Manifest { digest, .. } => Some(digest),
+        _ => None,
+    });
+    digests.collect()
+}
+
 /// Writes down each thing that is new, or was seen later than it was known to be.
 async fn write(work: &mut Work, batch: &Batch<'_>) -> Result<(), StoreError> {
     let rows = batch.gone_tags.iter().map(|(&(repository, tag, deleted), &(at, number))| {

@@ -35,6 +35,7 @@ pub mod replay;
 pub mod secret;
 pub mod service;
 pub mod shadow;
+pub mod signature;
 pub mod state;
 pub mod store;
 pub mod token;

@@ -16,6 +16,7 @@ use crate::service;
 use crate::service::revocations::{Feed, Subjects};
 use crate::token::Grant;
 use crate::upstream::{Origin, Upstream};
+use crate::watch::Reloaded;
 
 /// Everything that requests need.
 pub(super) fn gate(
@@ -37,6 +38,7 @@ pub(super) fn gate(
         policy: Arc::clone(&tokens.policy),
         shadow: tokens.shadow.clone(),
         inventory: Inventory::with_metrics(config.inventory, journal, Arc::clone(&tokens.metrics)),
+        trusted_keys: Reloaded::start(config.trusted_keys.clone())?,
         upstream,
         locks: Locks::between(tokens.state.replica_locks()),
         seal: Seal::new(&tokens.key_folder.sealing_key()),

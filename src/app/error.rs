@@ -10,6 +10,7 @@ use crate::log;
 use crate::proxy::ListenError;
 use crate::proxy::tls::TlsError;
 use crate::service::socket::SocketError;
+use crate::signature::KeyFilesError;
 use crate::store::{self, StoreError};
 use crate::token::KeyError;
 use crate::upstream::{self, PasswordError};
@@ -32,6 +33,9 @@ pub enum Error {
     /// The signing keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The keys whose signatures of images count.
+    #[error(transparent)]
+    TrustedKeys(#[from] KeyFilesError),
     /// The state cannot be opened.
     #[error(transparent)]
     State(#[from] store::OpenError),

@@ -13,6 +13,7 @@ use crate::log::Causes;
 use crate::proxy::Gate;
 use crate::proxy::tls::ServerTls;
 use crate::reload::{UpstreamPassword, UserFiles};
+use crate::signature::TrustedKeys;
 use crate::watch::{INTERVAL, Reloaded, Watch};
 
 /// Looks each second whether files changed.
@@ -45,6 +46,9 @@ pub(super) fn watch_files(
         {
             tracing::error!(error = %Causes(&error), "the old password stays in use");
         }
+        if let Ok(true) = gate.trusted_keys.poll() {
+            gate.audit.queue(trusted_keys_loaded(&gate.trusted_keys.current()));
+        }
         // A request may have had the folder read before.
         gate.authenticator.poll_keys();
         let keys_now = Arc::clone(&gate.authenticator.keys());
@@ -65,4 +69,10 @@ pub(super) fn watch_files(
 /// Names the key that signs.
 fn keys_loaded(kid: &str) -> Record {
     Record { reason: Some(kid.to_owned()), ..Record::new("keys.loaded") }
+}
+
+/// Names the keys that are trusted.
+fn trusted_keys_loaded(keys: &TrustedKeys) -> Record {
+    let names: Vec<_> = keys.names().collect();
+    Record { reason: Some(names.join(", ")), ..Record::new("trusted_keys.loaded") }
 }

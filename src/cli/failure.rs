@@ -104,6 +104,9 @@ impl From<app::Error> for Failure {
             | app::Error::Trust(_)
             | app::Error::Tls(_)
             | app::Error::Log(_) => Self::input(&Mistake::of(&error)),
+            app::Error::TrustedKeys(error) => {
+                Self::input(&Mistake::of(&error).maybe_help(error.help()))
+            }
             app::Error::Keys(error) => error.into(),
             app::Error::State(_)
             | app::Error::Store(_)

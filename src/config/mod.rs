@@ -4,6 +4,7 @@ mod federation;
 mod resolved;
 mod state;
 mod trust;
+mod trusted_keys;
 mod units;
 mod upstream;
 mod variables;

@@ -10,6 +10,7 @@ use oci::RepositoryName;
 use super::federation as federation_section;
 use super::state;
 use super::trust;
+use super::trusted_keys;
 use super::upstream as upstream_section;
 use super::written::Written;
 use crate::certificate;
@@ -18,6 +19,7 @@ use crate::identity::peers;
 use crate::identity::users::Files;
 use crate::proxy::{Limits, Listen, Tls};
 use crate::public_url::PublicUrl;
+use crate::signature::KeyFiles;
 use crate::{inventory, store, token, upstream};
 use policy::Network;
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub federation: Vec<federation::Settings>,
     /// The gates whose tokens are accepted.
     pub trust: Vec<peers::Settings>,
+    /// The keys whose signatures of images count. Default none.
+    pub trusted_keys: KeyFiles,
     /// What the gate finds out about the registry, and remembers.
     pub inventory: inventory::Settings,
     /// The audit trail. Default `audit.jsonl`.
@@ -154,6 +158,7 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
         },
         federation,
         trust,
+        trusted_keys: trusted_keys::resolve(folder, &written.trusted_keys, problems),
         inventory: written.inventory,
         audit_file: beside(&written.audit_file, "audit.jsonl"),
         audit_rotate: written.audit_rotate.unwrap_or(100 << 20),

@@ -13,6 +13,7 @@ use super::federation;
 use super::resolved::LogFormat;
 use super::state::{self, State};
 use super::trust;
+use super::trusted_keys::{self, TrustedKey};
 use super::units::{duration, number, size};
 use super::upstream::{self, Upstream};
 use crate::inventory;
@@ -43,6 +44,7 @@ pub(super) struct Written {
     pub(super) login_max: Option<Duration>,
     pub(super) federation: Vec<federation::Provider>,
     pub(super) trust: Vec<trust::Peer>,
+    pub(super) trusted_keys: Vec<TrustedKey>,
     pub(super) inventory: inventory::Settings,
     pub(super) audit_file: Option<PathBuf>,
     pub(super) audit_rotate: Option<u64>,
@@ -104,6 +106,9 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
     }
     if let Some(node) = file.take("trust", problems) {
         written.trust = trust::read(node, problems);
+    }
+    if let Some(node) = file.take("trusted_keys", problems) {
+        written.trusted_keys = trusted_keys::read(node, problems);
     }
     if let Some(section) = file.section("inventory", problems) {
         written.inventory = inventory(section, problems);

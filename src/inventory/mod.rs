@@ -44,9 +44,10 @@ pub(crate) use resolve::{Sought, View};
 use room::Room;
 use tokio::sync::Semaphore;
 pub use undecided::{Lookup, Undecided};
+pub use upstream::Budget;
 pub(crate) use upstream::{
-    Budget, MANIFEST_TYPES, fetch, fetch_bytes, fetch_tagged, head_blob, head_digest, head_tag,
-    holds, learn_manifests, tag_digests,
+    MANIFEST_TYPES, each_referrer, fetch, fetch_blob, fetch_bytes, fetch_tagged, head_blob,
+    head_digest, head_tag, holds, learn_manifests, tag_digests,
 };
 
 /// The configuration's `inventory`.

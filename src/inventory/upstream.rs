@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use oci::{
     Algorithm, Digest, InvalidManifest, Kind, Manifest, ManifestType, Operation, Read, Reference,
     RepositoryName, Tag,
@@ -34,18 +34,23 @@ pub(super) const MAX_MANIFEST: usize = 4 << 20;
 
 /// How many requests one question may still cost. Several may be under way at once.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     left: AtomicUsize,
     whole: usize,
 }
 
 impl Budget {
-    pub(crate) fn new(requests: usize) -> Self {
+    /// For so many requests.
+    #[must_use]
+    pub fn new(requests: usize) -> Self {
         Self { left: AtomicUsize::new(requests), whole: requests }
     }
 
     /// To be called before each request.
-    pub(crate) fn spend(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// There is none left.
+    pub fn spend(&self) -> Result<(), Error> {
         let one_less = |left: usize| left.checked_sub(1);
         match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less) {
             Ok(_) => Ok(()),
@@ -282,6 +287,28 @@ pub(super) async fn referrers(
     struct Descriptor {
         digest: String,
     }
+    let mut found = Vec::new();
+    let listed = each_referrer(upstream, repository, digest, budget, |entry| {
+        // What names no digest cannot be asked for either.
+        let named = serde_json::from_slice::<Descriptor>(entry).ok();
+        found.extend(named.and_then(|named| Digest::new(&named.digest).ok()));
+        if found.len() > MAX_TAGS {
+            return Err(Error::TooMany(MAX_TAGS));
+        }
+        Ok(ControlFlow::Continue(()))
+    });
+    Ok(listed.await?.then_some(found))
+}
+
+/// Hands out each entry of the list of what refers to the manifest, a descriptor in JSON, until
+/// there was enough. False where the upstream has no such list.
+pub(crate) async fn each_referrer(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+    budget: &Budget,
+    mut each: impl FnMut(&[u8]) -> Result<ControlFlow<()>, Error>,
+) -> Result<bool, Error> {
     let operation = Operation::Referrers {
         read: Read::Get,
         repository: repository.clone(),
@@ -289,33 +316,57 @@ pub(super) async fn referrers(
         artifact_type: None,
         cursor: None,
     };
-    let mut target = operation.target();
-    let mut found = None;
+    let (mut target, mut is_first, mut enough) = (operation.target(), true, false);
     while let Some(at) = target.take() {
         budget.spend()?;
         let answer = ask_list(upstream, &at).await?;
-        match (answer.head.status(), &found) {
-            (StatusCode::OK, _) => {}
-            (StatusCode::NOT_FOUND, None) => {
+        match answer.head.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND if is_first => {
                 answer.discard().await;
-                break;
+                return Ok(false);
             }
-            (StatusCode::NOT_FOUND, Some(_)) => return Err(ends_early()),
+            StatusCode::NOT_FOUND => return Err(ends_early()),
             _ => return Err(not_a_list(&answer)),
         }
-        let found: &mut Vec<Digest> = found.get_or_insert_default();
+        is_first = false;
         let page = read_page(upstream, answer, "manifests", |entry| {
-            // What names no digest cannot be asked for either.
-            let named = serde_json::from_slice::<Descriptor>(entry).ok();
-            found.extend(named.and_then(|named| Digest::new(&named.digest).ok()));
-            if found.len() > MAX_TAGS {
-                return Err(Error::TooMany(MAX_TAGS));
-            }
-            Ok(ControlFlow::Continue(()))
+            let flow = each(entry)?;
+            enough = flow.is_break();
+            Ok(flow)
         });
-        target = page.await?.next;
+        target = page.await?.next.filter(|_| !enough);
     }
-    Ok(found)
+    Ok(!is_first)
+}
+
+/// A blob of at most `most` bytes, from wherever the upstream keeps it; none where it is gone.
+pub(crate) async fn fetch_blob(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+    most: usize,
+) -> Result<Option<Bytes>, Error> {
+    let (repository, named) = (repository.clone(), digest.clone());
+    let operation = Operation::ReadBlob { read: Read::Get, repository, digest: named };
+    let mut answer = ask(upstream, Method::GET, &operation).await?;
+    if let Some(elsewhere) = upstream.redirect(&answer)? {
+        answer.discard().await;
+        answer = upstream.follow(elsewhere, &Method::GET, &identity()).await?;
+    }
+    match answer.head.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => {
+            answer.discard().await;
+            return Ok(None);
+        }
+        status => return Err(failed(&answer, format!("it answered {status} to a blob"))),
+    }
+    let bytes = answer.collect(most).await?;
+    if content::digest(digest.algorithm(), &bytes) != *digest {
+        return Err(Error::Wrong("a blob has another digest than it was asked for".to_owned()));
+    }
+    Ok(Some(bytes))
 }
 
 /// Asks for a blob, whatever the answer is.
@@ -360,8 +411,7 @@ pub(super) async fn send(
     target: &str,
     mut headers: HeaderMap,
 ) -> Result<Answer, Error> {
-    headers
-        .insert(HeaderName::from_static("accept-encoding"), HeaderValue::from_static("identity"));
+    headers.extend(identity());
     upstream
         .send(Outgoing {
             method,
@@ -371,4 +421,9 @@ pub(super) async fn send(
             progress: Arc::default(),
         })
         .await
+}
+
+/// What is hashed is not to be packed on the way.
+fn identity() -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))])
 }

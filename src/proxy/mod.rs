@@ -36,6 +36,7 @@ use crate::inventory::Inventory;
 use crate::metrics::Metrics;
 use crate::reload::PolicyFiles;
 use crate::shadow::Shadow;
+use crate::signature::KeyFiles;
 use crate::upstream::Upstream;
 use crate::watch::Reloaded;
 pub use held::Held;
@@ -57,6 +58,8 @@ pub struct Gate {
     pub shadow: Option<Arc<Shadow>>,
     /// Which tags vouch for which digests.
     pub inventory: Inventory,
+    /// Whose signatures of images count.
+    pub trusted_keys: Reloaded<KeyFiles>,
     /// The registry.
     pub upstream: Arc<Upstream>,
     /// One for each repository.

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::proxy::seal::Seal;
 use crate::public_url::PublicUrl;
 use crate::reload::PolicyFiles;
+use crate::signature::KeyFiles;
 use crate::state::sample;
 use crate::token::KeyFolder;
 use crate::upstream::Upstream;
@@ -45,6 +46,7 @@ pub(crate) fn gate(
         policy: Arc::new(Reloaded::start(PolicyFiles(at("policies"))).unwrap()),
         shadow: None,
         inventory: Inventory::new(inventory, Arc::new(Forgetful)),
+        trusted_keys: Reloaded::start(KeyFiles::default()).unwrap(),
         upstream: Arc::new(upstream),
         locks: Locks::default(),
         seal: Seal::new(&folder_of_keys.sealing_key()),

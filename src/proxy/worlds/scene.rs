@@ -35,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::proxy::seal::Seal;
 use crate::public_url::PublicUrl;
 use crate::reload::PolicyFiles;
+use crate::signature::KeyFiles;
 use crate::state::sample;
 use crate::token::{Grant, KeyFolder, Kind, Order, mint};
 use crate::upstream::Upstream;
@@ -257,6 +258,7 @@ impl Shared {
             policy: Arc::clone(policy),
             shadow: None,
             inventory: Inventory::new(settings, Arc::new(Forgetful)),
+            trusted_keys: Reloaded::start(KeyFiles::default()).unwrap(),
             upstream: Arc::clone(&self.upstream),
             locks: Locks::default(),
             seal: Seal::new(&[7; 32]),

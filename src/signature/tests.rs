@@ -1,0 +1,4 @@
+mod bundles;
+mod gathering;
+mod keys;
+mod simple;

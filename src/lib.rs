@@ -28,6 +28,7 @@ mod pem;
 pub mod policy_folder;
 pub mod proxy;
 pub mod public_url;
+mod recent;
 pub mod refusal;
 pub mod release;
 pub mod reload;

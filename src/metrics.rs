@@ -3,11 +3,14 @@
 //! A label's value is a word of the program, never anything that a client sends: the type
 //! `&'static str` sees to it. So the number of series is bounded by the source.
 
+mod gates;
+
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use policy::gate::Judgement;
 use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -62,6 +65,7 @@ pub struct Metrics {
     inventory_crawled: IntGauge,
     inventory_queue_length: IntGauge,
     inventory_lost: IntCounter,
+    gates: gates::Gates,
     audit_queue_length: IntGauge,
     /// Locked, as two scrapes at once must not add the same losses twice.
     audit_lost: Mutex<IntCounter>,
@@ -201,6 +205,7 @@ impl Metrics {
                 "Searches for a tag that vouches for a digest, by result.",
                 &["result"],
             ),
+            gates: gates::Gates::new(&make),
             inventory_repositories: make
                 .gauge("inventory_repositories", "Repositories that the inventory knows of."),
             inventory_tags: make.gauge("inventory_tags", "Tags that the inventory knows of."),
@@ -408,6 +413,16 @@ impl Metrics {
     /// So many sightings are never written down.
     pub fn inventory_lost(&self, sightings: u64) {
         self.inventory_lost.inc_by(sightings);
+    }
+
+    /// Release gates judged an image.
+    pub fn gate_verdict(&self, judgement: &Judgement) {
+        self.gates.judged(judgement);
+    }
+
+    /// So many images are in grace, by gate, in the order of their names.
+    pub fn gate_grace<'g>(&self, counts: impl Iterator<Item = (&'g str, usize)>) {
+        self.gates.in_grace(counts);
     }
 
     /// A certificate is in use until `expires_at`.

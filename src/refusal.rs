@@ -1,5 +1,7 @@
 //! Everything that is not a forwarded answer, and the one place that turns it into a response.
 
+mod withheld;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -15,8 +17,9 @@ use serde_json::json;
 use crate::body::Body;
 use crate::identity::{AuthError, Challenge, Complaint, Scope};
 use crate::public_url::PublicUrl;
-use crate::store::LockError;
+use crate::store::{LockError, StoreError};
 use crate::{inventory, upstream};
+pub use withheld::Withheld;
 
 /// How much of a message fits into a reason phrase.
 const MAX_PHRASE: usize = 200;
@@ -51,6 +54,9 @@ pub enum Refusal {
         /// In words.
         reason: String,
     },
+    /// Policy would allow it, and a release gate holds it back.
+    #[error(transparent)]
+    Held(Box<Withheld>),
     /// It is not there, or the caller cannot know that it is.
     #[error("{message}")]
     Missing {
@@ -92,6 +98,9 @@ pub enum Refusal {
     /// there or not.
     #[error("the registry behind the gate could not be asked who may read this; try again later")]
     Undecided(#[source] inventory::Undecided),
+    /// The state does not say what the decision depends on.
+    #[error("the state of the gate does not answer at the moment; try again later")]
+    State(#[source] StoreError),
     /// The audit trail cannot be written, so nothing is done that must stand in it.
     #[error("the audit trail cannot be written at the moment")]
     Audit(#[from] crate::audit::Unwritten),
@@ -151,7 +160,7 @@ impl Refusal {
                 AuthError::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
                 AuthError::Busy | AuthError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             },
-            Self::Denied { .. } => StatusCode::FORBIDDEN,
+            Self::Denied { .. } | Self::Held(_) => StatusCode::FORBIDDEN,
             Self::Missing { .. } | Self::UnknownContent(_) => StatusCode::NOT_FOUND,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Upstream(error) => match error {
@@ -161,7 +170,7 @@ impl Refusal {
                 }
                 _ => StatusCode::BAD_GATEWAY,
             },
-            Self::Undecided(_) | Self::Audit(_) | Self::Full | Self::Turn(_) => {
+            Self::Undecided(_) | Self::State(_) | Self::Audit(_) | Self::Full | Self::Turn(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -174,6 +183,7 @@ impl Refusal {
         match self {
             Self::Denied { rule: Some(_), .. } => "rule",
             Self::Denied { rule: None, .. } => "default",
+            Self::Held(_) => "gate",
             Self::Missing { .. } | Self::UnknownContent(_) => "not_visible",
             Self::InsufficientScope => "scope",
             Self::NoCredential => "no_credential",
@@ -186,7 +196,9 @@ impl Refusal {
             | Self::ClientBroke => "invalid",
             Self::Upstream(_) => "upstream",
             Self::Undecided(_) => "undecided",
-            Self::Audit(_) | Self::Full | Self::Turn(_) | Self::Internal(_) => "internal",
+            Self::State(_) | Self::Audit(_) | Self::Full | Self::Turn(_) | Self::Internal(_) => {
+                "internal"
+            }
         }
     }
 
@@ -194,13 +206,15 @@ impl Refusal {
     /// caller hears of it.
     #[must_use]
     pub fn is_decision(&self) -> bool {
-        matches!(self, Self::Denied { .. } | Self::Missing { .. } | Self::UnknownContent(_))
-            || matches!(
-                self,
-                Self::Credential(
-                    AuthError::Invalid { .. } | AuthError::Misused(_) | AuthError::Throttled { .. }
-                )
+        matches!(
+            self,
+            Self::Denied { .. } | Self::Held(_) | Self::Missing { .. } | Self::UnknownContent(_)
+        ) || matches!(
+            self,
+            Self::Credential(
+                AuthError::Invalid { .. } | AuthError::Misused(_) | AuthError::Throttled { .. }
             )
+        )
     }
 
     /// The rule behind a denial.
@@ -208,6 +222,15 @@ impl Refusal {
     pub fn rule(&self) -> Option<&str> {
         match self {
             Self::Denied { rule, .. } => rule.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The gate that holds it.
+    #[must_use]
+    pub fn gate(&self) -> Option<&str> {
+        match self {
+            Self::Held(withheld) => Some(&withheld.gate),
             _ => None,
         }
     }
@@ -236,13 +259,14 @@ impl Refusal {
                 AuthError::Throttled { .. } => ErrorCode::TooManyRequests,
                 AuthError::Busy | AuthError::Unavailable => ErrorCode::Unavailable,
             },
-            Self::Denied { .. } => ErrorCode::Denied,
+            Self::Denied { .. } | Self::Held(_) => ErrorCode::Denied,
             Self::Missing { code, .. } | Self::Content { code, .. } => *code,
             Self::Manifest(_) => ErrorCode::ManifestInvalid,
             Self::UnknownContent(_) => ErrorCode::ManifestBlobUnknown,
             Self::TooLarge(_) => ErrorCode::SizeInvalid,
             Self::Upstream(_)
             | Self::Undecided(_)
+            | Self::State(_)
             | Self::Audit(_)
             | Self::Full
             | Self::Turn(_) => ErrorCode::Unavailable,
@@ -254,6 +278,7 @@ impl Refusal {
         match self {
             Self::Credential(AuthError::Throttled { retry_after }) => Some(*retry_after),
             Self::Credential(AuthError::Busy | AuthError::Unavailable)
+            | Self::State(_)
             | Self::Audit(_)
             | Self::Turn(_)
             | Self::Full => Some(Duration::from_secs(2)),
@@ -294,7 +319,13 @@ impl Refusal {
     #[must_use]
     pub fn response(&self, context: &Context<'_>) -> Response<Body> {
         let message = self.message(context.request_id);
-        let mut body = ErrorBody::new(self.code(), message.clone());
+        let mut body = match self {
+            Self::Held(withheld) => {
+                let link = withheld.link(context);
+                ErrorBody::new(self.code(), format!("{message}; see {link}"))
+            }
+            _ => ErrorBody::new(self.code(), message.clone()),
+        };
         if let Some(detail) = self.detail(context) {
             body = body.with_detail(detail);
         }
@@ -337,6 +368,7 @@ impl Refusal {
                 "action": action.as_str(), "image": image, "rule": rule, "reason": reason,
                 "request_id": context.request_id,
             })),
+            Self::Held(withheld) => Some(withheld.detail(context)),
             Self::UnknownContent(digest) => Some(json!({ "digest": digest.to_string() })),
             Self::Upstream(_) | Self::Undecided(_) | Self::Internal(_) => {
                 Some(json!({ "request_id": context.request_id }))

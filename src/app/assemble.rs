@@ -12,8 +12,10 @@ use crate::identity::NoRandom;
 use crate::inventory::{Inventory, Journal};
 use crate::proxy::seal::Seal;
 use crate::proxy::{Gate, Held, RequestIds, Turns};
+use crate::release::{Release, Signers};
 use crate::service;
 use crate::service::revocations::{Feed, Subjects};
+use crate::signature::KeyFiles;
 use crate::token::Grant;
 use crate::upstream::{Origin, Upstream};
 use crate::watch::Reloaded;
@@ -29,6 +31,7 @@ pub(super) fn gate(
         authority: config.public_url.authority().clone(),
     };
     let upstream = Arc::new(Upstream::new(config.upstream.clone(), public)?);
+    let trusted_keys = Arc::new(Reloaded::start(config.trusted_keys.clone())?);
     let services = service::token::router(Arc::clone(&tokens.issue))
         .merge(service::revocations::router(Arc::new(feed(tokens))))
         .merge(tokens.api());
@@ -38,7 +41,8 @@ pub(super) fn gate(
         policy: Arc::clone(&tokens.policy),
         shadow: tokens.shadow.clone(),
         inventory: Inventory::with_metrics(config.inventory, journal, Arc::clone(&tokens.metrics)),
-        trusted_keys: Reloaded::start(config.trusted_keys.clone())?,
+        release: release(config, tokens, Arc::clone(&trusted_keys)),
+        trusted_keys,
         upstream,
         locks: Locks::between(tokens.state.replica_locks()),
         seal: Seal::new(&tokens.key_folder.sealing_key()),
@@ -52,6 +56,12 @@ pub(super) fn gate(
         request_ids: RequestIds::new().map_err(|_| NoRandom)?,
         services,
     })
+}
+
+/// What judges images, by the keys that are trusted now.
+fn release(config: &Config, tokens: &Tokens, keys: Arc<Reloaded<KeyFiles>>) -> Release {
+    let signers = Signers::new(move || Arc::clone(&keys.current()), config.inventory.freshness);
+    Release::new(Arc::clone(&tokens.state), signers, Arc::clone(&tokens.metrics))
 }
 
 /// What gates that trust this one are told.

@@ -22,6 +22,7 @@ pub(super) async fn manage(
         let gate = Arc::clone(&gate);
         move || {
             gate.metrics.audit(&gate.audit);
+            gate.release.observe(gate.clock.now());
             let state = gate.authenticator.state();
             gate.metrics.revocations(state.revocations(|revocations, _| revocations.len()));
             gate.metrics.encode()

@@ -82,6 +82,9 @@ pub struct Record {
     /// By which rule.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
     pub rule: Option<String>,
+    /// The release gate that holds it.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
+    pub gate: Option<String>,
     /// Why, in words.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "reason")]
     pub reason: Option<String>,
@@ -159,6 +162,7 @@ impl Record {
             digest: None,
             decision: None,
             rule: None,
+            gate: None,
             reason: None,
             shadow: None,
             shadow_rule: None,

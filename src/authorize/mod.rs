@@ -7,6 +7,7 @@
 
 mod delete;
 mod explained;
+mod gated;
 mod lock;
 mod read;
 mod write;
@@ -18,6 +19,7 @@ use oci::{Digest, ErrorCode, Manifest, Operation, RepositoryName, Tag};
 use policy::{Action, Image, Policy};
 
 pub use explained::explained;
+pub use gated::Released;
 pub use lock::{Locked, Locks, Turn};
 pub(crate) use read::Reader;
 pub use write::PendingManifest;
@@ -27,6 +29,7 @@ use crate::identity::Principal;
 use crate::inventory::{Budget, Inventory, learn_manifests};
 use crate::proxy::seal::{Seal, SealedUpload};
 use crate::refusal::Refusal;
+use crate::release::Release;
 use crate::upstream::Upstream;
 
 /// Everything that a decision looks at. Made anew for each request, so that each is decided by one
@@ -43,6 +46,8 @@ pub struct Question<'a> {
     pub locks: &'a Locks,
     /// Opens the upload locations that the gate gave out.
     pub seal: &'a Seal,
+    /// Says what gates hold back.
+    pub release: &'a Release,
     /// Who asks.
     pub principal: &'a Principal,
     /// When.
@@ -63,6 +68,8 @@ pub struct Permit {
 pub enum Granted {
     /// The operation as asked, or in a lesser form, such as an upload in place of a mount.
     Plain(Operation),
+    /// A manifest or blob before which gates stand: they must let it through.
+    Gated(Operation),
     /// A manifest that policy lets nobody but the reader of its subject see: it must turn out to be
     /// an artifact by its content.
     ArtifactOnly(Operation),
@@ -135,11 +142,12 @@ impl Permit {
 pub async fn authorize(question: Question<'_>, operation: Operation) -> Result<Permit, Refusal> {
     match operation {
         Operation::Ping(_) => Ok(Permit::plain(operation, None)),
-        Operation::ReadManifest { .. }
-        | Operation::ReadBlob { .. }
-        | Operation::ListTags { .. }
-        | Operation::Catalog { .. }
-        | Operation::Referrers { .. } => question.read(operation).await,
+        Operation::ReadManifest { .. } | Operation::ReadBlob { .. } => {
+            Ok(question.gated(question.read(operation).await?))
+        }
+        Operation::ListTags { .. } | Operation::Catalog { .. } | Operation::Referrers { .. } => {
+            question.read(operation).await
+        }
         Operation::StartUpload { repository, start } => {
             question.start_upload(repository, start).await
         }

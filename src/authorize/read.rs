@@ -165,6 +165,7 @@ impl<'a> Question<'a> {
             tags,
             budget,
             asks_upstream: true,
+            only: None,
             has_looked: AtomicBool::new(false),
         }
     }
@@ -222,11 +223,13 @@ pub(crate) struct Reader<'a, 'r> {
     /// For all that it is asked.
     budget: Arc<Budget>,
     asks_upstream: bool,
+    /// Of the tags that policy opens, only these count.
+    only: Option<&'r (dyn Fn(&Tag) -> bool + Send + Sync)>,
     /// All that the caller may read was looked at for it just now.
     has_looked: AtomicBool,
 }
 
-impl Reader<'_, '_> {
+impl<'r> Reader<'_, 'r> {
     /// The first of these that the caller may not read. Memory is asked, then what is kept of the
     /// repository, then the upstream.
     ///
@@ -245,12 +248,23 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// The same reader where of the tags that policy opens only some count, and nothing but what
+    /// these lead to: neither what is untagged nor what is the caller's own.
+    pub(super) fn only(self, only: &'r (dyn Fn(&Tag) -> bool + Send + Sync)) -> Self {
+        Self { only: Some(only), ..self }
+    }
+
+    /// Has the inventory find out what leads to the digest, as far as the caller may know.
+    pub(super) async fn find(&self, digest: &Digest) -> Result<bool, Refusal> {
+        self.look(digest, true).await
+    }
+
     /// The first that is not known to be readable, neither by memory nor by what is kept.
     async fn first_remembered<'d>(
         &self,
         digests: &[&'d Digest],
     ) -> Result<Option<&'d Digest>, Refusal> {
-        if let Tags::All = self.tags {
+        if self.reads_all() {
             return Ok(None);
         }
         let inventory = self.question.inventory;
@@ -296,7 +310,8 @@ impl Reader<'_, '_> {
 
     /// Whether what no denied tag vouches for is readable.
     fn includes_untagged(&self) -> bool {
-        matches!(&self.tags, Tags::Some(filter) if filter.includes_untagged())
+        self.only.is_none()
+            && matches!(&self.tags, Tags::Some(filter) if filter.includes_untagged())
     }
 
     /// The first that is neither the caller's own nor known to be readable.
@@ -323,17 +338,26 @@ impl Reader<'_, '_> {
     /// One's own recent content, as long as one still has any right there. Anonymous callers are
     /// many, and nothing is one's own.
     fn may_own(&self) -> bool {
-        self.question.principal.caller.subject != Subject::Anonymous
+        self.only.is_none()
+            && self.question.principal.caller.subject != Subject::Anonymous
             && self.question.reaches(self.repository)
     }
 
     /// Whether that is the whole repository.
     pub(crate) fn reads_all(&self) -> bool {
-        matches!(self.tags, Tags::All)
+        self.only.is_none() && matches!(self.tags, Tags::All)
+    }
+
+    /// What is to be believed of that tag.
+    pub(crate) fn sight(&self, tag: &Tag) -> Sight {
+        match self.granted(tag) {
+            Sight::Open if self.only.is_some_and(|only| !only(tag)) => Sight::Closed,
+            sight => sight,
+        }
     }
 
     /// What policy says of reading that tag.
-    pub(crate) fn sight(&self, tag: &Tag) -> Sight {
+    fn granted(&self, tag: &Tag) -> Sight {
         match &self.tags {
             Tags::All => Sight::Open,
             Tags::None => Sight::Closed,

@@ -56,6 +56,7 @@ struct World {
     shelf: Arc<Mutex<Shelf>>,
     upstream: Arc<Upstream>,
     locks: Locks,
+    release: Release,
     seal: Seal,
     now: Timestamp,
 }
@@ -81,6 +82,7 @@ impl World {
             fake,
             shelf,
             locks: Locks::default(),
+            release: Release::sample(crate::state::sample::absent()),
             seal: Seal::new(&[7; 32]),
             now,
         }
@@ -92,6 +94,7 @@ impl World {
             inventory: &self.inventory,
             upstream: &self.upstream,
             locks: &self.locks,
+            release: &self.release,
             seal: &self.seal,
             principal,
             now: self.now,
@@ -222,6 +225,10 @@ fn permitted(permit: &Permit, asked: &Operation, lock: &str) -> String {
     let mut text = match permit.granted() {
         Granted::Plain(operation) if operation == asked => "plain".to_owned(),
         Granted::Plain(operation) => format!("plain, as {}", operation.canonical_target()),
+        Granted::Gated(operation) => {
+            assert_eq!(operation, asked);
+            "gated".to_owned()
+        }
         Granted::ArtifactOnly(operation) => {
             assert_eq!(operation, asked);
             "artifact only".to_owned()

@@ -60,7 +60,7 @@ impl<'a> Question<'a> {
         self.require_writer(&repository)?;
         let start = match start {
             UploadStart::Mount { digest, from: Some(from) }
-                if self.readable(&from, &digest).await? =>
+                if self.may_mount(&from, &digest).await? =>
             {
                 UploadStart::Mount { digest, from: Some(from) }
             }
@@ -221,6 +221,9 @@ impl PendingManifest<'_> {
         Self::at_hand(&manifest)?;
         self.earned(&manifest).await?;
         self.attached(&manifest).await?;
+        self.question
+            .let_in(&self.repository, self.tags.iter().map(|(tag, _)| tag), &digest, &manifest)
+            .await?;
         let lock = self.lock(&digest, &bytes, &manifest).await?;
         let Self { operation, rule, .. } = self;
         let content = Box::new(ManifestContent { bytes, digest, manifest });

@@ -14,7 +14,6 @@ pub mod password;
 mod password_login;
 pub mod peers;
 mod principal;
-mod recent;
 mod throttle;
 pub mod users;
 mod verified;

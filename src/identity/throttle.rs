@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::address::ClientAddress;
 use super::failure::AuthError;
-use super::recent::Recent;
+use crate::recent::Recent;
 
 /// How many addresses, and accounts at an address, are remembered in one generation.
 const REMEMBERED: usize = 32_768;

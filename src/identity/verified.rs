@@ -12,8 +12,8 @@ use tokio::task;
 use crate::secret::Secret;
 
 use super::failure::AuthError;
-use super::recent::Recent;
 use super::users::Users;
+use crate::recent::Recent;
 
 /// How long a password that was right need not be checked again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);

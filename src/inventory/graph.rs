@@ -270,6 +270,12 @@ impl Graph {
         })
     }
 
+    /// The manifests that name the digest as child, config or layer.
+    pub(super) fn holders_of(&self, digest: &Digest) -> Vec<Digest> {
+        let Some(id) = self.names.find(digest) else { return Vec::new() };
+        self.holders.of(id).filter_map(|holder| self.names.digest(holder).cloned()).collect()
+    }
+
     pub(super) fn subject_of(&self, digest: &Digest) -> Option<&Digest> {
         let known = self.manifests.get(&self.names.find(digest)?)?;
         self.names.digest(known.subject?)

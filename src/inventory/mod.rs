@@ -313,6 +313,13 @@ impl Inventory {
         self.0.room.graph(repository).and_then(|graph| lock(&graph).subject_of(digest).cloned())
     }
 
+    /// The manifests that are known to name the digest as a part, those that came last first.
+    #[must_use]
+    pub fn holders(&self, repository: &RepositoryName, digest: &Digest) -> Vec<Digest> {
+        let graph = self.0.room.graph(repository);
+        graph.map(|graph| lock(&graph).holders_of(digest)).unwrap_or_default()
+    }
+
     /// Whether the manifest is known.
     #[must_use]
     pub fn knows(&self, repository: &RepositoryName, digest: &Digest) -> bool {

@@ -191,6 +191,7 @@ impl Exchange {
     /// answer's body will have so many bytes.
     pub(super) async fn refused(&mut self, refusal: &Refusal, bytes: u64) {
         self.record.rule = refusal.rule().map(str::to_owned);
+        self.record.gate = refusal.gate().map(str::to_owned);
         self.record.reason = Some(refusal.to_string());
         self.record.status = Some(refusal.status().as_u16());
         self.record.decision = Some(Decision::Deny);

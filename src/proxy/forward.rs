@@ -42,6 +42,7 @@ impl Forwarding<'_> {
         let (granted, lock) = permit.into_parts();
         let answer = match granted {
             Granted::Plain(operation) => self.plain(operation, body).await,
+            Granted::Gated(operation) => self.gated(operation).await,
             Granted::ArtifactOnly(operation) => {
                 manifests::read_artifact(&mut self, operation).await
             }
@@ -80,6 +81,23 @@ impl Forwarding<'_> {
                 self.delete(operation).await
             }
             _ => Err(Refusal::Internal("an operation without its permit")),
+        }
+    }
+
+    /// Reads what gates stand before.
+    async fn gated(&mut self, operation: Operation) -> Result<Response<Body>, Refusal> {
+        match &operation {
+            Operation::ReadManifest { .. } => manifests::read_gated(self, operation).await,
+            Operation::ReadBlob { read, repository, digest } => {
+                let released = self.question.let_blob_through(repository, digest).await;
+                match (released, *read) {
+                    (Ok(_), read) => self.blob(operation, read).await,
+                    // Clients take nothing but this for "it is not there".
+                    (Err(Refusal::Held(_)), Read::Head) => Err(unknown_blob()),
+                    (Err(refusal), _) => Err(refusal),
+                }
+            }
+            _ => Err(Refusal::Internal("an operation that no gate stands before")),
         }
     }
 

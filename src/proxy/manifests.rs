@@ -46,10 +46,7 @@ pub(super) async fn read(
             }
             Ok(forwarding.stream(answer, HeaderMap::new()))
         }
-        Read::Get => {
-            let (response, _) = hold(forwarding, repository, reference, answer).await?;
-            Ok(response)
-        }
+        Read::Get => Ok(hold(forwarding, repository, reference, answer).await?.response),
     }
 }
 
@@ -74,7 +71,8 @@ pub(super) async fn read_artifact(
         }
         _ => return Ok(forwarding.stream(answer, HeaderMap::new())),
     }
-    let (mut response, manifest) = hold(forwarding, repository, reference, answer).await?;
+    let Held { mut response, manifest, .. } =
+        hold(forwarding, repository, reference, answer).await?;
     let is_artifact = match &manifest {
         None => false,
         Some(manifest) => {
@@ -89,6 +87,62 @@ pub(super) async fn read_artifact(
         *response.body_mut() = Body::Empty;
     }
     Ok(response)
+}
+
+/// Reads a manifest before which gates stand. What is judged is what is served: a GET holds the bytes
+/// until they are judged, and a HEAD is judged by the digest that the upstream names.
+pub(super) async fn read_gated(
+    forwarding: &mut Forwarding<'_>,
+    operation: Operation,
+) -> Result<Response<Body>, Refusal> {
+    let Operation::ReadManifest { read, repository, reference } = &operation else {
+        return Err(Refusal::Internal("not a manifest to be read"));
+    };
+    // Without a condition: "you have it already" would be an answer about what may be held.
+    forwarding.is_unconditional = true;
+    let answer = fetch(forwarding, &operation, *read).await?;
+    match answer.head.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND if matches!(reference, Reference::Digest(_)) => {
+            answer.discard().await;
+            return Err(unknown_manifest());
+        }
+        _ => return Ok(forwarding.stream(answer, HeaderMap::new())),
+    }
+    let question = forwarding.question;
+    match read {
+        Read::Head => {
+            let digest = named(reference, &answer)?;
+            if let Reference::Tag(tag) = reference {
+                forwarding.gate.inventory.saw_tag(repository, tag, &digest, question.now);
+            }
+            question.let_through(repository, reference, &digest).await?;
+            Ok(forwarding.stream(answer, HeaderMap::new()))
+        }
+        Read::Get => {
+            let held = hold(forwarding, repository, reference, answer).await?;
+            question.release.learn(&held.digest, held.manifest.as_ref());
+            question.let_through(repository, reference, &held.digest).await?;
+            Ok(held.response)
+        }
+    }
+}
+
+/// Which manifest the upstream names in the answer to a HEAD.
+fn named(reference: &Reference, answer: &Answer) -> Result<Digest, Refusal> {
+    let named = content::digest_header(answer.head.headers());
+    match (reference, named) {
+        (Reference::Digest(asked), Some(named))
+            if named != *asked && named.algorithm() == asked.algorithm() =>
+        {
+            Err(another(asked, &named).into())
+        }
+        (Reference::Digest(asked), _) => Ok(asked.clone()),
+        (Reference::Tag(_), Some(named)) => Ok(named),
+        (Reference::Tag(_), None) => {
+            Err(Error::Wrong("it does not say the digest of a manifest".to_owned()).into())
+        }
+    }
 }
 
 async fn fetch(
@@ -108,6 +162,14 @@ async fn fetch(
     Ok(answer)
 }
 
+/// A manifest that was read whole, and not released yet.
+struct Held {
+    response: Response<Body>,
+    digest: Digest,
+    /// None where it cannot be parsed.
+    manifest: Option<Manifest>,
+}
+
 /// Holds the manifest, checks its digest, and learns. What cannot be parsed teaches nothing and is
 /// passed on: policy decides about tags, whatever stands there.
 async fn hold(
@@ -115,7 +177,7 @@ async fn hold(
     repository: &RepositoryName,
     reference: &Reference,
     answer: Answer,
-) -> Result<(Response<Body>, Option<Manifest>), Refusal> {
+) -> Result<Held, Refusal> {
     let mut headers = to_client(answer.head.headers());
     let named = content::digest_header(answer.head.headers());
     let content_type = content::content_type(answer.head.headers()).map(str::to_owned);
@@ -133,7 +195,7 @@ async fn hold(
     forwarding.exchange.served(&digest);
     let mut response = Response::new(Body::full(bytes));
     *response.headers_mut() = headers;
-    Ok((response, manifest))
+    Ok(Held { response, digest, manifest })
 }
 
 /// The digest of the bytes, which must be the one that was asked for and the one that the upstream

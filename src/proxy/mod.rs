@@ -34,6 +34,7 @@ use crate::config::Network;
 use crate::identity::Authenticator;
 use crate::inventory::Inventory;
 use crate::metrics::Metrics;
+use crate::release::Release;
 use crate::reload::PolicyFiles;
 use crate::shadow::Shadow;
 use crate::signature::KeyFiles;
@@ -59,9 +60,11 @@ pub struct Gate {
     /// Which tags vouch for which digests.
     pub inventory: Inventory,
     /// Whose signatures of images count.
-    pub trusted_keys: Reloaded<KeyFiles>,
+    pub trusted_keys: Arc<Reloaded<KeyFiles>>,
     /// The registry.
     pub upstream: Arc<Upstream>,
+    /// Says what gates hold back.
+    pub release: Release,
     /// One for each repository.
     pub locks: Locks,
     /// For upload locations.

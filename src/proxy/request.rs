@@ -207,6 +207,7 @@ fn question<'a>(gate: &'a Gate, policy: &'a Policy, principal: &'a Principal) ->
         upstream: &gate.upstream,
         locks: &gate.locks,
         seal: &gate.seal,
+        release: &gate.release,
         principal,
         now: gate.clock.now(),
         max_requests: gate.inventory.settings().max_requests,

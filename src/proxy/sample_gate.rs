@@ -16,6 +16,7 @@ use crate::inventory::{self, Forgetful, Inventory};
 use crate::metrics::Metrics;
 use crate::proxy::seal::Seal;
 use crate::public_url::PublicUrl;
+use crate::release::Release;
 use crate::reload::PolicyFiles;
 use crate::signature::KeyFiles;
 use crate::state::sample;
@@ -36,17 +37,19 @@ pub(crate) fn gate(
     std::fs::write(at("policies/policy.yaml"), policy).unwrap();
     let folder_of_keys = KeyFolder::open(&at("keys"), jiff::Timestamp::now()).unwrap();
     let keys = folder_of_keys.keys(Duration::from_secs(3600), jiff::Timestamp::now).unwrap();
+    let state = sample::absent();
     let users = Arc::new(ArcSwap::from_pointee(Users::default()));
     let issuer = PublicUrl::new("https://gate.example").unwrap();
     let authenticator =
-        Authenticator::new(issuer, keys, users, sample::absent(), Observer::none()).unwrap();
+        Authenticator::new(issuer, keys, users, Arc::clone(&state), Observer::none()).unwrap();
     let gate = Gate {
         authenticator: Arc::new(authenticator),
         clock: Arc::new(Clock::start()),
         policy: Arc::new(Reloaded::start(PolicyFiles(at("policies"))).unwrap()),
         shadow: None,
         inventory: Inventory::new(inventory, Arc::new(Forgetful)),
-        trusted_keys: Reloaded::start(KeyFiles::default()).unwrap(),
+        release: Release::sample(state),
+        trusted_keys: Arc::new(Reloaded::start(KeyFiles::default()).unwrap()),
         upstream: Arc::new(upstream),
         locks: Locks::default(),
         seal: Seal::new(&folder_of_keys.sealing_key()),

@@ -1,18 +1,138 @@
 //! The release gate: what is known of an image beside its bytes, and what follows from it.
 //!
 //! Policy grants; a gate of the policy may still hold back what was not flagged, scanned or signed as
-//! it demands. What people and scanners said of a digest is kept in the state, as the records here.
+//! it demands. What people and scanners said of a digest is kept in the state, as the records here;
+//! [`Release`] gathers that with what the bytes say, and has the gates judge it.
 
+mod contents;
 mod exception;
+mod facts;
 mod flag;
+mod grace;
 mod kept;
+mod records;
 mod report;
+#[cfg(test)]
+mod sample;
 mod scan;
+mod signers;
 mod statement;
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oci::{Digest, Manifest};
+use policy::Policy;
+use policy::gate::{Facts, Gate, Judgement, Needs, Verdict, judge};
+
+use crate::metrics::Metrics;
+use crate::recent::Recent;
+use crate::state::State;
+pub(crate) use contents::Asking;
+use contents::Contents;
 pub use exception::{Exception, ExceptionId, InvalidExceptionId};
+pub use facts::Unknown;
+use facts::{Purpose, Sources};
 pub use flag::Flag;
+use grace::Grace;
 pub use kept::{Kept, PassedGate};
+use records::Records;
 pub use report::{KeptFinding, KeptReport};
 pub use scan::{Cause, Progress, Scan};
+pub use signers::Signers;
 pub use statement::KeptStatements;
+
+/// How many passes are remembered as told to the state, and as many again.
+const TOLD: usize = 20_000;
+
+/// How many of the indexes that hold a manifest are looked at for flags and signatures.
+const MAX_HOLDERS: usize = 100;
+
+/// Judges images.
+pub struct Release {
+    state: Arc<State>,
+    sources: Sources,
+    metrics: Arc<Metrics>,
+    /// Gate and digest of what passed, and was written down or is about to be.
+    told: Recent<(Box<str>, Digest), ()>,
+    grace: Grace,
+}
+
+impl Release {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new(state: Arc<State>, signers: Signers, metrics: Arc<Metrics>) -> Self {
+        let (contents, records) = (Contents::new(), Records::new(Arc::clone(&state)));
+        let sources = Sources { contents, records, signers };
+        Self { state, sources, metrics, told: Recent::new(TOLD), grace: Grace::default() }
+    }
+
+    /// What the bytes of a manifest say, so that the upstream need not be asked for them.
+    pub(crate) fn learn(&self, digest: &Digest, manifest: Option<&Manifest>) {
+        self.sources.contents.learn(digest, manifest);
+    }
+
+    /// What these gates say to a manifest; none where it is gone. `holders` are the manifests of the
+    /// same repository that name it.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub(crate) async fn judge(
+        &self,
+        asking: Asking<'_>,
+        policy: &Policy,
+        gates: &[&Arc<Gate>],
+        digest: &Digest,
+        holders: &[Digest],
+        now: Timestamp,
+    ) -> Result<Option<Judgement>, Unknown> {
+        let needs = gates.iter().map(|gate| gate.needs()).fold(Needs::default(), |a, b| a | b);
+        let purpose = Purpose { policy, needs, now };
+        let Some(facts) = self.sources.facts(asking, purpose, digest).await? else {
+            return Ok(None);
+        };
+        let mut around = Vec::new();
+        for holder in holders.iter().take(MAX_HOLDERS) {
+            around.push(Arc::new(self.sources.around(asking, purpose, holder).await?));
+        }
+        let judgement = judge(gates, policy, asking.repository, &facts, &around, now);
+        self.note(&judgement, &facts, now);
+        Ok(Some(judgement))
+    }
+
+    /// Counts what came of it, and writes down that the image has passed: from then on it has grace.
+    fn note(&self, judgement: &Judgement, facts: &Facts, now: Timestamp) {
+        self.metrics.gate_verdict(judgement);
+        let Verdict::Passed(passed) = &judgement.verdict else { return };
+        self.grace.note(passed);
+        let is_new = |name: &str| {
+            !facts.passed.iter().any(|(known, _)| **known == *name) && self.is_untold(name, facts)
+        };
+        let gates =
+            passed.evidence().iter().filter(|it| !it.is_artifact && it.broken_until.is_none());
+        let news: Vec<_> = gates
+            .map(|evidence| evidence.gate.name())
+            .filter(|name| is_new(name))
+            .map(|name| (name.to_owned(), facts.digest.clone(), now))
+            .collect();
+        if !news.is_empty() {
+            // Should it fail, the next pull tells it.
+            self.state.later("note that an image has passed", move |store| async move {
+                store.note_passed(&news).await
+            });
+        }
+    }
+
+    /// Takes over how many images are in grace. To be called before metrics are shown.
+    pub fn observe(&self, now: Timestamp) {
+        let counts = self.grace.count(now);
+        self.metrics.gate_grace(counts.iter().map(|(gate, &count)| (&**gate, count)));
+    }
+
+    fn is_untold(&self, gate: &str, facts: &Facts) -> bool {
+        let key = (Box::from(gate), facts.digest.clone());
+        let is_untold = self.told.get(&key).is_none();
+        self.told.insert(key, ());
+        is_untold
+    }
+}

@@ -23,6 +23,7 @@ pub(crate) use follow::told_to;
 pub use revocations::Revocations;
 
 use crate::clock::Clock;
+use crate::log::Causes;
 use crate::store::{Changes, ReplicaLocks, Revocation, Sequence, Service, Store, StoreError};
 use crate::token::{LastUse, TokenId};
 use uses::Uses;
@@ -109,6 +110,19 @@ impl State {
         self.runtime.spawn(work).await.unwrap_or_else(|ended| {
             Err(StoreError::Failed { what: "the operation did not end", source: Box::new(ended) })
         })
+    }
+
+    /// Runs one operation that nobody waits for. Should it fail, that is logged as `what`.
+    pub fn later<F>(&self, what: &'static str, work: impl FnOnce(Arc<dyn Store>) -> F)
+    where
+        F: Future<Output = Result<(), StoreError>> + Send + 'static,
+    {
+        let work = work(Arc::clone(&self.store));
+        self.runtime.spawn(async move {
+            if let Err(error) = work.await {
+                tracing::warn!(error = %Causes(&error), what, "the state did not do what may wait");
+            }
+        });
     }
 
     /// Revokes; in force here when it returns. Tells how many families it ended.

@@ -11,8 +11,8 @@ use super::error::PeerError;
 use super::hearing::Heard;
 use super::settings::Settings;
 use crate::fetch::{FetchError, Fetcher};
-use crate::identity::recent::Recent;
 use crate::jwks::JwksSource;
+use crate::recent::Recent;
 use crate::token::{
     Claims, Grant, InvalidToken, Kind, TokenId, VerifyingKeys, in_time, verify_from,
 };

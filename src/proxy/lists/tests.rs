@@ -138,6 +138,7 @@ impl World {
             inventory: &gate.inventory,
             upstream: &gate.upstream,
             locks: &gate.locks,
+            release: &gate.release,
             seal: &gate.seal,
             principal: &principal,
             now: gate.clock.now(),

@@ -62,6 +62,7 @@ impl World {
             inventory: &gate.inventory,
             upstream: &gate.upstream,
             locks: &gate.locks,
+            release: &gate.release,
             seal: &gate.seal,
             principal: &principal,
             now: Timestamp::now(),

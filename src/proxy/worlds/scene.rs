@@ -34,6 +34,7 @@ use crate::inventory::{self, Forgetful, Inventory};
 use crate::metrics::Metrics;
 use crate::proxy::seal::Seal;
 use crate::public_url::PublicUrl;
+use crate::release::Release;
 use crate::reload::PolicyFiles;
 use crate::signature::KeyFiles;
 use crate::state::sample;
@@ -258,7 +259,8 @@ impl Shared {
             policy: Arc::clone(policy),
             shadow: None,
             inventory: Inventory::new(settings, Arc::new(Forgetful)),
-            trusted_keys: Reloaded::start(KeyFiles::default()).unwrap(),
+            release: Release::sample(sample::absent()),
+            trusted_keys: Arc::new(Reloaded::start(KeyFiles::default()).unwrap()),
             upstream: Arc::clone(&self.upstream),
             locks: Locks::default(),
             seal: Seal::new(&[7; 32]),

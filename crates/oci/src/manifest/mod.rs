@@ -125,6 +125,12 @@ impl Manifest {
         self.config.iter().chain(&self.layers).chain(&self.children).map(|part| &part.digest)
     }
 
+    /// Whether its configuration is that of an image, which engines run.
+    #[must_use]
+    pub fn has_image_config(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| media_type::is_image_config(&config.media_type))
+    }
+
     /// The first part that clients may fetch from somewhere else than the registry, where there is
     /// one: a "foreign" layer.
     #[must_use]

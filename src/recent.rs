@@ -58,6 +58,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
         generations.old.remove(key);
     }
 
+    pub(crate) fn clear(&self) {
+        let _turning = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        let (young, old) = (Arc::new(DashMap::new()), Arc::new(DashMap::new()));
+        self.generations.store(Arc::new(Generations { young, old }));
+    }
+
     fn keep(&self, key: K, make: impl FnOnce() -> V) -> V {
         self.make_room();
         self.generations.load().young.entry(key).or_insert_with(make).value().clone()

@@ -52,7 +52,7 @@ pub(super) fn administrators(
     let mut told: Vec<Administrators> = Vec::new();
     for (places, is_one) in changed.iter().zip([false, true]) {
         let who = askers.describe(places, words).into_iter();
-        told.extend(who.map(|(who, _)| Administrators { who, is_one }));
+        told.extend(who.map(|it| Administrators { who: it.text, is_one }));
     }
     told.sort_by(|one, other| one.who.cmp(&other.who));
     if let Some(Cut { groups, together }) = askers.cut {

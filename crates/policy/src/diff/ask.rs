@@ -17,6 +17,7 @@ use super::people::People;
 use super::rows::{Cell, Difference, Rows};
 use super::tags::Tags;
 use super::when::{Axes, Moment, When};
+use super::who::Who;
 use super::words::Words;
 use super::{Comparison, Example, Progress};
 use crate::Action;
@@ -44,6 +45,8 @@ struct Scene<'a> {
     repository: &'a RepositoryName,
     askers: &'a Askers,
     axes: &'a Axes,
+    /// Of the patterns that match there, those with variables.
+    variables: &'a [(usize, &'a Bound<'a>)],
 }
 
 /// Who gets another answer, in which circumstances.
@@ -154,7 +157,14 @@ impl<'p> Asking<'p> {
                     None => repository.name.to_string(),
                 },
             });
-            let scene = Scene { repository: &repository.name, askers: &askers, axes: &axes };
+            let has_name = |bound: &Bound<'_>| bound.user.is_some() || bound.group.is_some();
+            let variables = here.iter().filter(|(_, bound)| has_name(bound));
+            let scene = Scene {
+                repository: &repository.name,
+                askers: &askers,
+                axes: &axes,
+                variables: &variables.copied().collect::<Vec<_>>(),
+            };
             for action in actions.iter() {
                 self.ask_about(&scene, tag.as_ref(), action, cell, rows);
             }
@@ -234,7 +244,7 @@ impl<'p> Asking<'p> {
         for (is_allowed, answers) in [(false, forbidden), (true, allowed)] {
             for (whens, some) in answers {
                 let places = some.keys().copied().collect();
-                for (who, place) in scene.askers.describe(&places, &self.words) {
+                for Who { text, place, all } in scene.askers.describe(&places, &self.words) {
                     let (Some(asker), Some(moment)) =
                         (scene.askers.all.get(place), some.get(&place))
                     else {
@@ -252,14 +262,29 @@ impl<'p> Asking<'p> {
                         repository: scene.repository.clone(),
                         tag: tag.cloned(),
                     };
+                    let of_others = self.of_others(scene, &all);
                     for when in whens.clone() {
-                        let who = who.clone();
-                        let example = example.clone();
-                        rows.put(who, is_allowed, when, cell, Difference { old, new, example });
+                        let (example, of_others) = (example.clone(), of_others.clone());
+                        let difference = Difference { old, new, example, of_others };
+                        rows.put(text.clone(), is_allowed, when, cell, difference);
                     }
                 }
             }
         }
+    }
+
+    /// The patterns there that stand for names which some do not have, for each who has others.
+    fn of_others(&self, scene: &Scene<'_>, some: &BTreeSet<usize>) -> BTreeSet<Vec<usize>> {
+        if scene.variables.is_empty() {
+            return BTreeSet::new();
+        }
+        let askers = some.iter().filter_map(|place| scene.askers.all.get(*place));
+        let of_others = askers.map(|asker| {
+            let all = scene.variables.iter();
+            let of_others = all.filter(|(_, bound)| bound.is_of_others(asker, &self.words));
+            of_others.map(|(place, _)| *place).collect()
+        });
+        of_others.collect()
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Asker {
     pub(super) words: Both<BTreeSet<Word>>,
     /// Who is less: has one group less, or no name.
     pub(super) parents: Vec<usize>,
+    /// Who is more by as much.
+    pub(super) children: Vec<usize>,
 }
 
 /// People that the rules here do not tell apart by their names.
@@ -137,6 +139,7 @@ impl Askers {
                     groups: set.clone(),
                     words: filled,
                     parents: Vec::new(),
+                    children: Vec::new(),
                 });
             }
         }
@@ -171,6 +174,15 @@ impl Askers {
             let general = general.map(|general| (*general, asker.groups.clone()));
             asker.parents =
                 less.chain(general).filter_map(|key| places.get(&key).copied()).collect();
+        }
+        let parents = |asker: &Asker| asker.parents.clone();
+        for (place, parents) in self.all.iter().map(parents).collect::<Vec<_>>().iter().enumerate()
+        {
+            for parent in parents {
+                if let Some(parent) = self.all.get_mut(*parent) {
+                    parent.children.push(place);
+                }
+            }
         }
     }
 }

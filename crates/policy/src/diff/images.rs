@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use oci::{RepositoryName, Tag};
 
+use super::askers::Asker;
 use super::entries::Entry;
 use super::grammar::Grammar;
 use super::limits::Limit;
@@ -33,6 +34,19 @@ pub(super) struct Bound<'p> {
 impl Bound<'_> {
     pub(super) fn bindings(&self) -> Bindings<'_> {
         Bindings { user: self.user.as_deref(), group: self.group.as_deref() }
+    }
+
+    /// Whether it stands for a name, and another one than this caller has: it says nothing of them.
+    pub(super) fn is_of_others(&self, asker: &Asker, words: &Words) -> bool {
+        let caller = &asker.callers.old;
+        let is_user = |name: &String| matches!(&caller.subject, Subject::User(own) if own == name);
+        let is_in = |name: &String| {
+            let carried = asker.callers.each().into_iter().flat_map(|caller| &caller.groups);
+            let word = words.of_group(name);
+            carried.into_iter().any(|own| own == name)
+                || word.is_some_and(|word| asker.words.each().iter().any(|it| it.contains(&word)))
+        };
+        !self.user.as_ref().is_none_or(is_user) || !self.group.as_ref().is_none_or(is_in)
     }
 
     pub(super) fn matches_tag(&self, tag: Option<&Tag>) -> bool {

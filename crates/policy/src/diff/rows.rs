@@ -1,6 +1,6 @@
 //! Differences put together: as few lines as say what changes, in the words of the rules.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::askers::ANY_GROUP;
 use super::images::{Bound, Images};
@@ -37,6 +37,9 @@ pub(super) struct Difference<'p> {
     pub(super) old: Option<RuleRef<'p>>,
     pub(super) new: Option<RuleRef<'p>>,
     pub(super) example: Example,
+    /// The patterns that stand for other names than those have whom it is about, by their places in
+    /// [`Images::bound`]: once for all of them who have the same names.
+    pub(super) of_others: BTreeSet<Vec<usize>>,
 }
 
 type Key = (String, bool, When);
@@ -44,6 +47,8 @@ type Key = (String, bool, When);
 pub(super) struct Rows<'a, 'p> {
     images: &'a Images<'p>,
     cells: Vec<Cell>,
+    /// What each of them matches.
+    matched: HashSet<Vec<Pattern>>,
     by_key: BTreeMap<Key, BTreeMap<Action, BTreeMap<usize, Difference<'p>>>>,
     /// The cells in each pattern.
     cells_of: Vec<Vec<usize>>,
@@ -52,6 +57,9 @@ pub(super) struct Rows<'a, 'p> {
     known: HashMap<(String, Option<String>, Option<String>), Pattern>,
     by_place: HashMap<usize, Pattern>,
     patterns: Vec<usize>,
+    /// Alike for patterns that differ in nothing but what their variables stand for.
+    spellings: Vec<usize>,
+    by_text: HashMap<String, usize>,
 }
 
 /// A pattern, whichever rules it stands in.
@@ -68,12 +76,15 @@ impl<'a, 'p> Rows<'a, 'p> {
         Self {
             images,
             cells: Vec::new(),
+            matched: HashSet::new(),
             by_key: BTreeMap::new(),
             cells_of: Vec::new(),
             within: HashMap::new(),
             known: HashMap::new(),
             by_place: HashMap::new(),
             patterns: Vec::new(),
+            spellings: Vec::new(),
+            by_text: HashMap::new(),
         }
     }
 
@@ -92,6 +103,7 @@ impl<'a, 'p> Rows<'a, 'p> {
                 cells.push(place);
             }
         }
+        self.matched.insert(cell.matched.clone());
         self.cells.push(cell);
         place
     }
@@ -106,6 +118,8 @@ impl<'a, 'p> Rows<'a, 'p> {
         let pattern = *self.known.entry(key).or_insert(next);
         if pattern == next {
             self.patterns.push(place);
+            let next = self.by_text.len();
+            self.spellings.push(*self.by_text.entry(bound.image.to_string()).or_insert(next));
             self.cells_of.push(Vec::new());
         }
         self.by_place.insert(place, pattern);
@@ -118,8 +132,12 @@ impl<'a, 'p> Rows<'a, 'p> {
         is_allowed: bool,
         when: When,
         cell: usize,
-        difference: Difference<'p>,
+        mut difference: Difference<'p>,
     ) {
+        let patterns = |of_others: &Vec<usize>| -> Vec<Pattern> {
+            of_others.iter().filter_map(|bound| self.by_place.get(bound).copied()).collect()
+        };
+        difference.of_others = difference.of_others.iter().map(patterns).collect();
         let row = self.by_key.entry((who, is_allowed, when)).or_default();
         row.entry(difference.example.action).or_default().insert(cell, difference);
     }
@@ -129,8 +147,7 @@ impl<'a, 'p> Rows<'a, 'p> {
         for ((who, is_allowed, when), row) in std::mem::take(&mut self.by_key) {
             let mut lines: BTreeMap<String, Vec<(Action, Vec<usize>)>> = BTreeMap::new();
             for (action, differences) in &row {
-                let cells: BTreeSet<usize> = differences.keys().copied().collect();
-                for part in self.parts(*action, &cells) {
+                for part in self.parts(*action, differences) {
                     lines.entry(part.text).or_default().push((*action, part.cells));
                 }
             }
@@ -160,7 +177,12 @@ impl<'a, 'p> Rows<'a, 'p> {
     }
 
     /// Some cells in as few words as describe them.
-    fn parts(&mut self, action: Action, cells: &BTreeSet<usize>) -> Vec<Part> {
+    fn parts(
+        &mut self,
+        action: Action,
+        differences: &BTreeMap<usize, Difference<'p>>,
+    ) -> Vec<Part> {
+        let cells: &BTreeSet<usize> = &differences.keys().copied().collect();
         let mut counts: BTreeMap<Pattern, usize> = BTreeMap::new();
         let mut touched: BTreeSet<Pattern> = BTreeSet::new();
         for cell in cells.iter().filter_map(|cell| self.cells.get(*cell)) {
@@ -176,17 +198,27 @@ impl<'a, 'p> Rows<'a, 'p> {
         let by_count: Vec<Pattern> = by_count.into_iter().map(|(pattern, _)| pattern).collect();
         let of_touched = by_count.iter().filter(|pattern| touched.contains(pattern));
         let mut regions: Vec<(Pattern, Pattern)> = of_touched.map(|it| (*it, *it)).collect();
-        let mut open = cells.clone();
+        let is_needed = |it: &(&usize, &Difference<'_>)| {
+            it.1.of_others.is_empty()
+                || !it.1.of_others.iter().all(|of| !of.is_empty() && self.is_elsewhere(*it.0, of))
+        };
+        let needed = differences.iter().filter(is_needed);
+        let mut open: BTreeSet<usize> = needed.map(|(cell, _)| *cell).collect();
         let mut parts = Vec::new();
         // Touched patterns first, then what others have in common with them.
         for _ in 0..2 {
             for few in [0, MAX_EXCEPTIONS] {
                 for &(inner, outer) in &regions {
-                    if self.having(&open, inner, outer).is_empty() {
+                    let is_told = |cell: &usize| {
+                        let of = differences.get(cell);
+                        of.is_some_and(|it| self.tells(&[inner, outer], *cell, it))
+                    };
+                    if !self.having(&open, inner, outer).iter().any(is_told) {
                         continue;
                     }
-                    let own = self.having(cells, inner, outer);
-                    if let Some(others) = self.others(action, (inner, outer), cells, few) {
+                    let mut own = self.having(cells, inner, outer);
+                    own.retain(is_told);
+                    if let Some(others) = self.others(action, (inner, outer), differences, few) {
                         let mut text = self.both(inner, outer);
                         if !others.is_empty() {
                             text = format!("{text} except {}", others.join(", "));
@@ -211,23 +243,38 @@ impl<'a, 'p> Rows<'a, 'p> {
         without_covered(parts)
     }
 
+    /// Whether the words of patterns tell all of a difference. A variable means everybody's own name
+    /// there: what changes for others, too, has to be told by another image, where they are alike.
+    fn tells(&self, patterns: &[Pattern], cell: usize, difference: &Difference<'_>) -> bool {
+        let mut of_others = difference.of_others.iter();
+        of_others.all(|of| {
+            !patterns.iter().any(|pattern| of.contains(pattern)) || self.is_elsewhere(cell, of)
+        })
+    }
+
+    /// Whether there is an image that matches the same but for these patterns.
+    fn is_elsewhere(&self, cell: usize, without: &[Pattern]) -> bool {
+        self.cells.get(cell).is_some_and(|cell| {
+            let own = cell.matched.iter().filter(|pattern| !without.contains(pattern));
+            self.matched.contains(&own.copied().collect::<Vec<_>>())
+        })
+    }
+
     /// At most `few` patterns that make up what both patterns match and is not among the cells.
     fn others(
         &self,
         action: Action,
         (inner, outer): (Pattern, Pattern),
-        cells: &BTreeSet<usize>,
+        differences: &BTreeMap<usize, Difference<'p>>,
         few: usize,
     ) -> Option<Vec<String>> {
-        // Most rows are about few cells of a pattern that has many: those are not looked at twice.
-        let inside = self.having(cells, inner, outer);
         let is_outside = |place: &usize| {
             // As `decided`.
             let is_meant = |cell: &Cell| {
                 cell.touched_by(action).next().is_some()
                     && !cell.undecided.iter().any(|pattern| [inner, outer].contains(pattern))
             };
-            !cells.contains(place)
+            !differences.contains_key(place)
                 && self.has(*place, outer)
                 && self.cells.get(*place).is_some_and(is_meant)
         };
@@ -236,12 +283,23 @@ impl<'a, 'p> Rows<'a, 'p> {
         if few == 0 {
             return None;
         }
-        let forbidden: BTreeSet<Pattern> =
-            inside.iter().flat_map(|cell| self.decided(*cell)).collect();
+        let spelling = |pattern: &Pattern| self.spellings.get(*pattern).copied();
+        let mut inside: BTreeSet<Option<usize>> = BTreeSet::new();
+        for cell in self.cells_of.get(inner).into_iter().flatten() {
+            let Some(difference) = differences.get(cell).filter(|_| self.has(*cell, outer)) else {
+                continue;
+            };
+            let of_others = &difference.of_others;
+            let is_own = |pattern: &Pattern| {
+                of_others.is_empty() || of_others.iter().any(|of| !of.contains(pattern))
+            };
+            inside.extend(self.decided(*cell).filter(is_own).map(|pattern| spelling(&pattern)));
+        }
+        let is_forbidden = |pattern: &Pattern| inside.contains(&spelling(pattern));
         // No pattern takes out two of these.
         let mut apart: Vec<usize> = vec![first];
         let meets = |one: usize, two: usize| {
-            let mut own = self.decided(one).filter(|pattern| !forbidden.contains(pattern));
+            let mut own = self.decided(one).filter(|pattern| !is_forbidden(pattern));
             own.any(|pattern| self.decided(two).any(|other| other == pattern))
         };
         for cell in outside() {
@@ -258,7 +316,7 @@ impl<'a, 'p> Rows<'a, 'p> {
             *candidates.entry(pattern).or_default() += 1;
         }
         let mut candidates: Vec<(Pattern, usize)> =
-            candidates.into_iter().filter(|(pattern, _)| !forbidden.contains(pattern)).collect();
+            candidates.into_iter().filter(|(pattern, _)| !is_forbidden(pattern)).collect();
         candidates.sort_by_key(|(pattern, count)| (std::cmp::Reverse(*count), *pattern));
         let mut open: BTreeSet<usize> = outside.into_iter().collect();
         let mut others = Vec::new();
@@ -288,8 +346,8 @@ impl<'a, 'p> Rows<'a, 'p> {
     }
 
     fn having(&self, cells: &BTreeSet<usize>, one: Pattern, two: Pattern) -> Vec<usize> {
-        let has = |cell: &usize| self.has(*cell, one) && self.has(*cell, two);
-        cells.iter().copied().filter(has).collect()
+        let of_one = self.cells_of.get(one).into_iter().flatten().copied();
+        of_one.filter(|cell| cells.contains(cell) && self.has(*cell, two)).collect()
     }
 
     fn bound(&self, pattern: Pattern) -> Option<&'a Bound<'p>> {
@@ -387,9 +445,15 @@ fn without_instances(changes: &mut Vec<Change<'_>>) {
 }
 
 /// Whom the words would mean where the variable in the pattern stands for everybody. Only users have
-/// a name that `${user}` stands for.
+/// a name that `${user}` stands for; where that is left out, everybody else is meant, too.
 fn of_all(change: &Change<'_>) -> Option<String> {
-    if change.images.contains("${user}") {
+    if change.who.contains(" except ") {
+        return None;
+    }
+    let (images, _) = change.images.split_once(" except ").unwrap_or((&change.images, ""));
+    if images.contains("${user}")
+        || (change.images.contains("${user}") && change.who.starts_with("user:"))
+    {
         return Some("user:**".to_owned());
     }
     let (kind, _) = change.who.rsplit_once("group:")?;

@@ -10,10 +10,19 @@ use super::words::{Word, Words};
 /// So many are told whom a change is not about.
 const MAX_APART: usize = 3;
 
-/// Words for some of them, and one whom the words mean.
+/// Words for some of them.
+pub(super) struct Who {
+    pub(super) text: String,
+    /// One whom the words mean.
+    pub(super) place: usize,
+    /// All those of them whom the words mean, and maybe more.
+    pub(super) all: BTreeSet<usize>,
+}
+
 struct Described {
     who: String,
-    place: usize,
+    /// Those who are least.
+    places: Vec<usize>,
     apart: Vec<Apart>,
     /// So many more are not meant.
     more: usize,
@@ -30,8 +39,8 @@ struct Apart {
 }
 
 impl Askers {
-    /// Some of them in as few words as describe them, each with one whom the words mean.
-    pub(super) fn describe(&self, some: &BTreeSet<usize>, words: &Words) -> Vec<(String, usize)> {
+    /// Some of them in as few words as describe them.
+    pub(super) fn describe(&self, some: &BTreeSet<usize>, words: &Words) -> Vec<Who> {
         let mut described = self.describe_all(some, words);
         // An exception can mean more than those that it was made for: they are told by themselves.
         let lost: BTreeSet<usize> = {
@@ -41,16 +50,33 @@ impl Askers {
             some.iter().filter(lost).copied().collect()
         };
         described.extend(self.describe_each(&lost));
-        described.into_iter().map(|it| (it.to_string(), it.place)).collect()
+        let who = |it: Described| {
+            let all = self.from(&it.places, some);
+            Some(Who { text: it.to_string(), place: *it.places.first()?, all })
+        };
+        described.into_iter().filter_map(who).collect()
+    }
+
+    /// These, and those of some who are more.
+    fn from(&self, places: &[usize], some: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let mut all = BTreeSet::new();
+        let mut open = places.to_vec();
+        while let Some(place) = open.pop() {
+            if some.contains(&place) && all.insert(place) {
+                open.extend(self.all.get(place).into_iter().flat_map(|it| &it.children));
+            }
+        }
+        all
     }
 
     fn describe_all(&self, some: &BTreeSet<usize>, words: &Words) -> Vec<Described> {
         let open = self.open(some);
         let mut described = Vec::new();
-        for (who, place, kinds) in self.describe_unnamed(&open) {
-            let mut it = Described::new(who, place);
+        for (who, places, kinds) in self.describe_unnamed(&open) {
+            let first = places.first().and_then(|place| self.all.get(*place));
+            let mut it = Described::new(who, places);
             let is_meant = |asker: &Asker| asker.groups.is_empty() && !asker.class.is_variable;
-            if self.all.get(place).is_some_and(is_meant) {
+            if first.is_some_and(is_meant) {
                 it.apart = self.apart(&kinds, some, words);
                 it.more = it.apart.len().saturating_sub(MAX_APART);
                 it.apart.truncate(MAX_APART);
@@ -68,9 +94,10 @@ impl Askers {
         let open = self.open(some);
         let unnamed = self.describe_unnamed(&open).into_iter();
         let mut described: Vec<Described> =
-            unnamed.map(|(who, place, _)| Described::new(who, place)).collect();
+            unnamed.map(|(who, places, _)| Described::new(who, places)).collect();
         for place in alone(&open) {
-            described.extend(self.names(place).map(|name| Described::new(name.into(), place)));
+            described
+                .extend(self.names(place).map(|name| Described::new(name.into(), vec![place])));
         }
         described.extend(self.describe_in_groups(&open));
         described
@@ -156,7 +183,7 @@ impl Askers {
     }
 
     /// Those whom no policy names, by their asserted groups.
-    fn describe_unnamed(&self, open: &[(usize, &Asker)]) -> Vec<(String, usize, Vec<Kind>)> {
+    fn describe_unnamed(&self, open: &[(usize, &Asker)]) -> Vec<(String, Vec<usize>, Vec<Kind>)> {
         let mut by_groups: BTreeMap<&[usize], BTreeMap<Kind, usize>> = BTreeMap::new();
         for (place, asker) in open.iter().filter(|(_, asker)| asker.class.is_unnamed) {
             by_groups.entry(&asker.groups).or_default().insert(asker.class.kind, *place);
@@ -165,17 +192,14 @@ impl Askers {
         for (groups, kinds) in by_groups {
             let text = self.group_names(groups);
             let has = |kind| kinds.contains_key(kind);
-            match kinds.first_key_value() {
-                Some((_, first)) if !groups.is_empty() && PEOPLE.iter().all(has) => {
-                    described.push((text, *first, PEOPLE.to_vec()));
-                }
-                _ => described.extend(everybody(kinds).into_iter().map(|(who, place, kinds)| {
-                    match groups {
-                        [] => (who.to_owned(), place, kinds),
-                        _ => (format!("{who} in {text}"), place, kinds),
-                    }
-                })),
+            if !groups.is_empty() && PEOPLE.iter().all(has) {
+                described.push((text, kinds.into_values().collect(), PEOPLE.to_vec()));
+                continue;
             }
+            described.extend(everybody(kinds).into_iter().map(|(who, places, kinds)| {
+                let who = if groups.is_empty() { who.into() } else { format!("{who} in {text}") };
+                (who, places, kinds)
+            }));
         }
         described
     }
@@ -186,7 +210,7 @@ impl Askers {
         let each = named.flat_map(|(place, asker)| {
             let groups = self.group_names(&asker.groups);
             let names = asker.class.names.iter();
-            names.map(move |name| Described::new(format!("{name} in {groups}"), *place))
+            names.map(move |name| Described::new(format!("{name} in {groups}"), vec![*place]))
         });
         each.collect()
     }
@@ -237,11 +261,10 @@ impl Askers {
                     in_it.iter().copied().filter(|place| alone.contains(place)).collect();
                 let apart: Vec<&str> = apart.iter().flat_map(names).collect();
                 let count = in_it.iter().flat_map(names).count();
-                let Some(&first) = open.first() else { continue };
-                if apart.len() > few || (few > 0 && count <= apart.len()) {
+                if open.is_empty() || apart.len() > few || (few > 0 && count <= apart.len()) {
                     continue;
                 }
-                let mut it = Described::new(words.text(*word).to_owned(), first);
+                let mut it = Described::new(words.text(*word).to_owned(), open.clone());
                 it.apart.extend(apart.into_iter().map(|name| Apart {
                     text: name.to_owned(),
                     kinds: ALL.to_vec(),
@@ -253,7 +276,8 @@ impl Askers {
             }
         }
         for place in alone {
-            described.extend(self.names(place).map(|name| Described::new(name.into(), place)));
+            described
+                .extend(self.names(place).map(|name| Described::new(name.into(), vec![place])));
         }
         described
     }
@@ -270,19 +294,17 @@ const PEOPLE: [Kind; 3] = [Kind::User, Kind::Service, Kind::Peer];
 
 const ALL: [Kind; 4] = [Kind::User, Kind::Service, Kind::Peer, Kind::Anonymous];
 
-/// Everybody of some kinds, with what stands beside the first of each.
-fn everybody<T: Copy>(mut kinds: BTreeMap<Kind, T>) -> Vec<(&'static str, T, Vec<Kind>)> {
+/// Everybody of some kinds, with what stands beside each.
+fn everybody<T>(mut kinds: BTreeMap<Kind, T>) -> Vec<(&'static str, Vec<T>, Vec<Kind>)> {
     let mut described = Vec::new();
     for (who, all) in [("anyone", ALL.as_slice()), ("authenticated", &[Kind::User, Kind::Service])]
     {
-        if let Some(first) = all.first().and_then(|kind| kinds.get(kind)).copied()
-            && all.iter().all(|kind| kinds.contains_key(kind))
-        {
-            described.push((who, first, all.to_vec()));
-            kinds.retain(|kind, _| !all.contains(kind));
+        if all.iter().all(|kind| kinds.contains_key(kind)) {
+            let own = all.iter().filter_map(|kind| kinds.remove(kind)).collect();
+            described.push((who, own, all.to_vec()));
         }
     }
-    described.extend(kinds.into_iter().map(|(kind, it)| (kind.everybody(), it, vec![kind])));
+    described.extend(kinds.into_iter().map(|(kind, it)| (kind.everybody(), vec![it], vec![kind])));
     described
 }
 
@@ -298,8 +320,8 @@ impl Kind {
 }
 
 impl Described {
-    fn new(who: String, place: usize) -> Self {
-        Self { who, place, apart: Vec::new(), more: 0 }
+    fn new(who: String, places: Vec<usize>) -> Self {
+        Self { who, places, apart: Vec::new(), more: 0 }
     }
 }
 

@@ -220,6 +220,43 @@ fn who_is_in_a_group_is_left_out_only_where_all_in_it_are() {
 }
 
 #[test]
+fn a_variable_tells_nothing_of_those_whose_name_it_is_not() {
+    // Where `b` is the name of a user, too.
+    let policy = |rule: &str| {
+        compile(&format!(
+            "groups: {{b: external}}\nrules:\n  - {{name: b, subjects: ['user:b'], images: [a], \
+             allow: [pull]}}\n{rule}"
+        ))
+    };
+    let changed = |images: &str, allow: &str| {
+        let rule = format!(
+            "  - {{name: r, subjects: [authenticated], images: ['{images}'], allow: [{allow}]}}\n"
+        );
+        shown(&policy(""), &policy(&rule))
+    };
+    assert_snapshot!(changed("ab/{${user},b}", "pull"), @r"
+    authenticated may now pull ab/b [no rule -> r]
+    user:** may now pull ab/${user} [no rule -> r]
+    ");
+    assert_snapshot!(changed("ab/{${group},b}", "pull"), @r"
+    authenticated may now pull ab/b [no rule -> r]
+    authenticated in group:* may now pull ab/${group} [no rule -> r]
+    ");
+    // Who is told by an exception with a variable is not all.
+    let credentials = |of: &str| {
+        let rule = format!(
+            "  - {{name: r, subjects: ['user:**'{of}], images: ['**'], except: {{images: \
+             ['home/${{user}}']}}, allow: [pull]}}\n"
+        );
+        shown(&policy(""), &policy(&rule))
+    };
+    assert_snapshot!(credentials(", 'service:ci'"), @r"
+    service:ci may now pull ** [no rule -> r]
+    user:** may now pull ** except home/${user} [no rule -> r]
+    ");
+}
+
+#[test]
 fn one_line_of_a_large_policy_is_found() {
     let mut text = "rules:\n".to_owned();
     for n in 0..10_000 {

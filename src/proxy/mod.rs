@@ -6,6 +6,8 @@
 mod connection;
 mod exchange;
 mod forward;
+#[cfg(test)]
+mod gated;
 mod headers;
 mod held;
 pub mod io;

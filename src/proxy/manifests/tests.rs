@@ -1,20 +1,15 @@
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
-use http::Request;
+use http::Version;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use policy::{Caller, Subject};
 use tempfile::TempDir;
 
 use super::*;
-use crate::authorize::{Question, authorize, put_manifest};
 use crate::content::samples::{Sample, blob, image, signature};
-use crate::identity::{Ceiling, Principal};
 use crate::inventory::{Settings, Sight};
-use crate::proxy::exchange::Exchange;
-use crate::proxy::headers::Forwarded;
-use crate::proxy::sample_gate::gate;
+use crate::proxy::sample_gate::{self, gate};
 use crate::proxy::{Gate, Limits};
 use crate::refusal::Context;
 use crate::upstream::fake::{Asked, Fake, Reply};
@@ -43,53 +38,9 @@ impl World {
 
     /// Status and body of the answer, or the refusal. With a body it is stored.
     async fn ask(&self, who: &str, request: &str, body: &[u8]) -> String {
-        let (method, target) = request.split_once(' ').unwrap();
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (target, None),
-        };
-        let operation = Operation::parse(method, &format!("/v2/{path}"), query).unwrap();
         let caller = Caller::new(Subject::User(who.to_owned()), Vec::new());
-        let principal = Principal { caller, ceiling: Ceiling::Unlimited, token_id: None };
-        let (head, ()) = Request::get("/").body(()).unwrap().into_parts();
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let gate = &self.gate;
-        let mut exchange =
-            Exchange::new(Arc::clone(gate), "r1", address, &head, std::time::Instant::now());
-        let policy = gate.policy.current().policy.clone();
-        let question = Question {
-            policy: &policy,
-            inventory: &gate.inventory,
-            upstream: &gate.upstream,
-            locks: &gate.locks,
-            release: &gate.release,
-            seal: &gate.seal,
-            principal: &principal,
-            now: Timestamp::now(),
-            max_requests: gate.inventory.settings().max_requests,
-        };
-        let permit = match operation {
-            Operation::PutManifest { .. } => {
-                put_manifest(question, operation)
-                    .await
-                    .unwrap()
-                    .judge(body.to_vec().into(), None)
-                    .await
-            }
-            read => authorize(question, read).await,
-        };
-        let forwarding = Forwarding {
-            gate,
-            question,
-            head: &head,
-            forwarded: Forwarded { address, request_id: "r1" },
-            exchange: &mut exchange,
-            is_unconditional: false,
-        };
-        let answered = match permit {
-            Ok(permit) => forwarding.run(permit, None).await,
-            Err(refusal) => Err(refusal),
-        };
+        let answered = sample_gate::ask(gate, caller, request, body).await;
         match answered {
             Ok(response) => {
                 let status = response.status().as_u16();
@@ -102,7 +53,7 @@ impl World {
             }
             Err(refusal) => {
                 let issuer = gate.authenticator.issuer();
-                let (version, request_id) = (head.version, "r1");
+                let (version, request_id) = (Version::HTTP_11, "r1");
                 let context = Context { issuer, operation: None, version, request_id };
                 *self.headers.lock().unwrap() = refusal.response(&context).headers().clone();
                 format!("{} {refusal}", refusal.status().as_u16())

@@ -142,8 +142,6 @@ pub fn groups(names: Vec<String>) -> Result<Vec<String>, Refused> {
 
 #[cfg(test)]
 mod tests {
-    use policy::Action;
-
     use super::*;
 
     #[test]

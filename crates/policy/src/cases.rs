@@ -8,7 +8,11 @@
 //! A case that speaks of several actions expects all of them to be allowed, or any of them to be
 //! denied: `push` cannot be done where one half of it cannot. Several images are as many questions,
 //! each of which has to be answered as expected.
+//!
+//! A case that says what is known of the image, as `facts`, is answered by release gates too, where
+//! the rules allow it. Any other is answered by the rules alone.
 
+mod facts;
 mod read;
 mod run;
 
@@ -20,6 +24,7 @@ use crate::caller::Caller;
 use crate::policy::Policy;
 use crate::question::Target;
 
+pub use facts::CaseFacts;
 pub use read::EXAMPLE;
 pub use run::{Question, Results};
 
@@ -41,9 +46,11 @@ pub struct Case {
     pub actions: Vec<Action>,
     /// About which images; at least one.
     pub images: Vec<Target>,
+    /// What is known of the images, for release gates; none: these are not asked.
+    pub facts: Option<CaseFacts>,
     /// What the answer is to be.
     pub expected: Expected,
-    /// The name of the rule that has to decide, where that matters.
+    /// The name of the rule or the gate that has to decide, where that matters.
     pub by: Option<String>,
     place: Place,
     expected_place: Place,

@@ -50,6 +50,7 @@ mod subjects;
 mod tags;
 mod versions;
 mod warn;
+mod warn_gates;
 mod written;
 
 pub use action::{Action, UnknownAction};

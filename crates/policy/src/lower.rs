@@ -12,8 +12,9 @@ mod rule;
 mod values;
 mod vulnerabilities;
 
-pub(crate) use amounts::written;
+pub(crate) use amounts::{duration, score, size, written};
 pub(crate) use conditions::{credential, time};
+pub(crate) use gate::word;
 
 use document::{Entry, Mistake, Node, Problems, Value, did_you_mean};
 

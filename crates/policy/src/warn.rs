@@ -13,6 +13,7 @@ use crate::include::Inclusion;
 use crate::pointless;
 use crate::subject_pattern::SubjectPattern;
 use crate::subjects::Scope;
+use crate::warn_gates;
 use crate::written::{ImageEntry, RuleEntry, SubjectEntry, Written};
 
 /// How often exceptions are compared with what their rules are about, in all: this often, and so
@@ -51,6 +52,7 @@ pub(crate) fn warn(
     }
     pointless::warn(&in_use, &inclusion, problems);
     warn_unused(files, groups, problems);
+    warn_gates::warn(files, &populated, now, problems);
 }
 
 type Warning = (Place, Mistake);

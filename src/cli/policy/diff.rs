@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use document::Mistake;
 use jiff::Timestamp;
+use policy::gate::compare_releases;
 use policy::{Change, Comparison, Limit, Policy, RuleRef, compare_watched};
 
 use super::live;
@@ -19,9 +20,11 @@ use crate::policy_folder;
 use crate::replay::{Changed, Outcome, Replay, Request};
 
 mod progress;
+mod releases;
 mod told;
 
 use progress::{Lines, watched};
+use releases::{WithReleases, releases_text};
 use told::Told;
 
 /// Both ways, as the options of one are no options of the other.
@@ -74,13 +77,16 @@ fn between(old: &Path, new: &Path, arguments: &Arguments) -> Result<Exit, Failur
         [] => None,
         files => Some(replay(&old, &new, files, arguments.output.is_json())?),
     };
-    let text = text(&comparison, replay.as_ref());
-    arguments.output.print(&text, &Told::of(&comparison, replay.as_ref()))?;
+    let releases = compare_releases(&old, &new);
+    let text = text(&comparison, replay.as_ref()) + &releases_text(&releases);
+    let told = Told::of(&comparison, replay.as_ref());
+    arguments.output.print(&text, &WithReleases::of(told, &releases))?;
     let replayed = replay.is_some_and(|(outcome, _)| outcome.changed > 0);
     // What was not looked at may change, too.
     let is_same = comparison.changes.is_empty()
         && comparison.administrators.is_empty()
         && comparison.delegations.is_empty()
+        && releases.is_empty()
         && comparison.is_complete
         && !replayed;
     Ok(if is_same { Exit::Done } else { Exit::Denied })

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use document::Mistake;
 use jiff::Timestamp;
+use policy::gate::Occasion;
 use policy::question::{self, Target};
 use policy::{Action, Caller, Circumstances, Credential, Decision, Policy, Subject};
+use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::cli::failure::{Exit, Failure};
@@ -40,8 +42,9 @@ pub(in crate::cli) struct Arguments {
     policies: PathBuf,
     #[command(flatten)]
     output: OutputArgument,
-    /// What is to be done: pull, inspect, create, overwrite, push, attach, delete or all. With
-    /// `push` and `all`, everything that they stand for must be allowed.
+    /// What is to be done: pull, inspect, create, overwrite, push, attach, delete, all, report, scan,
+    /// break-glass or `flag:NAME`. With `push` and `all`, everything that they stand for must be
+    /// allowed. For pull and push, the release gates before the image are told too.
     #[arg(value_name = "ACTION", value_parser = actions)]
     actions: Actions,
     /// What it is to be done to: `REPOSITORY:TAG`, or `REPOSITORY` as a whole.
@@ -54,7 +57,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let policy = policy_folder::load(&arguments.policies)?.policy;
     let decisions = decide(&policy, &caller, &arguments.actions, &arguments.image);
     let answer = Answer::of(&decisions);
-    arguments.output.print(&text(&answer, &decisions), &answer)?;
+    let gates = gates(&policy, &caller, &arguments.actions, &arguments.image, &answer);
+    let said = text(&answer, &decisions) + &gates_text(&gates);
+    let explained = Explained { answer: &answer, gates };
+    arguments.output.print(&said, &explained)?;
     Ok(if answer.decision == "allow" { Exit::Done } else { Exit::Denied })
 }
 
@@ -98,6 +104,68 @@ fn text(answer: &Answer<'_>, decisions: &[Decision<'_>]) -> String {
         }
     }
     text
+}
+
+/// The release gates that an image has to pass besides, where the rules allow it. Whoever may inspect
+/// it passes them all.
+fn gates<'p>(
+    policy: &'p Policy,
+    caller: &Caller,
+    actions: &Actions,
+    target: &Target,
+    answer: &Answer<'_>,
+) -> Vec<Gate<'p>> {
+    let mut occasions = Vec::new();
+    let inspects = || policy.decide(caller, Action::Inspect, target.image()).is_allowed();
+    if actions.0.contains(&Action::Pull) && !inspects() {
+        occasions.push(Occasion::Pull);
+    }
+    let sets_tag = |action: &Action| matches!(action, Action::Create | Action::Overwrite);
+    if target.tag.is_some() && actions.0.iter().any(sets_tag) {
+        occasions.push(Occasion::Push);
+    }
+    occasions.retain(|_| answer.decision == "allow");
+    let all = occasions.into_iter().flat_map(|on| {
+        let gates = policy.gates_for(caller, on, &target.repository, target.tag.as_ref());
+        gates.into_iter().map(move |gate| Gate {
+            gate: gate.name(),
+            file: gate.place().file,
+            line: gate.place().line,
+            on: on.as_str(),
+            mode: if gate.is_enforced() { "enforce" } else { "audit" },
+            requires: gate.requirements(),
+        })
+    });
+    all.collect()
+}
+
+fn gates_text(gates: &[Gate<'_>]) -> String {
+    let mut text = String::new();
+    for Gate { gate, file, line, on, mode, requires } in gates {
+        let does = if *mode == "audit" { "only watches" } else { "holds it" };
+        text += &format!("\ngate `{gate}` ({file}:{line}) {does} on a {on} without");
+        requires.iter().for_each(|line| text += &format!("\n  {line}"));
+    }
+    text
+}
+
+/// The answer, and what stands before the image besides.
+#[derive(Debug, Serialize)]
+struct Explained<'a, 'p> {
+    #[serde(flatten)]
+    answer: &'a Answer<'p>,
+    gates: Vec<Gate<'p>>,
+}
+
+/// A release gate, and what it asks for.
+#[derive(Debug, Serialize)]
+struct Gate<'p> {
+    gate: &'p str,
+    file: &'p str,
+    line: usize,
+    on: &'static str,
+    mode: &'static str,
+    requires: Vec<String>,
 }
 
 /// The actions that a word stands for.

@@ -28,7 +28,7 @@ pub(in crate::cli) struct Arguments {
     /// The folder of policy files, with the cases in its folder `tests`.
     #[arg(value_name = "DIR", default_value = "policies")]
     folder: PathBuf,
-    /// Exit with 1 where there are rules that decide no case.
+    /// Exit with 1 where there are rules that decide no case, or release gates that judge none.
     #[arg(long)]
     deny_uncovered: bool,
     #[command(flatten)]
@@ -72,7 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let results = read.cases.run(&policy);
     let report = Report::new(&results, &warnings);
     arguments.output.print(&text(&results, colours(&io::stdout())), &report)?;
-    let is_uncovered = arguments.deny_uncovered && !results.uncovered.is_empty();
+    let all_covered = results.uncovered.is_empty() && results.uncovered_gates.is_empty();
+    let is_uncovered = arguments.deny_uncovered && !all_covered;
     Ok(if results.failures.is_empty() && !is_uncovered { Exit::Done } else { Exit::Denied })
 }
 
@@ -101,6 +102,14 @@ fn text(results: &Results<'_>, colours: bool) -> String {
         let names: Vec<_> = results.uncovered.iter().map(|rule| rule.name).collect();
         text += &format!("; no case is decided by {}", names.join(", "));
     }
+    if results.gates > 0 {
+        let exercised = results.gates - results.uncovered_gates.len();
+        text += &format!("\n{exercised} of {} exercised", counted(results.gates, "gate"));
+        let names: Vec<_> = results.uncovered_gates.iter().map(|gate| gate.name).collect();
+        if !names.is_empty() {
+            text += &format!("; no case with `facts` meets {}", names.join(", "));
+        }
+    }
     text
 }
 
@@ -112,6 +121,8 @@ struct Report<'a> {
     failures: Vec<Failed<'a>>,
     rules: usize,
     uncovered: Vec<Uncovered<'a>>,
+    gates: usize,
+    uncovered_gates: Vec<UncoveredGate<'a>>,
     /// Warnings.
     diagnostics: Vec<Told>,
 }
@@ -130,6 +141,16 @@ struct Failed<'a> {
     expect: &'static str,
     by: Option<&'a str>,
     answer: Answer<'a>,
+    /// The release gate that holds it, though the rules allow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<HeldBy>,
+}
+
+/// A release gate, and why it holds an image.
+#[derive(Debug, Serialize)]
+struct HeldBy {
+    gate: String,
+    reason: String,
 }
 
 /// A rule that decided no case.
@@ -140,16 +161,31 @@ struct Uncovered<'a> {
     line: usize,
 }
 
+/// A release gate that judged no case.
+#[derive(Debug, Serialize)]
+struct UncoveredGate<'a> {
+    gate: &'a str,
+    file: &'a str,
+    line: usize,
+}
+
 impl<'a> Report<'a> {
     fn new(results: &Results<'a>, warnings: &[Diagnostics]) -> Self {
         let uncovered =
             |rule: &RuleRef<'a>| Uncovered { rule: rule.name, file: rule.file, line: rule.line };
+        let uncovered_gate = |gate: &RuleRef<'a>| UncoveredGate {
+            gate: gate.name,
+            file: gate.file,
+            line: gate.line,
+        };
         Self {
             cases: results.cases,
             failed: results.failed(),
             failures: results.failures.iter().map(Failed::new).collect(),
             rules: results.rules,
             uncovered: results.uncovered.iter().map(uncovered).collect(),
+            gates: results.gates,
+            uncovered_gates: results.uncovered_gates.iter().map(uncovered_gate).collect(),
             diagnostics: warnings.iter().flat_map(told).collect(),
         }
     }
@@ -168,6 +204,10 @@ impl<'a> Failed<'a> {
             expect: case.expected.as_str(),
             by: case.by.as_deref(),
             answer: Answer::of(&question.decisions),
+            held: question
+                .held
+                .as_ref()
+                .map(|held| HeldBy { gate: held.gate.name().to_owned(), reason: held.summary() }),
         }
     }
 }

@@ -7,7 +7,7 @@ use document::{
 };
 use jiff::Timestamp;
 
-use super::{Case, Expected};
+use super::{Case, Expected, facts};
 use crate::caller::{Caller, Subject};
 use crate::circumstances::{Circumstances, Credential};
 use crate::network::Network;
@@ -90,6 +90,9 @@ impl Reading<'_> {
         let actions = actions.map(|node| self.some(node, "`do`", question::actions).concat());
         let images = section.take("image", self.problems);
         let images = images.map(|node| self.some(node, "`image`", question::target));
+        let facts = section.take("facts", self.problems);
+        let asked_at = at.as_ref().map_or(self.now, |at| at.value);
+        let facts = facts.and_then(|node| facts::read(node, self.policy, asked_at, self.problems));
         let expected = section.read("expect", self.problems, expected);
         let by = section.take("by", self.problems).and_then(|node| self.by(node));
         let missing: Vec<_> = NEEDED.into_iter().filter(|(key, ..)| section.lacks(key)).collect();
@@ -108,7 +111,7 @@ impl Reading<'_> {
         let caller = Caller {
             granting: carrying,
             circumstances: Circumstances {
-                at: Some(at.map_or(self.now, |at| at.value)),
+                at: Some(asked_at),
                 address: from.map(|from| from.value),
                 credential: Some(credential),
             },
@@ -119,6 +122,7 @@ impl Reading<'_> {
             caller,
             actions,
             images: images?,
+            facts,
             expected: expected.value,
             by_place: by.as_ref().map(|by| by.place),
             by: by.map(|by| by.value),
@@ -187,10 +191,11 @@ impl Reading<'_> {
     fn by(&mut self, node: &Node) -> Option<Located<String>> {
         let policy = self.policy;
         node.read("`by`", self.problems, |name| {
-            if policy.rules().any(|rule| rule.name == name) {
+            if policy.rules().any(|rule| rule.name == name) || policy.gate(name).is_some() {
                 return Ok(name.to_owned());
             }
-            let help = did_you_mean(name, policy.rules().map(|rule| rule.name));
+            let gates = policy.gates().map(|gate| gate.name());
+            let help = did_you_mean(name, policy.rules().map(|rule| rule.name).chain(gates));
             Err(Mistake::new(format!("unknown rule `{name}`"))
                 .label("not in any policy file")
                 .maybe_help(help))

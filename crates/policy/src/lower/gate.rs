@@ -124,7 +124,7 @@ impl Lowering<'_> {
 }
 
 /// One of some words.
-pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)], what: &str) -> Result<T, Mistake> {
+pub(crate) fn word<T: Copy>(text: &str, words: &[(&str, T)], what: &str) -> Result<T, Mistake> {
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let all: Vec<_> = words.iter().map(|(word, _)| *word).collect();

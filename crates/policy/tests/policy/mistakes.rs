@@ -81,17 +81,17 @@ fn an_unknown_key_of_a_rule() {
 
 #[test]
 fn an_unknown_key_of_a_file() {
-    let text = r#"flags: [qa-passed]
+    let text = r#"flag: [qa-passed]
 rule: []
 "#;
     assert_snapshot!(refused(text), @"
-    error: `flags` come with release gates, and this version has none yet
+    error: unknown key `flag` in a policy file
      --> policies/teams.yaml:1:1
       |
-    1 | flags: [qa-passed]
-      | ^^^^^
+    1 | flag: [qa-passed]
+      | ^^^^
       |
-      = help: leave it out; rules that allow and deny do without it
+      = help: did you mean `flags`?
 
     error: unknown key `rule` in a policy file
      --> policies/teams.yaml:2:1
@@ -542,7 +542,7 @@ fn many_alternatives_in_many_patterns() {
     assert_snapshot!(refused(&text), @r#"
     error: the alternatives of all files make more than 100000 patterns
        --> policies/teams.yaml:395:5
-        |
+    |
     395 |     "{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}",
         |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         |
@@ -1037,7 +1037,7 @@ fn control_characters_are_shown_and_not_sent_to_the_terminal() {
     1 | "a\u001b[31m\nb": []
       | ^^^^^^^^^^^^^^^^
       |
-      = help: keys of a policy file are `groups`, `rules`, `administrators`, `delegations`
+      = help: keys of a policy file are `groups`, `rules`, `administrators`, `delegations`, `flags`, `gates`, `exceptions`
     "#);
 }
 

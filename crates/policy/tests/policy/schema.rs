@@ -134,9 +134,19 @@ fn places(schema: &Json, pointer: &str, found: &mut BTreeSet<String>) {
 }
 
 /// Where the schema names keys, with a file that has an unknown key there.
-const LEVELS: [(&str, &str); 8] = [
+const LEVELS: [(&str, &str); 15] = [
     ("", "zzzzzzzzz: 1"),
     ("/$defs/delegation", "delegations: [{zzzzzzzzz: 1}]"),
+    ("/$defs/flag", "flags: {a: {zzzzzzzzz: 1}}"),
+    ("/$defs/gate", "gates: [{zzzzzzzzz: 1}]"),
+    ("/$defs/gate/properties/except", "gates: [{except: {zzzzzzzzz: 1}}]"),
+    ("/$defs/gate/properties/require", "gates: [{require: {zzzzzzzzz: 1}}]"),
+    (
+        "/$defs/gate/properties/require/properties/vulnerabilities",
+        "gates: [{require: {vulnerabilities: {zzzzzzzzz: 1}}}]",
+    ),
+    ("/$defs/gate/properties/grace", "gates: [{grace: {zzzzzzzzz: 1}}]"),
+    ("/$defs/exception", "exceptions: [{zzzzzzzzz: 1}]"),
     ("/$defs/rule", "rules: [{zzzzzzzzz: 1}]"),
     ("/$defs/rule/properties/except", "rules: [{except: {zzzzzzzzz: 1}}]"),
     ("/$defs/rule/properties/token", "rules: [{token: {zzzzzzzzz: 1}}]"),
@@ -169,7 +179,13 @@ fn the_schema_of_cases_has_the_keys_of_cases() {
     assert_eq!(keys(&schema, "/$defs/case"), listed(&refused_cases("cases: [{zzzzzzzzz: 1}]")));
     let mut found = BTreeSet::new();
     places(&schema, "", &mut found);
-    assert_eq!(found, ["".to_owned(), "/$defs/case".to_owned()].into());
+    let case = |key: &str| format!("cases: [{{facts: {key}}}]");
+    let unknown = |text: &str| listed(&refused_cases(text));
+    assert_eq!(keys(&schema, "/$defs/facts"), unknown(&case("{zzzzzzzzz: 1}")));
+    let finding = case("{vulnerabilities: [{zzzzzzzzz: 1}]}");
+    assert_eq!(keys(&schema, "/$defs/vulnerability"), unknown(&finding));
+    let all = ["", "/$defs/case", "/$defs/facts", "/$defs/vulnerability"];
+    assert_eq!(found, all.map(str::to_owned).into());
 }
 
 #[test]
@@ -178,9 +194,10 @@ fn the_schemas_have_the_words_of_the_language() {
     let words = |value: &Json| -> BTreeSet<String> {
         value["enum"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect()
     };
-    let actions = listed(&refused("rules: [{allow: [zzzzzzzzz]}]"));
-    assert_eq!(words(&of_policies["$defs"]["action"]), actions);
-    assert_eq!(words(&of_cases["$defs"]["action"]), actions);
+    let mut actions = listed(&refused("rules: [{allow: [zzzzzzzzz]}]"));
+    assert!(actions.remove("flag:NAME"));
+    assert_eq!(words(&of_policies["$defs"]["action"]["anyOf"][0]), actions);
+    assert_eq!(words(&of_cases["$defs"]["action"]["anyOf"][0]), actions);
     let kinds = listed(&refused("rules: [{token: {kind: [zzzzzzzzz]}}]"));
     let kind = "/$defs/rule/properties/token/properties/kind/items";
     assert_eq!(words(of_policies.pointer(kind).unwrap()), kinds);
@@ -264,6 +281,10 @@ fn what_the_language_accepts_is_valid() {
         "rules: [{name: a, subjects: [authenticated, \"user:*@example.com\"], images: [\"**:*\", \"home/${user}/**\", \"{a/b,c:V1}\", \"a:V?\"], allow: [pull]}]",
         "rules: [{name: a, subjects: [anyone], images: [{repository: \"**\", tag: 1.10}, {repository: {regex: a.c}, tag: {semver: 2}}], allow: [pull]}]",
         "rules: [{name: a, subjects: [anyone], images: [a], allow: [pull], starts: 2026-01-01, expires: \"2027-01-01T00:00:00+01:00\", networks: [10.0.0.0/8, \"::1\"], token: {kind: [user]}}]",
+        "flags: {a: {}, b: , c: {carries: [\"dev/**\"], expires_after: 90d}}\nrules: [{name: a, subjects: [anyone], images: [a], allow: [\"flag:*\", \"flag:a\", report, scan, break-glass]}]",
+        "gates: [{name: a, images: [a, \"b:v*\"], subjects: [\"user:*\"], except: {subjects: [user:x], images: [b]}, on: [push], require: {signed_by: [k], labels: {a.b: 1.10, c: \"https://x/**\"}, max_size: 4MiB, media_types: [\"application/*\"]}, mode: audit, comment: 1}]",
+        "gates: [{name: a, images: [a], require: {max_age: 1d, platforms: [linux/amd64, linux/arm/v7], vulnerabilities: {max_severity: none, max_cvss: 8.9, only_fixable: true, unknown_severity: warn, unscanned: allow, scan_pending: warn, max_report_age: 7d}}, grace: {new_finding: 14d, report_too_old: 30d, scan_failed: 7d}}]",
+        "exceptions: [{cve: CVE-1, package: \"pkg:deb/debian/zlib*\", images: [a, \"b/**\", {repository: {regex: a.c}}, \"a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000\"], reason: not reachable, by: user:a, expires: 2027-01-01}]",
     ] {
         let compiled = Policy::compile(&sources(&[("a.yaml", text)]));
         assert!(compiled.is_ok(), "{}", compiled.unwrap_err());
@@ -299,6 +320,31 @@ fn typical_mistakes_are_not_valid() {
         rule("name: a, subjects: [anyone], images: [a], allow: pull"),
         rule("name: a, subjects: [anyone], images: [a], alow: [pull]"),
     ];
+    let gate = |text: &str| format!("gates: [{{name: a, images: [a], {text}}}]");
+    let exception = |text: &str| format!("exceptions: [{{cve: CVE-1, {text}}}]");
+    mistakes.extend([
+        "flags: [a]".to_owned(),
+        "flags: {A: {}}".to_owned(),
+        "flags: {a: {expires_after: 3w}}".to_owned(),
+        "rules: [{name: a, subjects: [anyone], images: [a], allow: [\"flag:A\"]}]".to_owned(),
+        gate("mode: enforce"),
+        gate("require: {}"),
+        gate("require: {platforms: [linux/amd64]}"),
+        gate("require: {max_age: 1}"),
+        gate("require: {max_size: 10}"),
+        gate("require: {signed_by: []}"),
+        gate("require: {labels: {a: /x}}"),
+        gate("require: {max_age: 1d, platforms: [linux]}"),
+        gate("require: {vulnerabilities: {max_severity: unknown}}"),
+        gate("require: {vulnerabilities: {unscanned: ignore}}"),
+        gate("require: {max_age: 1d}, on: [get]"),
+        gate("require: {max_age: 1d}, mode: off"),
+        gate("require: {max_age: 1d}, except: {}"),
+        exception("images: [a], reason: r, by: user:a"),
+        exception("images: [\"a:v1\"], reason: r, by: user:a, expires: 2027-01-01"),
+        exception("images: [a], reason: r, by: alice, expires: 2027-01-01"),
+        exception("images: [a], reason: \" \", by: user:a, expires: 2027-01-01"),
+    ]);
     let with = |key: &str| {
         rule(&format!("name: a, subjects: [anyone], images: [a], allow: [pull], {key}"))
     };
@@ -359,6 +405,11 @@ fn typical_mistakes_in_cases_are_not_valid() {
         ("expect: allow, token: x", "expect: allow"),
         ("expect: allow, from: 10.0.0.0/8", "expect: allow"),
         ("expect: allow, at: noon", "expect: allow"),
+        ("expect: allow, facts: {flags: tested}", "expect: allow"),
+        ("expect: allow, facts: {scan: perhaps}", "expect: allow"),
+        ("expect: allow, facts: {report_age: 2}", "expect: allow"),
+        ("expect: allow, facts: {vulnerabilities: [{severity: high}]}", "expect: allow"),
+        ("expect: allow, facts: {vulnerabilities: [{id: C, severity: bad}]}", "expect: allow"),
     ] {
         let text = format!("cases: [{{{}}}]", case.replace(right, wrong));
         refused_cases(&text);

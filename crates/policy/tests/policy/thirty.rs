@@ -154,24 +154,24 @@ fn in_words_and_keys() {
        = help: write `[all]`
     ");
     // 5: a key of a release gate.
-    assert_snapshot!(said("administrators: [group:platform]", "gates: []\nadministrators: [group:platform]"), @"
-    error: `gates` come with release gates, and this version has none yet
+    assert_snapshot!(said("administrators: [group:platform]", "gate: []\nadministrators: [group:platform]"), @"
+    error: unknown key `gate` in a policy file
      --> policies/main.yaml:8:1
       |
-    8 | gates: []
-      | ^^^^^
+    8 | gate: []
+      | ^^^^
       |
-      = help: leave it out; rules that allow and deny do without it
+      = help: did you mean `gates`?
     ");
     // 6: an action of a release gate.
     assert_snapshot!(said("[push, attach]", "[push, \"flag:qa-passed\"]"), @r#"
-    error: the action `flag:qa-passed` comes with release gates, and this version has none yet
+    error: unknown flag `qa-passed`
       --> policies/main.yaml:27:19
        |
     27 |     allow: [push, "flag:qa-passed"]
-       |                   ^^^^^^^^^^^^^^^^
+       |                   ^^^^^^^^^^^^^^^^ not declared in any policy file
        |
-       = help: leave it out; rules that allow and deny do without it
+       = help: declare it: `flags: {qa-passed: {}}`
     "#);
     // 7: allowed and denied.
     assert_snapshot!(said("deny: [overwrite, delete]", "deny: [overwrite, delete]\n    allow: [delete]"), @"

@@ -89,3 +89,34 @@ fn wrong_arguments_are_told_with_a_remedy() {
         help: remove it, or name a user or a service
         ");
 }
+
+#[test]
+fn the_gates_before_an_image_are_told_with_what_they_ask_for() {
+    const GATED: &str = "flags: {tested: {}}\nrules:\n  - {name: all, subjects: [anyone], images: ['**'], \
+                    allow: [pull, push]}\n  - {name: qa, subjects: [user:qa], images: ['**'], allow: [inspect, \"flag:tested\"]}\n\
+                    gates:\n  - name: production\n    images: ['prod/**']\n    mode: audit\n    require: {flags: [tested], max_age: 90d}\n  \
+                    - {name: signed, images: ['prod/**'], on: [push], require: {signed_by: [k]}}\n";
+    let file = SourceFile { path: "policies/a.yaml".into(), text: GATED.into() };
+    let policy = Policy::compile(&[file]).unwrap_or_else(|errors| panic!("{errors}")).policy;
+    let said = |line: &str| {
+        let arguments = parse(line);
+        let caller = arguments.caller(Timestamp::UNIX_EPOCH).unwrap();
+        let (actions, image) = (&arguments.actions, &arguments.image);
+        let answer = Answer::of(&decide(&policy, &caller, actions, image));
+        let gates = gates(&policy, &caller, actions, image, &answer);
+        (gates_text(&gates), serde_json::to_string(&Explained { answer: &answer, gates }).unwrap())
+    };
+    let (text, json) = said("--as user:bob pull prod/api:v1");
+    assert_snapshot!(text, @"
+    gate `production` (policies/a.yaml:6) only watches on a pull without
+      flags: tested
+      max_age: 90d
+    ");
+    assert_snapshot!(json, @r#"{"decision":"allow","rule":"all","file":"policies/a.yaml","line":3,"reason":"rule `all` (policies/a.yaml:3) allows pull","gates":[{"gate":"production","file":"policies/a.yaml","line":6,"on":"pull","mode":"audit","requires":["flags: tested","max_age: 90d"]}]}"#);
+    assert_snapshot!(said("--as user:bob push prod/api:v1").0, @"
+    gate `signed` (policies/a.yaml:10) holds it on a push without
+      signed_by: k
+    ");
+    assert_eq!(said("--as user:qa pull prod/api:v1").0, "");
+    assert_eq!(said("--as user:bob pull dev/api:v1").0, "");
+}

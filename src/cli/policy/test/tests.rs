@@ -27,7 +27,7 @@ fn a_policy_that_answers_as_expected_says_so() {
         2 cases, all as expected
         2 of 2 rules exercised
         ");
-    assert_snapshot!(json, @r#"{"cases":2,"failed":0,"failures":[],"rules":2,"uncovered":[],"diagnostics":[]}"#);
+    assert_snapshot!(json, @r#"{"cases":2,"failed":0,"failures":[],"rules":2,"uncovered":[],"gates":0,"uncovered_gates":[],"diagnostics":[]}"#);
 }
 
 #[test]
@@ -45,5 +45,5 @@ fn a_failure_and_the_rules_that_no_case_is_about_are_shown() {
         1 case, 1 failed
         0 of 2 rules exercised; no case is decided by alice-works, versions-stay
         "#);
-    assert_snapshot!(json, @r#"{"cases":1,"failed":1,"failures":[{"file":"policies/tests/a.yaml","line":2,"name":"Alice works","as":"user:alice","do":["create","overwrite"],"image":"x:1","expect":"allow","by":"alice-works","answer":{"decision":"deny","rule":null,"file":null,"line":null,"reason":"no rule allows user:alice to create x:1"}}],"rules":2,"uncovered":[{"rule":"alice-works","file":"policies/a.yaml","line":2},{"rule":"versions-stay","file":"policies/a.yaml","line":6}],"diagnostics":[]}"#);
+    assert_snapshot!(json, @r#"{"cases":1,"failed":1,"failures":[{"file":"policies/tests/a.yaml","line":2,"name":"Alice works","as":"user:alice","do":["create","overwrite"],"image":"x:1","expect":"allow","by":"alice-works","answer":{"decision":"deny","rule":null,"file":null,"line":null,"reason":"no rule allows user:alice to create x:1"}}],"rules":2,"uncovered":[{"rule":"alice-works","file":"policies/a.yaml","line":2},{"rule":"versions-stay","file":"policies/a.yaml","line":6}],"gates":0,"uncovered_gates":[],"diagnostics":[]}"#);
 }

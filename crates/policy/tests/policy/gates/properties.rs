@@ -203,7 +203,7 @@ fn each_scan(facts: &mut Facts, change: &mut dyn FnMut(&mut Scan)) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn the_judge_agrees_with_the_reference(world in world()) {

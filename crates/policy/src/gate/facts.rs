@@ -32,6 +32,7 @@ pub struct Facts {
 
 /// What a manifest is, and what is known of it by that.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most are images, and each is made once and shared")]
 pub enum Form {
     /// An image for one platform.
     Image {

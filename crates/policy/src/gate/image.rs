@@ -12,7 +12,7 @@ use super::found::{Found, TOLD};
 use super::judge::Judging;
 use super::lasting::after;
 use super::reason::{Reason, Which, Why};
-use super::require::{OnGap, OnUnknown, Vulnerabilities};
+use super::require::{MaxSeverity, OnGap, OnUnknown, Vulnerabilities};
 use super::verdict::{Clearance, Cleared};
 
 impl Judging<'_> {
@@ -207,7 +207,7 @@ impl Vulnerabilities {
         Found {
             count,
             worst: merged.into_iter().take(TOLD).map(|merged| merged.finding).collect(),
-            from: self.max_severity.and_then(|max| max.least_held()),
+            from: self.max_severity.and_then(MaxSeverity::least_held),
             above: self.max_cvss,
         }
     }

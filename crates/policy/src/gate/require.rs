@@ -167,9 +167,9 @@ impl PlatformPattern {
         if !text.split('/').all(is_plain) {
             return None;
         }
-        let (os, architecture, variant) = match text.split('/').collect::<Vec<_>>().as_slice() {
-            &[os, architecture] => (os, architecture, None),
-            &[os, architecture, variant] => (os, architecture, Some(variant)),
+        let (os, architecture, variant) = match *text.split('/').collect::<Vec<_>>() {
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some(variant)),
             _ => return None,
         };
         let variant = variant.map(Into::into);

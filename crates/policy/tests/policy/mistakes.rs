@@ -542,7 +542,7 @@ fn many_alternatives_in_many_patterns() {
     assert_snapshot!(refused(&text), @r#"
     error: the alternatives of all files make more than 100000 patterns
        --> policies/teams.yaml:395:5
-    |
+        |
     395 |     "{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}",
         |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         |

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use policy::Policy;
+use policy::cases::Cases;
 use policy::gate::{
     Child, Facts, FindingFact, Form, Judgement, ReportFacts, Scan, ScanState, Shape, Verdict,
     VexFact, VexScope, VexStatus,
 };
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use reports::{Severity, Status, VulnerabilityId};
 
 use super::known::{day, facts, finding, flag, judged, platform};
 use super::reference::{Model, Scans, exceptions};
+use crate::guide::examples;
 use crate::support::sources;
 
 /// Choices, from bytes; when they are used up, the first of each.
@@ -31,6 +34,10 @@ impl Dice<'_> {
         (self.below(2) == 1).then(|| make(self))
     }
 
+    fn mostly<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        (self.below(4) != 3).then(|| make(self))
+    }
+
     fn some<T>(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
         (0..self.below(most + 1)).map(|_| make(self)).collect()
     }
@@ -42,19 +49,19 @@ impl Dice<'_> {
     fn model(&mut self) -> Model {
         let severities = ["none", "negligible", "low", "medium", "high", "critical"];
         Model {
-            flags: self.of(&[vec![], vec!["a"], vec!["b"], vec!["a", "b"]]),
-            keys: self.of(&[vec![], vec!["k"]]),
-            max_age: self.maybe(|dice| 1 + dice.days()),
+            flags: self.of(&[vec![], vec![], vec![], vec!["a"], vec!["b"], vec!["a", "b"]]),
+            keys: self.of(&[vec![], vec![], vec![], vec!["k"]]),
+            max_age: self.maybe(|dice| dice.maybe(|dice| 1 + dice.days())).flatten(),
             only_amd64: self.below(2) == 1,
-            scans: self.maybe(|dice| Scans {
-                max_severity: dice.maybe(|dice| dice.of(&severities)),
+            scans: self.mostly(|dice| Scans {
+                max_severity: dice.mostly(|dice| dice.of(&severities)),
                 max_cvss: dice.maybe(|dice| dice.of(&[0.0, 5.0, 8.9])),
                 only_fixable: dice.below(2) == 1,
                 unknown: dice.of(&["ignore", "warn", "block"]),
-                gaps: [(); 4].map(|()| dice.of(&["allow", "warn", "block"])),
+                gaps: [(); 4].map(|()| dice.of(&["allow", "warn", "warn", "block"])),
                 max_report_age: dice.maybe(|dice| 1 + dice.days()),
             }),
-            grace: [(); 4].map(|()| self.maybe(|dice| 1 + dice.days())),
+            grace: [(); 4].map(|()| self.mostly(|dice| 1 + 2 * dice.days())),
             audit: self.below(4) == 3,
         }
     }
@@ -97,7 +104,7 @@ impl Dice<'_> {
         };
         Scan {
             state: self.of(&[ScanState::Done, ScanState::Never, ScanState::Pending, failed]),
-            reports: self.some(3, report),
+            reports: if self.below(4) == 0 { Vec::new() } else { self.some(3, report) },
             vex: self.some(1, vex),
         }
     }
@@ -106,8 +113,8 @@ impl Dice<'_> {
     fn manifest(&mut self, next: &mut u8, depth: usize) -> Facts {
         let number = *next;
         *next += 1;
-        let form = match self.below(if depth > 0 { 8 } else { 5 }) {
-            0 | 1 => Form::Image {
+        let form = match self.below(if depth > 0 { 10 } else { 7 }) {
+            0 | 1 | 5 | 6 => Form::Image {
                 platform: self.maybe(|dice| platform(dice.of(&["linux/amd64", "linux/arm64"]))),
                 labels: None,
                 shape: Shape::default(),
@@ -126,7 +133,8 @@ impl Dice<'_> {
         };
         let mut facts = facts(number, form);
         let some_day = day(self.days());
-        facts.first_seen = self.of(&[Some(day(0)), Some(some_day), None]);
+        facts.first_seen =
+            self.of(&[Some(day(0)), Some(day(0)), Some(some_day), Some(some_day), None]);
         facts.flags = self.some(2, |dice| {
             let place = dice.of(&["prod/api", "dev/x", "lab/x"]);
             let mut fact = flag(dice.of(&["a", "b"]), place, day(dice.days()));
@@ -134,7 +142,7 @@ impl Dice<'_> {
             fact
         });
         facts.signers = self.some(1, |_| "k".into());
-        facts.passed = self.some(1, |dice| (dice.of(&["one", "two"]).into(), day(0)));
+        facts.passed = self.some(3, |dice| (dice.of(&["one", "two"]).into(), day(0)));
         if self.below(6) == 5 {
             facts.broken = vec![(self.of(&["one", "two"]).into(), day(self.days()))];
         }
@@ -264,4 +272,63 @@ proptest! {
         }
         prop_assert!(!passes(&world.judged(&fewer)) || passes(&world.judged(&world.top)));
     }
+
+    #[test]
+    fn no_damage_to_gates_or_facts_makes_a_reader_panic(
+        at in any::<prop::sample::Index>(),
+        damage in "[\\[\\]{}:,&*!|>'\"%@`#?é\t -]{0,4}|[0-9a-z:*/$]{1,6}",
+        cut in 0..12_usize,
+        is_case in any::<bool>(),
+    ) {
+        let [gates, cases] = guide_of_gates();
+        let text = if is_case { &cases } else { &gates };
+        let mut at = at.index(text.len() + 1);
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        let (before, after) = text.split_at(at);
+        let after: String = after.chars().skip(cut).collect();
+        let files = sources(&[("a.yaml", &format!("{before}{damage}{after}"))]);
+        let mistakes = if is_case {
+            let policy = Policy::compile(&sources(&[("a.yaml", &gates)])).unwrap().policy;
+            Cases::read(files, &policy, day(0)).map(|read| read.cases.run(&policy).diagnostics())
+        } else {
+            Policy::compile(&files).map(|compiled| compiled.warnings)
+        };
+        let (Ok(told) | Err(told)) = mistakes;
+        prop_assert_eq!(told.render(true).is_empty(), told.is_empty());
+    }
+}
+
+/// The policy with gates in the guide, and its cases.
+fn guide_of_gates() -> [String; 2] {
+    let mut examples =
+        examples().into_iter().skip_while(|example| !example.text.contains("\ngates:"));
+    [(); 2].map(|()| examples.next().unwrap().text)
+}
+
+/// The generators have to make what the properties are about.
+#[test]
+fn the_made_up_images_are_answered_in_every_way() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut passed, mut held, mut audited, mut in_grace, mut cleared, mut broken) =
+        (0, 0, 0, 0, 0, 0);
+    for _ in 0..1000 {
+        let world = world().new_tree(&mut runner).unwrap().current();
+        let judgement = world.judged(&world.top);
+        audited += usize::from(!judgement.audited.is_empty());
+        match judgement.verdict {
+            Verdict::Held(_) => held += 1,
+            Verdict::Passed(evidence) => {
+                passed += 1;
+                for gate in evidence.evidence() {
+                    in_grace += gate.in_grace.len();
+                    cleared += gate.cleared.len();
+                    broken += usize::from(gate.broken_until.is_some());
+                }
+            }
+        }
+    }
+    let counts = [passed, held, audited, in_grace, cleared, broken];
+    assert!(counts.iter().all(|&count| count >= 5), "{counts:?}");
 }

@@ -1,6 +1,7 @@
 mod federation;
 mod messages;
 mod trust;
+mod trusted_keys;
 
 use std::fs;
 
@@ -63,7 +64,7 @@ fn the_upstream_alone_is_enough() {
     assert_eq!((config.audit_rotate, config.audit_keep), (100 << 20, 10));
     assert_eq!(config.limits.manifest_size, 4 << 20);
     assert!(config.mirrors.is_empty() && config.trusted_proxies.is_empty());
-    assert!(config.federation.is_empty());
+    assert!(config.federation.is_empty() && config.trusted_keys.0.is_empty());
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
 }
 

@@ -85,7 +85,8 @@ impl Search<'_> {
         let Some((manifest, _)) = fetch_tagged(self.upstream, self.repository, &tag).await? else {
             return Ok(());
         };
-        self.look_into(&manifest, &mut MAX_LAYERS.clone()).await
+        let mut left = MAX_LAYERS;
+        self.look_into(&manifest, &mut left).await
     }
 
     /// In what names the image as its subject: one manifest for each signature.

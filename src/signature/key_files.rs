@@ -53,16 +53,6 @@ impl KeyFilesError {
     }
 }
 
-impl KeyFiles {
-    /// Reads and understands all files.
-    ///
-    /// # Errors
-    /// One of them is of no use, or not together with the others.
-    pub fn load(&self) -> Result<TrustedKeys, KeyFilesError> {
-        Source::load(self, self.read()?)
-    }
-}
-
 /// Reads and understands one file.
 ///
 /// # Errors

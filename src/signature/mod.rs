@@ -15,7 +15,7 @@ mod key;
 mod key_files;
 mod rejected;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod simple;
 mod stored;
 mod trusted;

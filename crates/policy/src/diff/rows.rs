@@ -139,7 +139,12 @@ impl<'a, 'p> Rows<'a, 'p> {
         };
         difference.of_others = difference.of_others.iter().map(patterns).collect();
         let row = self.by_key.entry((who, is_allowed, when)).or_default();
-        row.entry(difference.example.action).or_default().insert(cell, difference);
+        let row = row.entry(difference.example.action).or_default();
+        // The same words can mean some by their names and others by their groups.
+        if let Some(same) = row.remove(&cell) {
+            difference.of_others.extend(same.of_others);
+        }
+        row.insert(cell, difference);
     }
 
     pub(super) fn changes(mut self) -> Vec<Change<'p>> {

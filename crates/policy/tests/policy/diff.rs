@@ -242,6 +242,15 @@ fn a_variable_tells_nothing_of_those_whose_name_it_is_not() {
     authenticated may now pull ab/b [no rule -> r]
     authenticated in group:* may now pull ab/${group} [no rule -> r]
     ");
+    // The same words mean the user of that name, and others.
+    let groups = "groups: {g: external, g2: ['user:b']}\nrules:\n  - {name: n, subjects: ['user:c'], \
+                  images: [a], allow: [pull]}\n";
+    let some = "  - {name: g, subjects: ['group:g*'], images: ['{${user},b}'], allow: [pull]}\n";
+    assert_snapshot!(shown(&compile(&format!("{groups}{some}")), &compile(groups)), @r"
+    group:g* may no longer pull b [g -> no rule]
+    user:** in group:g* may no longer pull ${user} [g -> no rule]
+    user:c in group:g* may no longer pull ${user} [g -> no rule]
+    ");
     // Who is told by an exception with a variable is not all.
     let credentials = |of: &str| {
         let rule = format!(

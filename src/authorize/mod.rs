@@ -217,10 +217,19 @@ impl Question<'_> {
         repository: &RepositoryName,
         manifest: &Manifest,
     ) -> Result<Vec<Digest>, Refusal> {
-        let budget = Budget::new(self.max_requests);
         let children: Vec<_> = manifest.children.iter().map(|child| child.digest.clone()).collect();
+        self.learn_manifests(repository, &children).await
+    }
+
+    /// The same for these manifests.
+    async fn learn_manifests(
+        &self,
+        repository: &RepositoryName,
+        digests: &[Digest],
+    ) -> Result<Vec<Digest>, Refusal> {
+        let budget = Budget::new(self.max_requests);
         let (inventory, upstream) = (self.inventory, self.upstream);
-        Ok(learn_manifests(inventory, upstream, repository, &children, &budget).await?)
+        Ok(learn_manifests(inventory, upstream, repository, digests, &budget).await?)
     }
 
     /// Whether the caller may write anything at all there: only then is it told about uploads.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Granted, Locked, ManifestContent, Permit, Question};
 use crate::content;
-use crate::inventory::{Inventory, fetch_bytes, head_digest, head_tag};
+use crate::inventory::{Inventory, MAX_DEPTH, fetch_bytes, head_digest, head_tag};
 use crate::refusal::Refusal;
 
 /// More than any image has; each is looked up before the manifest is stored.
@@ -257,9 +257,31 @@ impl PendingManifest<'_> {
             });
         }
         match self.question.reader(&self.repository).first_unreadable(named).await? {
-            None => Ok(()),
+            None => self.earned_below(manifest).await,
             Some(digest) => Err(Refusal::UnknownContent(digest.clone())),
         }
+    }
+
+    /// What the children of an index name must be readable, too: a child that came as a blob was
+    /// never judged, and docker-registry 2.8 serves it as a manifest all the same.
+    async fn earned_below(&self, index: &Manifest) -> Result<(), Refusal> {
+        let Self { question, repository, .. } = self;
+        let reader = question.reader(repository);
+        let mut level: Vec<Digest> =
+            index.children.iter().map(|child| child.digest.clone()).collect();
+        // Of all that are nested deeper, nothing is ever known.
+        for _ in 0..=MAX_DEPTH {
+            if level.is_empty() || reader.reads_all() {
+                break;
+            }
+            question.learn_manifests(repository, &level).await?;
+            let (children, named) = question.inventory.named_by(repository, &level);
+            if let Some(digest) = reader.first_unreadable(&named).await? {
+                return Err(Refusal::UnknownContent(digest.clone()));
+            }
+            level = children;
+        }
+        Ok(())
     }
 
     /// What has a `subject` is added to that image, and needs the right to do so, unless there is

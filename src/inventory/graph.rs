@@ -16,7 +16,8 @@ use super::moment::Moment;
 use super::names::{Id, Names};
 use super::pusher::Pusher;
 use looked::Looked;
-pub(super) use looked::{Below, Found, MAX_DEPTH};
+pub(crate) use looked::MAX_DEPTH;
+pub(super) use looked::{Below, Found};
 pub(super) use tags::Look;
 use tags::Tagged;
 pub use walk::Exhausted;
@@ -96,6 +97,9 @@ pub(super) struct Graph {
     pointers: HashMap<Id, Vec<Tag>>,
     manifests: HashMap<Id, Known>,
     holders: Holders,
+    /// Artifacts that are certain to be stored as manifests. What is a manifest by its content may
+    /// have come as a blob, which nobody judged, to a registry that serves either as the other.
+    attested: HashSet<Id>,
     pushes: HashMap<Id, Vec<Push>>,
     /// Manifests that were deleted through the gate, and when.
     deleted: HashMap<Id, Moment>,
@@ -146,6 +150,12 @@ impl Holders {
         }
     }
 
+    /// All content that one of these names.
+    fn held_by(&self, holders: &HashSet<Id>) -> impl Iterator<Item = Id> {
+        let contents = (0..self.first.len()).filter_map(Id::at);
+        contents.filter(|&content| self.of(content).any(|holder| holders.contains(&holder)))
+    }
+
     fn of(&self, content: Id) -> impl Iterator<Item = Id> {
         let link = |at: u32| self.links.get((at as usize).checked_sub(1)?).copied();
         let first = self.first.get(content.place()).and_then(|&first| link(first));
@@ -166,6 +176,7 @@ impl Graph {
             + self.tags.len() * 320
             + self.lengths * 64
             + self.looked.len() * 100
+            + self.attested.len() * 16
             + EMPTY
     }
 

@@ -31,6 +31,7 @@ use oci::{Digest, Manifest, RepositoryName, Tag};
 
 use crate::metrics::Metrics;
 pub use crawl::{Crawl, Pace};
+pub(crate) use graph::MAX_DEPTH;
 use graph::{Clock, Graph, Walk};
 pub use graph::{Exhausted, Sight};
 pub use journal::{Forgetful, Journal};
@@ -209,6 +210,12 @@ impl Inventory {
         }
     }
 
+    /// The manifest was judged and stored as one, which makes what it names count. What is only seen
+    /// may have come as a blob: docker-registry 2.8 serves that as a manifest, too.
+    pub(crate) fn attest(&self, repository: &RepositoryName, digest: &Digest) {
+        self.0.room.change(repository, |graph| graph.attest(digest));
+    }
+
     /// `pusher` itself brought `digest` into `repository`: pushed, uploaded or mounted it.
     pub fn saw_push<'p>(
         &self,
@@ -299,6 +306,29 @@ impl Inventory {
             }
         }
         Ok(None)
+    }
+
+    /// Whether it may be that a tag which is open by that sight leads to `digest`: more than
+    /// [`Self::is_vouched_for`], as what is uncertain counts. For denying, never for allowing.
+    fn may_be_vouched_for(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        sight: impl Fn(&Tag) -> Sight,
+        now: Timestamp,
+    ) -> Result<bool, Exhausted> {
+        let Some(graph) = self.0.room.graph(repository) else { return Ok(false) };
+        let mut walk = Walk::believing(MAX_STEPS);
+        lock(&graph).is_vouched_for(digest, &sight, self.clock(now), &mut walk)
+    }
+
+    /// The children of these manifests, and all that they name, as far as that is known.
+    pub(crate) fn named_by(
+        &self,
+        repository: &RepositoryName,
+        above: &[Digest],
+    ) -> (Vec<Digest>, Vec<Digest>) {
+        self.0.room.graph(repository).map(|graph| lock(&graph).named_by(above)).unwrap_or_default()
     }
 
     /// Whether `digest` is known to be an artifact by its content: no index, no filesystem layer.

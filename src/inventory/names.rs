@@ -10,6 +10,11 @@ use oci::Digest;
 pub(super) struct Id(u32);
 
 impl Id {
+    /// The one at that place, if there may be one.
+    pub(super) fn at(place: usize) -> Option<Self> {
+        u32::try_from(place).ok().map(Self)
+    }
+
     /// Its place in a list that has one for each digest.
     pub(super) fn place(self) -> usize {
         self.0 as usize

@@ -15,6 +15,7 @@ use oci::{
 use serde::Deserialize;
 
 use super::Inventory;
+use super::blob::instead_of_manifest;
 use super::graph::MAX_DEPTH;
 use super::list::{MAX_TAGS, ask_list, ends_early, list_tags, not_a_list, read_page};
 use super::many::{AT_ONCE, many};
@@ -172,6 +173,13 @@ pub(crate) async fn learn_manifests(
             Ok(Some(manifest)) => inventory.saw_manifest(repository, digest, &manifest),
             Ok(None) => gone.push(digest.clone()),
             Err(Error::Unreadable(..)) => {}
+            // An index may name blobs, which docker-registry 2.8 fails to give as manifests.
+            Err(error @ Error::Unavailable { status: StatusCode::INTERNAL_SERVER_ERROR, .. }) => {
+                budget.spend()?;
+                if instead_of_manifest(upstream, repository, digest).await?.is_none() {
+                    return Err(error);
+                }
+            }
             Err(error) => return Err(error),
         }
     }
@@ -379,6 +387,20 @@ pub(crate) async fn head_blob(
     let operation = Operation::ReadBlob { read: Read::Head, repository, digest };
     ask(upstream, Method::HEAD, &operation).await?.discard().await;
     Ok(())
+}
+
+/// Whether it is certain that there is no such blob.
+pub(super) async fn lacks_blob(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<bool, Error> {
+    let (repository, digest) = (repository.clone(), digest.clone());
+    let operation = Operation::ReadBlob { read: Read::Head, repository, digest };
+    let answer = ask(upstream, Method::HEAD, &operation).await?;
+    let lacks = answer.head.status() == StatusCode::NOT_FOUND;
+    answer.discard().await;
+    Ok(lacks)
 }
 
 /// An answer that is none: the upstream cannot answer now, or it answers as it should not.

@@ -242,6 +242,7 @@ pub(super) async fn store(
         let inventory = &forwarding.gate.inventory;
         let caller = &forwarding.question.principal.caller;
         inventory.saw_manifest(repository, &digest, &manifest);
+        inventory.attest(repository, &digest);
         inventory.saw_push(repository, caller, &digest, now);
         let set = tags_set(answer.head.headers());
         let tag = match reference {

@@ -122,6 +122,7 @@ impl Content {
             &self.loose,
         ] {
             inventory.saw_manifest(&app, &sample.digest, &sample.manifest);
+            inventory.attest(&app, &sample.digest);
         }
         let fallback = self.fallback();
         for (name, sample) in [

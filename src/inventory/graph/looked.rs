@@ -8,7 +8,7 @@ use oci::{Digest, Tag};
 use super::{Clock, Graph, Id};
 
 /// How deep indexes may be nested.
-pub(in crate::inventory) const MAX_DEPTH: usize = 4;
+pub(crate) const MAX_DEPTH: usize = 4;
 
 /// The most digests that are remembered as asked for: each takes as much room as a manifest.
 const MAX_ASKED: usize = 4096;

@@ -67,6 +67,7 @@ impl World {
         let mut graph = Graph::default();
         for sample in manifests {
             graph.adds(&sample.digest, &sample.manifest);
+            graph.attest(&sample.digest);
         }
         Self { graph, start: start() }
     }
@@ -128,6 +129,42 @@ fn an_artifact_follows_its_subject_but_an_image_with_one_does_not() {
     for hidden in [&sneaky.digest, &blob("secret config"), &blob("secret layer")] {
         assert!(!world.reads(hidden), "{hidden}");
     }
+}
+
+#[test]
+fn what_may_have_come_as_a_blob_opens_nothing() {
+    let (mine, inner) = (image("config", &["layer"]), image("inner config", &["inner layer"]));
+    let claims = signature("claimed", Some(&mine.digest));
+    let outer = image("outer config", &["none"]);
+    let named = Facts { blobs: Box::new([inner.digest.clone()]), ..Facts::from(&outer.manifest) };
+    let mut world =
+        World::new(&[&mine, &inner]).tagged("open", &mine.digest).tagged("open", &outer.digest);
+    let lesson = Lesson::Manifest { digest: outer.digest, facts: Arc::new(named) };
+    world.graph.learn(&lesson, DAY);
+    world.graph.adds(&claims.digest, &claims.manifest);
+    let mut walk = Walk::new(1000);
+    let sight = |_: &Tag| Sight::Open;
+    for (digest, is_open) in [
+        // A layer is content, even if that looks like a manifest.
+        (&inner.digest, true),
+        (&blob("inner layer"), false),
+        (&claims.digest, false),
+        (&blob("claimed"), false),
+    ] {
+        let clock = after(world.start, Duration::ZERO);
+        let graph = &world.graph;
+        assert_eq!(graph.is_vouched_for(digest, &sight, clock, &mut walk), Ok(is_open), "{digest}");
+    }
+    let clock = after(world.start, Duration::ZERO);
+    let mut believing = Walk::believing(1000);
+    let may_be = |walk: &mut Walk| {
+        world.graph.is_vouched_for(&blob("claimed"), &sight, clock, walk).unwrap()
+    };
+    assert!(may_be(&mut believing));
+    let doubtful = world.graph.doubtful(&blob("claimed"), &sight, clock, 1000).unwrap();
+    assert_eq!(doubtful, std::slice::from_ref(&claims.digest));
+    world.graph.attest(&claims.digest);
+    assert!(world.reads(&claims.digest) && world.reads(&blob("claimed")));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Finding out at the upstream which tags vouch for a digest, where memory does not know.
 
 mod by_digest;
+mod referrers;
 mod search;
 mod warm;
 
@@ -89,7 +90,7 @@ impl Inventory {
             let closed = Arc::new(search.by(self.seen(sought.repository, against), false));
             let is_complete = carry(closed.look()).await?;
             let is_closed =
-                self.is_vouched_for(sought.repository, sought.digest, against, sought.now)?;
+                self.may_be_vouched_for(sought.repository, sought.digest, against, sought.now)?;
             if is_complete && !is_closed {
                 return Ok(true);
             }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::super::graph::{Below, Clock, Found, Graph, Look, Walk};
 use super::super::list::list_tags;
 use super::super::many::{AT_ONCE, many};
-use super::super::upstream::{Budget, fetch_tag, head_tag, referrers};
+use super::super::upstream::{Budget, fetch_tag, head_tag};
 use super::super::{Inventory, MAX_STEPS, Sight, Undecided, lock};
 use super::{Flight, Sought, Watch};
 use crate::upstream::{Error, Upstream};
@@ -107,7 +107,7 @@ impl Search {
         loop {
             let counts = |tag: &Tag| is_open(tag) || following.contains(tag);
             let (below, enough) = self.descend(counts).await?;
-            if enough || self.look_at_referrers(&below).await? {
+            if enough || self.look_at_referrers(&below).await? || self.look_at_doubtful().await? {
                 return Ok(true);
             }
             let more = self.following(&following)?;
@@ -138,7 +138,7 @@ impl Search {
     /// Fallback tags that follow an image which is vouched for, beside those that are known.
     fn following(&self, known: &HashSet<Tag>) -> Result<HashSet<Tag>, Undecided> {
         let clock = self.clock();
-        let mut walk = Walk::new(MAX_STEPS);
+        let mut walk = Walk::believing(MAX_STEPS);
         let silent = self
             .sights
             .iter()
@@ -158,7 +158,7 @@ impl Search {
         Ok(following)
     }
 
-    fn sight(&self, tag: &Tag) -> Sight {
+    pub(super) fn sight(&self, tag: &Tag) -> Sight {
         self.sights.get(tag).copied().unwrap_or(Sight::Closed)
     }
 
@@ -212,56 +212,6 @@ impl Search {
         }
     }
 
-    /// Learns what is about these manifests, where the upstream lists that.
-    async fn look_at_referrers(self: &Arc<Self>, below: &Below) -> Result<bool, Undecided> {
-        let mut subjects = below.known.clone();
-        for _ in 0..MAX_SUBJECTS {
-            let since = self.fresh_since();
-            let ahead = self.ask(|graph| graph.without_referrers(&subjects, since));
-            // One is enough to find out that there is no such list.
-            let mut ahead = ahead.unwrap_or_default().into_iter();
-            for some in [ahead.next().into_iter().collect(), ahead.collect::<Vec<_>>()] {
-                if self
-                    .each(some, |s, digest| async move { s.look_at_referrers_of(&digest).await })
-                    .await?
-                {
-                    return Ok(true);
-                }
-            }
-            let artifacts = self.ask(|graph| graph.artifacts_of(&subjects)).unwrap_or_default();
-            if artifacts.is_empty() {
-                break;
-            }
-            subjects.extend(artifacts);
-        }
-        Ok(false)
-    }
-
-    async fn look_at_referrers_of(&self, digest: &Digest) -> Result<(), Error> {
-        let since = self.fresh_since();
-        let is_known =
-            |graph: &Graph| graph.without_referrers(std::slice::from_ref(digest), since).is_empty();
-        if self.ask(is_known) == Some(true) {
-            return Ok(());
-        }
-        let list = referrers(&self.upstream, &self.repository, digest, &self.budget);
-        let (at, listed) = self.requests(list).await?;
-        let Some(listed) = listed else {
-            self.change(|graph| graph.no_referrers(at));
-            return Ok(());
-        };
-        for artifact in listed {
-            let is_new = |graph: &Graph| {
-                !graph.knows(&artifact) && graph.was_asked(&artifact, since).is_none()
-            };
-            if self.ask(is_new) != Some(false) {
-                self.look_at_manifest(&artifact).await?;
-            }
-        }
-        self.change(|graph| graph.asked_referrers(digest, at));
-        Ok(())
-    }
-
     /// Does it for each, until the digest is vouched for if that is enough.
     pub(super) async fn each<T, F>(
         self: &Arc<Self>,
@@ -294,7 +244,7 @@ impl Search {
     }
 
     /// Likewise for one or several that are counted where they are sent.
-    async fn requests<T>(
+    pub(super) async fn requests<T>(
         &self,
         requests: impl Future<Output = Result<T, Error>>,
     ) -> Result<(Timestamp, T), Error> {
@@ -308,7 +258,7 @@ impl Search {
     }
 
     /// As of the beginning, so that nothing that is found is too old for what is found after it.
-    fn clock(&self) -> Clock {
+    pub(super) fn clock(&self) -> Clock {
         self.inventory.clock(self.watch.began)
     }
 

@@ -78,6 +78,7 @@ fn registry(random: &mut Random) -> Registry {
         page: None,
         unsorted: false,
         converts: random.chance(30),
+        mixes: random.chance(50),
     };
     let digest = |name| library.named(name).map(|made| made.digest.clone()).unwrap();
     let contents: Vec<Digest> = (0..9).map(digest).collect();
@@ -241,6 +242,9 @@ impl Attack<'_> {
             registry.library.blobs.extend(known);
             registry.library.manifests[&digest].clone()
         };
+        if random.chance(15) {
+            return self.upload(repository, &made).await;
+        }
         let tags = match random.below(10) {
             0..4 => vec![random.pick(&["dev-1", "dev-2"]).to_owned()],
             4 => vec!["dev-1".to_owned(), random.pick(&["prod", "v1", "dev-3"]).to_owned()],
@@ -254,6 +258,20 @@ impl Attack<'_> {
         let answer = self.ask(&put(repository, &made, &tags)).await;
         if answer.status == 201 {
             self.sent.insert(made.digest);
+        }
+    }
+}
+
+impl Attack<'_> {
+    /// Sends a manifest as a blob, which nobody reads, and asks for it as what it is.
+    async fn upload(&mut self, repository: &'static str, made: &Made) {
+        let target = format!("/v2/{repository}/blobs/uploads/?digest={}", made.digest);
+        let body = made.bytes.clone();
+        let answer = self.ask(&Ask { method: "POST", target, body, ..Ask::default() }).await;
+        if answer.status == 201 {
+            self.sent.insert(made.digest.clone());
+            let reference = made.digest.to_string();
+            self.ask(&manifest("GET", repository, &reference, Accept::All)).await;
         }
     }
 }
@@ -306,6 +324,69 @@ async fn attack(scene: &mut Scene, seed: u64) -> Option<String> {
         }
     }
     None
+}
+
+/// The same bytes are a blob to the gate and a manifest to such a registry: what they name was never
+/// judged, and must not be opened by them.
+#[tokio::test]
+async fn a_manifest_that_was_sent_as_a_blob_opens_nothing() {
+    let mut scene = Scene::new().await;
+    let image = |layers| What::Image { config: 60, layers };
+    let artifact = |parts| What::Artifact {
+        config: None,
+        parts,
+        artifact_type: "application/vnd.example.sbom",
+    };
+    // Blob 5 is of `prod` alone; 7 is the image of `dev-0`.
+    for (what, about, around) in [
+        (artifact(vec![5]), Some(7), None),
+        (artifact(vec![5]), None, Some(What::Index { children: Vec::new() })),
+        (image(vec![5]), None, Some(What::Index { children: Vec::new() })),
+        (image(vec![5]), None, Some(image(Vec::new()))),
+    ] {
+        for is_taught in [true, false] {
+            let mut registry = registry(&mut Random::new(1));
+            registry.manners = Manners { mixes: true, converts: false, ..registry.manners };
+            let recipe = |what| Recipe { what, docker: false, sha512: false, subject: about };
+            let sent = registry.library.make(&recipe(what.clone()));
+            let sent = registry.library.manifests[&sent].clone();
+            let around = around.clone().map(|around| match around {
+                What::Index { .. } => {
+                    let children = std::slice::from_ref(&sent);
+                    registry.library.write(&recipe(around), children, None)
+                }
+                _ => registry.library.around(&sent),
+            });
+            let around = around.map(|around| registry.library.manifests[&around].clone());
+            let bytes = registry.library.blob(60);
+            scene.set(registry, &policy(RIGHTS[0]));
+            scene.fresh(Settings { crawl: false, ..Settings::default() });
+            let mallory = Person::new("user:mallory");
+            let mut attack = Attack {
+                scene: &mut scene,
+                mallory,
+                there: Vec::new(),
+                sent: BTreeSet::new(),
+                done: Vec::new(),
+            };
+            if is_taught {
+                attack.teach().await;
+            }
+            let own = attack.scene.registry.lock().unwrap().library.blobs[&bytes].clone();
+            let target = format!("/v2/{HERE}/blobs/uploads/?digest={bytes}");
+            attack.ask(&Ask { method: "POST", target, body: own, ..Ask::default() }).await;
+            attack.upload(HERE, &sent).await;
+            if let Some(around) = &around {
+                attack.ask(&put(HERE, around, &["dev-1".to_owned()])).await;
+                attack.ask(&manifest("GET", HERE, "dev-1", Accept::All)).await;
+            }
+            let target = format!("/v2/{HERE}/blobs/{}", blob_digest(5));
+            let won = attack.ask(&Ask { method: "GET", target, ..Ask::default() }).await;
+            let done = attack.done.join("\n");
+            let told = attack.scene.registry.lock().unwrap().library.call(&done);
+            assert_eq!(won.status, 404, "{told}");
+        }
+    }
 }
 
 #[tokio::test]

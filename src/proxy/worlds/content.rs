@@ -186,6 +186,32 @@ impl Library {
         digest
     }
 
+    /// An image that has a manifest for its layer.
+    pub(super) fn around(&mut self, layer: &Made) -> Digest {
+        let config = self.blob(60);
+        let body = json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_IMAGE,
+            "config": described(IMAGE_CONFIG, &config, 2),
+            "layers": [described(LAYER, &layer.digest, layer.bytes.len())],
+        });
+        let bytes = body.to_string().into_bytes();
+        let digest = digest(Algorithm::Sha256, &bytes);
+        let blobs = vec![config, layer.digest.clone()];
+        let made = Made {
+            digest: digest.clone(),
+            bytes,
+            media_type: OCI_IMAGE,
+            is_artifact: false,
+            artifact_type: None,
+            children: Vec::new(),
+            blobs,
+            subject: None,
+        };
+        self.manifests.insert(digest.clone(), made);
+        digest
+    }
+
     fn image(
         &mut self,
         docker: bool,

@@ -143,6 +143,7 @@ fn manners(random: &mut Random) -> Manners {
         page: random.chance(60).then(|| random.between(1, 3)),
         unsorted: random.chance(25),
         converts: random.chance(30),
+        mixes: false,
     }
 }
 

@@ -104,9 +104,12 @@ async fn explore(gate: Gate, one_of: u64, most: usize) {
         report.push_str(&format!("{world}{}\n", difference.told));
     }
     assert!(report.is_empty(), "{report}");
-    // A test in which nothing is served, or nothing is decided, shows nothing.
-    assert!(all.served * 12 > all.asked, "{all:?}");
-    assert!(all.unsure * 20 < all.asked, "{all:?}");
+    // A test in which nothing is served, or nothing is decided, shows nothing; but a few worlds may
+    // well be such.
+    if count >= 20 {
+        assert!(all.served * 12 > all.asked, "{all:?}");
+        assert!(all.unsure * 20 < all.asked, "{all:?}");
+    }
 }
 
 /// One world: what happened there, and then questions.

@@ -23,6 +23,9 @@ pub(super) struct Manners {
     pub(super) unsorted: bool,
     /// As docker-registry: what the client does not accept is converted, or not there.
     pub(super) converts: bool,
+    /// As docker-registry 2.8: of a blob that is asked for as a manifest it gives the bytes if they
+    /// are one, and fails if they are none.
+    pub(super) mixes: bool,
 }
 
 /// What one repository has.
@@ -211,7 +214,13 @@ impl Registry {
         let Some(held) = self.held(name) else { return absent() };
         let is_tag = by_digest.is_none();
         let digest = by_digest.or_else(|| held.tags.get(reference).cloned());
-        let is_here = |digest: &Digest| held.manifests.contains(digest);
+        let is_blob = |digest: &Digest| self.manners.mixes && held.blobs.contains(digest);
+        if let Some(digest) = digest.as_ref().filter(|digest| is_blob(digest))
+            && !self.library.manifests.contains_key(digest)
+        {
+            return Said::new(500, json!({"errors": [{"code": "UNKNOWN"}]}).to_string());
+        }
+        let is_here = |digest: &Digest| held.manifests.contains(digest) || is_blob(digest);
         let Some(digest) = digest.filter(is_here) else { return absent() };
         let mut made = &self.library.manifests[&digest];
         if self.manners.converts && !request.accepts(made.media_type) {

@@ -89,6 +89,7 @@ impl Scene {
             page: None,
             unsorted: false,
             converts: false,
+            mixes: false,
         };
         let registry = Arc::new(Mutex::new(Registry::new(Library::default(), manners)));
         let behind = Arc::clone(&registry);

@@ -1,13 +1,16 @@
 //! Deleting. A registry that deletes a digest removes every tag that points at it, so the right to
 //! one of them is not enough.
 
+use std::collections::BTreeSet;
 use std::slice;
+use std::sync::Arc;
 
 use oci::{Digest, Operation, Reference, RepositoryName, Tag};
 use policy::{Action, TagFilter, Tags};
 
+use super::read::Kind;
 use super::{Permit, Question, unknown_manifest};
-use crate::inventory::{Budget, holds, learn_manifests, tag_digests};
+use crate::inventory::{Budget, any_holds, learn_manifests, tag_digests};
 use crate::refusal::Refusal;
 
 /// How many artifacts in a row may be about one another.
@@ -79,25 +82,39 @@ impl Question<'_> {
             Tags::All => return Ok(()),
             Tags::Some(filter) => filter,
         };
-        let budget = Budget::new(self.max_requests);
+        // First, so that what is not the caller's to know of costs what it costs to find nothing.
+        if !self.may_know_of(repository, digest).await? {
+            return Err(unknown_manifest());
+        }
+        let budget = Arc::new(Budget::new(self.max_requests));
         let tags = tag_digests(self.upstream, repository, &budget).await?;
-        let verdict = self.every_tag(repository, digest, &tags, &filter, &budget).await?;
-        if verdict {
+        if self.every_tag(repository, digest, &tags, &filter, &budget).await? {
             return Ok(());
         }
-        // Only who can read it learns that it is there.
-        if self.readable(repository, digest).await? {
-            Err(Refusal::Denied {
-                action: Action::Delete,
-                image: format!("{repository}@{digest}"),
-                rule: None,
-                reason: "deleting by digest removes every tag that points at it, and an index \
-                         loses what it names; not all of them may be deleted. Delete by tag instead"
-                    .to_owned(),
-            })
-        } else {
-            Err(unknown_manifest())
+        Err(Refusal::Denied {
+            action: Action::Delete,
+            image: format!("{repository}@{digest}"),
+            rule: None,
+            reason: "deleting by digest removes every tag that points at it, and an index loses \
+                     what it names; not all of them may be deleted. Delete by tag instead"
+                .to_owned(),
+        })
+    }
+
+    /// Whether the caller may read the manifest, or delete a tag that leads to it.
+    async fn may_know_of(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, Refusal> {
+        if self.inventory.is_own(repository, &self.principal.caller, digest, self.now) {
+            return Ok(true);
         }
+        let deletable = self.policy.tags(&self.principal.caller, Action::Delete, repository);
+        let deletes = self.reader_for(Action::Delete, repository, deletable);
+        let manifest = [(Kind::Manifest, digest)];
+        Ok(self.reader(repository).first_missing(&manifest).await?.is_none()
+            || deletes.first_missing(&manifest).await?.is_none())
     }
 
     /// Whether everything that needs `digest` may be deleted, and it is the caller's to delete.
@@ -107,7 +124,7 @@ impl Question<'_> {
         digest: &Digest,
         tags: &[(Tag, Digest)],
         filter: &TagFilter<'_>,
-        budget: &Budget,
+        budget: &Arc<Budget>,
     ) -> Result<bool, Refusal> {
         if self.is_needed(repository, digest, tags, filter, budget).await? {
             return Ok(false);
@@ -150,17 +167,16 @@ impl Question<'_> {
         digest: &Digest,
         tags: &[(Tag, Digest)],
         filter: &TagFilter<'_>,
-        budget: &Budget,
+        budget: &Arc<Budget>,
     ) -> Result<bool, Refusal> {
-        let denied = || tags.iter().filter(|(tag, _)| !filter.allows(tag));
-        if denied().any(|(_, at)| at == digest) {
+        let denied = tags.iter().filter(|(tag, _)| !filter.allows(tag)).map(|(_, at)| at);
+        // Many tags may point at the same manifest.
+        let denied: BTreeSet<&Digest> = denied.collect();
+        if denied.contains(digest) {
             return Ok(true);
         }
-        for (_, at) in denied() {
-            if holds(self.upstream, repository, at, digest, budget).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let denied = denied.into_iter().cloned().collect();
+        let (inventory, upstream) = (self.inventory, self.upstream);
+        Ok(any_holds(inventory, upstream, repository, denied, digest, budget).await?)
     }
 }

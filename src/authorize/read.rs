@@ -8,13 +8,15 @@ use policy::{Action, Image, Subject, Tags};
 
 use super::{Granted, Permit, Question, WRITES, unknown_blob, unknown_manifest};
 use crate::identity::Ceiling;
-use crate::inventory::{Budget, Lookup, Sight, Sought, Undecided, View, head_blob, head_digest};
+use crate::inventory::{
+    Budget, Lookup, Sight, Sought, Undecided, View, blob_is_there, head_digest,
+};
 use crate::log::Causes;
 use crate::refusal::Refusal;
 
 /// By which address a digest is read.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Manifest,
     Blob,
 }
@@ -44,9 +46,10 @@ impl<'a> Question<'a> {
                 }
             }
             Operation::Referrers { repository, digest, .. } => {
-                match self.readable(repository, digest).await? {
-                    true => Ok(Permit::plain(operation, None)),
-                    false => Err(self.unreadable(repository, unknown_manifest())),
+                let image = [(Kind::Manifest, digest)];
+                match self.reader(repository).first_missing(&image).await? {
+                    None => Ok(Permit::plain(operation, None)),
+                    Some(_) => Err(self.unreadable(repository, unknown_manifest())),
                 }
             }
             Operation::ListTags { repository, .. } => {
@@ -126,17 +129,8 @@ impl<'a> Question<'a> {
         let mut reader = self.reader(repository);
         reader.asks_upstream = !(is_push && read == Read::Head);
         let found = reader.first_unreadable([digest]).await?.is_none();
-        if !found && reader.asks_upstream && reader.includes_untagged() {
-            // Whoever reads what nobody denies is let through to what is not there. So what is
-            // denied is asked for, too, whatever comes of it: it must not be told by the time.
-            let upstream = self.upstream;
-            let asked = match kind {
-                Kind::Manifest => head_digest(upstream, repository, digest).await.map(drop),
-                Kind::Blob => head_blob(upstream, repository, digest).await,
-            };
-            if let Err(error) = asked {
-                tracing::debug!(error = %Causes(&error), "what is denied was asked for in vain");
-            }
+        if !found {
+            reader.ask_in_vain(kind, digest).await;
         }
         Ok(found)
     }
@@ -259,6 +253,77 @@ impl<'r> Reader<'_, 'r> {
         self.look(digest, true).await
     }
 
+    /// The same where it matters that they are there, too. To whom it is enough that nobody denies
+    /// something, what is not there reads as what is denied, and costs as much.
+    pub(super) async fn first_missing<'d>(
+        &self,
+        parts: &[(Kind, &'d Digest)],
+    ) -> Result<Option<&'d Digest>, Refusal> {
+        let digests: Vec<&Digest> = parts.iter().map(|&(_, digest)| digest).collect();
+        if !(self.asks_upstream && self.includes_untagged()) {
+            return self.first_unreadable(digests).await;
+        }
+        if self.first_remembered(&digests).await?.is_none() {
+            return Ok(None);
+        }
+        // One after the other, as what is denied ends it, too.
+        for &(kind, digest) in parts {
+            if self.first_unknown(&[digest])?.is_none() {
+                continue;
+            }
+            if !self.look(digest, true).await? {
+                self.ask_in_vain(kind, digest).await;
+                return Ok(Some(digest));
+            }
+            if self.is_merely_undenied(digest)? && !self.is_there(kind, digest).await? {
+                self.look_in_vain(digest).await?;
+                return Ok(Some(digest));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn is_there(&self, kind: Kind, digest: &Digest) -> Result<bool, Refusal> {
+        let upstream = self.question.upstream;
+        self.budget.spend()?;
+        Ok(match kind {
+            Kind::Manifest => head_digest(upstream, self.repository, digest).await?.is_some(),
+            Kind::Blob => blob_is_there(upstream, self.repository, digest).await?,
+        })
+    }
+
+    /// Whoever reads what nobody denies is let through to what is not there. So what is denied is
+    /// asked for, too, whatever comes of it: it must not be told by the time.
+    async fn ask_in_vain(&self, kind: Kind, digest: &Digest) {
+        if !(self.asks_upstream && self.includes_untagged()) {
+            return;
+        }
+        if let Err(error) = self.is_there(kind, digest).await {
+            tracing::debug!(error = %Causes(&error), "what is denied was asked for in vain");
+        }
+    }
+
+    /// What is denied is looked for behind the open tags, which may lead to it as well. So what is
+    /// not there is looked for there, too.
+    ///
+    /// # Errors
+    /// It would not be told of what is denied either.
+    pub(crate) async fn look_in_vain(&self, digest: &Digest) -> Result<(), Refusal> {
+        if self.asks_upstream && self.is_merely_undenied(digest)? {
+            self.look_among(digest, true, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether what may be read of it may be read as nobody denies it, and not as anything leads to
+    /// it: then it need not even be there.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub(crate) fn is_merely_undenied(&self, digest: &Digest) -> Result<bool, Refusal> {
+        Ok(self.includes_untagged() && self.first_unknown(&[digest])?.is_some())
+    }
+
     /// The first that is not known to be readable, neither by memory nor by what is kept.
     async fn first_remembered<'d>(
         &self,
@@ -294,9 +359,18 @@ impl<'r> Reader<'_, 'r> {
     }
 
     async fn look(&self, digest: &Digest, looks_at_it: bool) -> Result<bool, Refusal> {
+        self.look_among(digest, looks_at_it, self.includes_untagged()).await
+    }
+
+    async fn look_among(
+        &self,
+        digest: &Digest,
+        looks_at_it: bool,
+        includes_untagged: bool,
+    ) -> Result<bool, Refusal> {
         let Self { question, repository, budget, .. } = self;
         let sight = |tag: &Tag| self.sight(tag);
-        let view = View { sight: &sight, includes_untagged: self.includes_untagged() };
+        let view = View { sight: &sight, includes_untagged };
         let sought = Sought {
             upstream: question.upstream,
             repository,

@@ -17,6 +17,7 @@ mod bounds;
 mod ceilings;
 mod content;
 mod deletes;
+mod oracle;
 mod reads;
 mod shadow;
 mod writes;

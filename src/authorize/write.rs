@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use oci::{
-    Digest, ErrorCode, Kind, Manifest, Operation, Reference, RepositoryName, Tag, UploadStart,
-};
+use oci::{Digest, ErrorCode, Manifest, Operation, Reference, RepositoryName, Tag, UploadStart};
 use policy::{Action, Tags};
 use serde_json::Value;
 
+use super::read::Kind;
 use super::{Granted, Locked, ManifestContent, Permit, Question};
 use crate::content;
 use crate::inventory::{Inventory, MAX_DEPTH, fetch_bytes, head_digest, head_tag};
@@ -256,7 +255,13 @@ impl PendingManifest<'_> {
                 message: format!("a manifest names at most {MAX_REFERENCES} others and blobs here"),
             });
         }
-        match self.question.reader(&self.repository).first_unreadable(named).await? {
+        let children: HashSet<&Digest> = manifest.children.iter().map(|c| &c.digest).collect();
+        let kind = |digest: &Digest| match children.contains(digest) {
+            true => Kind::Manifest,
+            false => Kind::Blob,
+        };
+        let parts: Vec<_> = named.into_iter().map(|digest| (kind(digest), digest)).collect();
+        match self.question.reader(&self.repository).first_missing(&parts).await? {
             None => self.earned_below(manifest).await,
             Some(digest) => Err(Refusal::UnknownContent(digest.clone())),
         }
@@ -285,8 +290,9 @@ impl PendingManifest<'_> {
     }
 
     /// What has a `subject` is added to that image, and needs the right to do so, unless there is
-    /// no such image yet (spec, "Pushing Manifests with Subject"); and what is stored by that right
-    /// alone must be an artifact.
+    /// no such image yet (spec, "Pushing Manifests with Subject"): that may come under a tag to
+    /// which the caller may attach. Who may attach to none is refused whatever is there. And what
+    /// is stored by that right alone must be an artifact.
     async fn attached(&self, manifest: &Manifest) -> Result<(), Refusal> {
         let Self { question, repository, .. } = self;
         let pushes = |action| {
@@ -295,7 +301,8 @@ impl PendingManifest<'_> {
         };
         if let Some(subject) = &manifest.subject
             && !question.may_attach_to(repository, &subject.digest).await?
-            && head_digest(question.upstream, repository, &subject.digest).await?.is_some()
+            && (!pushes(Action::Attach)
+                || head_digest(question.upstream, repository, &subject.digest).await?.is_some())
         {
             return Err(Refusal::Denied {
                 action: Action::Attach,
@@ -372,7 +379,7 @@ impl PendingManifest<'_> {
             return Ok(());
         };
         let is_index = Manifest::parse(&present, content_type.as_deref())
-            .is_ok_and(|manifest| manifest.kind() == Kind::Index);
+            .is_ok_and(|manifest| manifest.kind() == oci::Kind::Index);
         let mut kept = entries(bytes)?;
         for entry in entries(&present)? {
             if let Some(at) = kept.iter().position(|kept| *kept == entry) {
@@ -424,8 +431,8 @@ pub(crate) fn is_artifact(
     gone: &[Digest],
 ) -> bool {
     match manifest.kind() {
-        Kind::Image => manifest.is_artifact_by_content(),
-        Kind::Index => manifest.children.iter().all(|child| {
+        oci::Kind::Image => manifest.is_artifact_by_content(),
+        oci::Kind::Index => manifest.children.iter().all(|child| {
             gone.contains(&child.digest) || inventory.is_artifact(repository, &child.digest)
         }),
     }

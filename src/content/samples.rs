@@ -44,6 +44,11 @@ pub(crate) fn image(config: &str, layers: &[&str]) -> Sample {
     image_about(config, layers, None)
 }
 
+/// An image whose configuration has this digest.
+pub(crate) fn image_with(config: &Digest, layers: &[&str]) -> Sample {
+    made_of(config, IMAGE_CONFIG, layers, LAYER, None)
+}
+
 /// An image that claims to be attached to something.
 pub(crate) fn image_about(config: &str, layers: &[&str], subject: Option<&Digest>) -> Sample {
     made_of(&blob(config), IMAGE_CONFIG, layers, LAYER, subject)

@@ -8,6 +8,7 @@
 mod blob;
 mod crawl;
 mod graph;
+mod held;
 mod journal;
 mod ledger;
 mod lesson;
@@ -34,6 +35,7 @@ pub use crawl::{Crawl, Pace};
 pub(crate) use graph::MAX_DEPTH;
 use graph::{Clock, Graph, Walk};
 pub use graph::{Exhausted, Sight};
+pub(crate) use held::{any_holds, blob_is_there};
 pub use journal::{Forgetful, Journal};
 pub use ledger::Ledger;
 pub use lesson::{Facts, Lesson};
@@ -47,8 +49,8 @@ use tokio::sync::Semaphore;
 pub use undecided::{Lookup, Undecided};
 pub use upstream::Budget;
 pub(crate) use upstream::{
-    MANIFEST_TYPES, each_referrer, fetch, fetch_blob, fetch_bytes, fetch_tagged, head_blob,
-    head_digest, head_tag, holds, learn_manifests, tag_digests,
+    MANIFEST_TYPES, each_referrer, fetch, fetch_blob, fetch_bytes, fetch_tagged, head_digest,
+    head_tag, learn_manifests, tag_digests,
 };
 
 /// The configuration's `inventory`.

@@ -56,6 +56,12 @@ impl Names {
         Some(id)
     }
 
+    /// Those that were made by another algorithm than this one.
+    pub(super) fn of_another_kind(&self, digest: &Digest) -> impl Iterator<Item = &Digest> {
+        let kind = digest.algorithm();
+        self.digests.iter().filter(move |other| other.algorithm() != kind)
+    }
+
     /// The digest with that number.
     pub(super) fn digest(&self, id: Id) -> Option<&Digest> {
         self.digests.get(id.place())

@@ -9,14 +9,12 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use oci::{
-    Algorithm, Digest, InvalidManifest, Kind, Manifest, ManifestType, Operation, Read, Reference,
-    RepositoryName, Tag,
+    Algorithm, Digest, InvalidManifest, Manifest, Operation, Read, Reference, RepositoryName, Tag,
 };
 use serde::Deserialize;
 
 use super::Inventory;
 use super::blob::instead_of_manifest;
-use super::graph::MAX_DEPTH;
 use super::list::{MAX_TAGS, ask_list, ends_early, list_tags, not_a_list, read_page};
 use super::many::{AT_ONCE, many};
 use crate::body::Body;
@@ -124,36 +122,6 @@ pub(crate) async fn tag_digests(
     if affordable < names.len() { Err(Error::Budget(budget.whole)) } else { Ok(tags) }
 }
 
-/// Whether `digest` is the manifest `at`, or a child of it at any depth.
-pub(crate) async fn holds(
-    upstream: &Upstream,
-    repository: &RepositoryName,
-    at: &Digest,
-    digest: &Digest,
-    budget: &Budget,
-) -> Result<bool, Error> {
-    let mut ahead = vec![(at.clone(), 0)];
-    while let Some((at, depth)) = ahead.pop() {
-        if at == *digest {
-            return Ok(true);
-        }
-        budget.spend()?;
-        let Some(manifest) = fetch(upstream, repository, &at).await? else { continue };
-        if depth == MAX_DEPTH && manifest.kind() == Kind::Index {
-            return Err(Error::Wrong("indexes are nested too deep".to_owned()));
-        }
-        for child in &manifest.children {
-            if child.digest == *digest {
-                return Ok(true);
-            }
-            if is_index_type(&child.media_type) {
-                ahead.push((child.digest.clone(), depth + 1));
-            }
-        }
-    }
-    Ok(false)
-}
-
 /// Learns what these manifests are, where that is not known yet; tells which of them are gone. One
 /// that cannot be read teaches nothing, so it is taken for no artifact.
 pub(crate) async fn learn_manifests(
@@ -184,12 +152,6 @@ pub(crate) async fn learn_manifests(
         }
     }
     Ok(gone)
-}
-
-fn is_index_type(media_type: &str) -> bool {
-    [ManifestType::OciIndex, ManifestType::DockerList]
-        .iter()
-        .any(|index| index.as_str() == media_type)
 }
 
 /// A manifest by digest; none where it is gone.
@@ -375,18 +337,6 @@ pub(crate) async fn fetch_blob(
         return Err(Error::Wrong("a blob has another digest than it was asked for".to_owned()));
     }
     Ok(Some(bytes))
-}
-
-/// Asks for a blob, whatever the answer is.
-pub(crate) async fn head_blob(
-    upstream: &Upstream,
-    repository: &RepositoryName,
-    digest: &Digest,
-) -> Result<(), Error> {
-    let (repository, digest) = (repository.clone(), digest.clone());
-    let operation = Operation::ReadBlob { read: Read::Head, repository, digest };
-    ask(upstream, Method::HEAD, &operation).await?.discard().await;
-    Ok(())
 }
 
 /// Whether it is certain that there is no such blob.

@@ -167,10 +167,14 @@ impl Forwarding<'_> {
 
     async fn blob(&mut self, operation: Operation, read: Read) -> Result<Response<Body>, Refusal> {
         let method = method_of(read);
+        if let Operation::ReadBlob { repository, digest, .. } = &operation {
+            self.must_be_there(repository, digest)?;
+        }
         let answer = self.send(&operation, method.clone(), Body::Empty).await?;
         if answer.head.status() == StatusCode::NOT_FOUND
-            && let Operation::ReadBlob { repository, .. } = &operation
-            && let Some(absent) = self.absent(&operation, repository, &unknown_blob())
+            && let Operation::ReadBlob { repository, digest, .. } = &operation
+            && let Some(absent) =
+                self.absent(&operation, repository, digest, &unknown_blob()).await?
         {
             answer.discard().await;
             return Ok(absent);
@@ -222,17 +226,33 @@ impl Forwarding<'_> {
         Ok(self.stream(answer, HeaderMap::new()))
     }
 
+    /// A registry may say of what is not there that it has not changed, as its name is its content.
+    /// Where that is all that tells it from what is denied, it is asked without conditions.
+    pub(super) fn must_be_there(
+        &mut self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(), Refusal> {
+        self.is_unconditional |= self.question.reader(repository).is_merely_undenied(digest)?;
+        Ok(())
+    }
+
     /// The answer for a digest that is not there, to whoever may read a part of the repository: the
-    /// same as for what it may not read. None where the caller reads all of it: then the upstream
-    /// has the word.
-    pub(super) fn absent(
+    /// same as for what it may not read, after as many questions. None where the caller reads all of
+    /// it: then the upstream has the word.
+    pub(super) async fn absent(
         &self,
         operation: &Operation,
         repository: &RepositoryName,
+        digest: &Digest,
         refusal: &Refusal,
-    ) -> Option<Response<Body>> {
-        let reads_all = self.question.reader(repository).reads_all();
-        (!reads_all).then(|| self.missing(operation, refusal))
+    ) -> Result<Option<Response<Body>>, Refusal> {
+        let reader = self.question.reader(repository);
+        if reader.reads_all() {
+            return Ok(None);
+        }
+        reader.look_in_vain(digest).await?;
+        Ok(Some(self.missing(operation, refusal)))
     }
 
     /// The same answer as a refusal, to the last byte, for what was allowed and is not there.

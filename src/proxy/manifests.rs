@@ -20,10 +20,14 @@ pub(super) async fn read(
     let Operation::ReadManifest { read, repository, reference } = &operation else {
         return Err(Refusal::Internal("not a manifest to be read"));
     };
+    if let Reference::Digest(digest) = reference {
+        forwarding.must_be_there(repository, digest)?;
+    }
     let answer = fetch(forwarding, &operation, *read).await?;
     if answer.head.status() == StatusCode::NOT_FOUND
-        && let Reference::Digest(_) = reference
-        && let Some(absent) = forwarding.absent(&operation, repository, &unknown_manifest())
+        && let Reference::Digest(digest) = reference
+        && let Some(absent) =
+            forwarding.absent(&operation, repository, digest, &unknown_manifest()).await?
     {
         answer.discard().await;
         return Ok(absent);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::support::client::Answer;
+use crate::support::client::{Answer, Ask};
 use crate::support::ctr::Containerd;
 use crate::support::docker::Docker;
 use crate::support::gate::{Gate, Setup};
@@ -11,13 +11,14 @@ use crate::support::podman::Podman;
 use crate::support::recorder::Recorder;
 use crate::support::registry::Registry;
 
-/// bob may read the releases; carol everything but what is under development.
+/// bob may read the releases and clean up among them; carol everything but what is under
+/// development.
 const POLICY: &str = r#"
 rules:
   - name: releases
     subjects: [user:bob]
     images: ["team/app:rel-*"]
-    allow: [pull]
+    allow: [pull, delete]
   - name: all-of-it
     subjects: [user:carol]
     images: ["team/app"]
@@ -124,16 +125,27 @@ fn what_is_denied_costs_what_it_costs_to_find_nothing() {
     let crowd = Crowd::new();
     let never = sha256(b"never pushed");
     let layer = &crowd.denied.layers[0].digest;
-    for (kind, there) in [("manifests", crowd.denied.digest()), ("blobs", layer)] {
+    let manifest = crowd.denied.digest();
+    for (user, method, kind, there) in [
+        ("bob", "GET", "manifests", manifest),
+        ("bob", "GET", "blobs", layer),
+        ("bob", "DELETE", "manifests", manifest),
+        ("carol", "GET", "manifests", manifest),
+        ("carol", "GET", "blobs", layer),
+        ("carol", "GET", "referrers", manifest),
+    ] {
+        let way = format!("{user}: {method} {kind}");
         let ask = |digest: &str| {
             let target = format!("/v2/team/app/{kind}/{digest}");
-            crowd.cold(|gate| [(); 2].map(|()| gate.client("bob").get(&target)))
+            crowd.cold(|gate| {
+                [(); 2].map(|()| gate.client(user).send(method, &target, &Ask::default()))
+            })
         };
         let ((denied, denied_cost), (absent, absent_cost)) = (ask(there), ask(&never));
         let shape = |answers: &[Answer; 2], digest| answers.each_ref().map(|a| a.shape(digest));
-        assert_eq!(shape(&denied, there), shape(&absent, &never), "{kind}");
-        assert_eq!(denied[0].status, 404, "{kind}");
-        assert_eq!(denied_cost, absent_cost, "{kind}");
-        assert!(denied_cost <= TAGS + A_FEW, "{kind}: {denied_cost}");
+        assert_eq!(shape(&denied, there), shape(&absent, &never), "{way}");
+        assert_eq!(denied[0].status, 404, "{way}");
+        assert_eq!(denied_cost, absent_cost, "{way}");
+        assert!(denied_cost <= TAGS + A_FEW, "{way}: {denied_cost}");
     }
 }

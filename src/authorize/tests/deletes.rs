@@ -64,8 +64,8 @@ async fn a_digest_is_deleted_by_the_right_to_all_that_needs_it() {
       b-tags h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
       d-push e-create f-move g-attach z-none: 403 DENIED: delete of team/app is denied: no rule allows user:CALLER to delete team/app as a whole
     DELETE team/app/manifests/NOTHING
-      a-whole c-but: plain, lock alone
-      b-tags h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      a-whole: plain, lock alone
+      b-tags c-but h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
       d-push e-create f-move g-attach z-none: 403 DENIED: delete of team/app is denied: no rule allows user:CALLER to delete team/app as a whole
     "#);
 }
@@ -192,9 +192,14 @@ async fn behind(answer: impl Fn(&Asked, Reply) -> Reply + Send + Sync + 'static)
     let shelf = world.content.shelf();
     let fake = Fake::start(move |asked| answer(asked, shelf.answer(asked))).await;
     let upstream = Arc::new(fake.upstream());
+    // Of all that is there, this alone is known already.
+    let (app, two) = (repository("team/app"), &world.content.two);
+    let inventory = Inventory::new(*world.inventory.settings(), Arc::new(Forgetful));
+    inventory.saw_manifest(&app, &two.digest, &two.manifest);
+    inventory.saw_tag(&app, &Tag::new("v2").unwrap(), &two.digest, world.now);
     let who = user("h-delete");
     let operation = world.operation("DELETE team/app/manifests/TWO");
-    let question = Question { upstream: &upstream, ..world.question(&who) };
+    let question = Question { upstream: &upstream, inventory: &inventory, ..world.question(&who) };
     let outcome = authorize(question, operation.clone()).await;
     world.told(&who, &operation, &outcome)
 }

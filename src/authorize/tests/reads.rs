@@ -211,8 +211,8 @@ async fn artifacts_are_read_through_their_images() {
       b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
       z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
     GET team/app/referrers/NOTHING
-      a-whole c-but: plain
-      b-tags d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
+      a-whole: plain
+      b-tags c-but d-push e-create f-move g-attach h-delete: 404 MANIFEST_UNKNOWN: manifest unknown
       z-none: 403 DENIED: pull of team/app is denied: no rule allows user:CALLER to pull team/app as a whole
     "#);
 }

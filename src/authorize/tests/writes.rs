@@ -251,7 +251,8 @@ async fn what_has_a_subject_needs_the_right_to_attach_to_it() {
       h-delete z-none: 403 DENIED: create of team/app is denied: no rule allows user:CALLER to create team/app as a whole
     a note on nothing
     PUT team/app/manifests/IT
-      a-whole b-tags c-but d-push e-create f-move g-attach: manifest
+      a-whole b-tags c-but g-attach: manifest
+      d-push e-create f-move: 403 DENIED: attach of team/app@NOTHING is denied: a manifest with a `subject` needs the action `attach` on that image
       h-delete z-none: 403 DENIED: create of team/app is denied: no rule allows user:CALLER to create team/app as a whole
     an image on two
     PUT team/app/manifests/IT

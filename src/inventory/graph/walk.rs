@@ -145,6 +145,43 @@ impl Graph {
         (children.collect(), named.collect())
     }
 
+    /// Whether something that is vouched for has a digest of another kind than this one: that may be
+    /// the same content, and nobody can tell.
+    pub(in crate::inventory) fn vouches_for_another_kind(
+        &self,
+        digest: &Digest,
+        sight: &impl Fn(&Tag) -> Sight,
+        clock: Clock,
+        walk: &mut Walk,
+    ) -> Result<bool, Exhausted> {
+        for other in self.names.of_another_kind(digest) {
+            if self.is_vouched_for(other, sight, clock, walk)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the manifest `at` is `digest` or holds it at any depth. None if not all that it holds
+    /// is known.
+    pub(in crate::inventory) fn holds(&self, at: &Digest, digest: &Digest) -> Option<bool> {
+        let (top, asked) = (self.names.find(at)?, self.names.find(digest));
+        let (mut seen, mut ahead) = (HashSet::from([top]), vec![top]);
+        let mut is_known = true;
+        while let Some(at) = ahead.pop() {
+            if Some(at) == asked {
+                return Some(true);
+            }
+            match self.manifests.get(&at) {
+                Some(known) => {
+                    ahead.extend(known.children.iter().filter(|&&child| seen.insert(child)));
+                }
+                None => is_known = false,
+            }
+        }
+        is_known.then_some(false)
+    }
+
     /// Every tag that ever pointed at the digest or at something that holds it, however long ago;
     /// within so many steps.
     pub(in crate::inventory) fn tags_above(&self, digest: &Digest, steps: usize) -> Vec<Tag> {

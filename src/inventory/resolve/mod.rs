@@ -14,7 +14,7 @@ use oci::{Digest, RepositoryName, Tag};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout};
 
-use super::{Budget, Inventory, Lookup, Sight, Undecided, lock};
+use super::{Budget, Inventory, Lookup, MAX_STEPS, Sight, Undecided, Walk, lock};
 use crate::upstream::Upstream;
 use search::Search;
 pub(super) use warm::Warming;
@@ -91,13 +91,25 @@ impl Inventory {
             let is_complete = carry(closed.look()).await?;
             let is_closed =
                 self.may_be_vouched_for(sought.repository, sought.digest, against, sought.now)?;
-            if is_complete && !is_closed {
+            if is_complete && !is_closed && !self.is_of_two_kinds(sought, against)? {
                 return Ok(true);
             }
         }
         let open = Arc::new(search.by(self.seen(sought.repository, view.sight), true));
         carry(open.look()).await?;
         Ok(is_open()?)
+    }
+
+    /// Whether what these tags hold has digests of another algorithm. A registry may serve the same
+    /// content by both, so it cannot be told that they do not hold it.
+    fn is_of_two_kinds(
+        &self,
+        sought: Sought<'_>,
+        sight: impl Fn(&Tag) -> Sight,
+    ) -> Result<bool, Undecided> {
+        let Some(graph) = self.0.room.graph(sought.repository) else { return Ok(false) };
+        let (clock, mut walk) = (self.clock(sought.now), Walk::believing(MAX_STEPS));
+        Ok(lock(&graph).vouches_for_another_kind(sought.digest, &sight, clock, &mut walk)?)
     }
 
     /// Waits until nobody else asks the upstream about the repository.

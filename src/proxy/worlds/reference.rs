@@ -159,7 +159,12 @@ impl Reference<'_> {
         let least = self.view(repository, asked, false);
         let most = self.view(repository, asked, true);
         let open = |view: &View<'_>| self.vouched_for(repository, true, view).contains(digest);
-        let closed = |view: &View<'_>| self.vouched_for(repository, false, view).contains(digest);
+        // What has another kind of digest may be the same content.
+        let closed = |view: &View<'_>| {
+            let closed = self.vouched_for(repository, false, view);
+            let is_other = |other: &Digest| other.algorithm() != digest.algorithm();
+            closed.contains(digest) || closed.iter().any(is_other)
+        };
         // Granted as a whole but for some tags: what none of these vouches for is readable too.
         let whole = self.allows(Action::Pull, repository, None);
         let surely = open(&least) || whole && !closed(&most);
@@ -168,6 +173,26 @@ impl Reference<'_> {
             (true, _) => Sure::Yes,
             (false, true) => Sure::Either,
             (false, false) => Sure::No,
+        }
+    }
+
+    /// Whether the person might read that manifest as nobody denies it, and it is not there: then it
+    /// must read as one that is denied, also where the registry would answer.
+    pub(super) fn is_missing(&self, repository: &str, digest: &Digest) -> Sure {
+        let held = self.registry.held(repository);
+        let is_there = held.is_some_and(|held| held.manifests.contains(digest));
+        let whole = self.allows(Action::Pull, repository, None) && !self.reads_all(repository);
+        if is_there || !whole || self.owns(repository, digest) {
+            return Sure::No;
+        }
+        let is_open = |most: bool| {
+            let view = self.view(repository, Some(digest), most);
+            self.vouched_for(repository, true, &view).contains(digest)
+        };
+        match (is_open(false), is_open(true)) {
+            (true, _) => Sure::No,
+            (false, true) => Sure::Either,
+            (false, false) => Sure::Yes,
         }
     }
 

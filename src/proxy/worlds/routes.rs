@@ -147,11 +147,13 @@ impl Reference<'_> {
         digest: &Digest,
         wanted: Option<&str>,
     ) -> Expected {
-        let readable = self.readable(repository, digest);
         let hidden = self.hidden(repository);
-        if readable == Sure::No {
-            return hidden;
-        }
+        let readable =
+            match (self.readable(repository, digest), self.is_missing(repository, digest)) {
+                (Sure::No, _) | (_, Sure::Yes) => return hidden,
+                (_, Sure::Either) => Sure::Either,
+                (readable, Sure::No) => readable,
+            };
         let library = &self.registry.library.manifests;
         let held = self.registry.held(repository);
         let manners = self.registry.manners;
@@ -195,7 +197,7 @@ impl Reference<'_> {
     }
 
     /// Every tag and all that is untagged.
-    fn reads_all(&self, repository: &str) -> bool {
+    pub(super) fn reads_all(&self, repository: &str) -> bool {
         let name = name(repository);
         self.person.ceiling.covers(Action::Pull, &name)
             && matches!(

@@ -1,6 +1,7 @@
 //! A grant for the whole repository with some tags denied.
 
 use super::*;
+use crate::content::samples::image_with;
 
 /// All but `dev*`.
 fn but_dev(tag: &Tag) -> Sight {
@@ -46,6 +47,29 @@ async fn what_no_denied_tag_vouches_for_is_readable() {
     for digest in denied {
         assert!(!World::new(shelf.clone()).await.reads_but_dev(digest).await, "{digest}");
     }
+}
+
+#[tokio::test]
+async fn what_may_be_denied_content_by_another_algorithm_is_not_readable() {
+    let by_512 = |text: &str| crate::content::digest(oci::Algorithm::Sha512, text.as_bytes());
+    let (shelf, _) = content();
+    let world = World::new(shelf).await;
+    // A registry may serve it by both, and only the other one is named.
+    assert!(!world.reads_but_dev(&by_512("dev layer")).await);
+    assert!(world.reads_but_dev(&blob("loose layer")).await);
+    // No tag is denied, so none denies it.
+    let open = Shelf::default().tagged(APP, "v1", &image("open", &["base"]));
+    assert!(World::new(open).await.reads_but_dev(&by_512("dev layer")).await);
+    // The other way round.
+    let dev = image_with(&by_512("dev layer"), &["base"]);
+    let shelf = Shelf::default()
+        .tagged(APP, "dev", &dev)
+        .tagged(APP, "v1", &image("open", &["base"]))
+        .untagged(APP, &image("loose", &["loose layer"]));
+    let world = World::new(shelf).await;
+    assert!(!world.reads_but_dev(&blob("dev layer")).await);
+    assert!(!world.reads_but_dev(&blob("loose layer")).await, "it cannot be told");
+    assert!(world.reads_but_dev(&blob("base")).await, "an open tag vouches for it");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use oci::{Digest, Operation, Reference, RepositoryName, Tag};
 use policy::{Action, TagFilter, Tags};
 
-use super::read::Kind;
+use super::reader::Kind;
 use super::{Permit, Question, unknown_manifest};
 use crate::inventory::{Budget, any_holds, learn_manifests, tag_digests};
 use crate::refusal::Refusal;

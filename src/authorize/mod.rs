@@ -10,6 +10,7 @@ mod explained;
 mod gated;
 mod lock;
 mod read;
+mod reader;
 mod write;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use policy::{Action, Image, Policy};
 pub use explained::explained;
 pub use gated::Released;
 pub use lock::{Locked, Locks, Turn};
-pub(crate) use read::Reader;
+pub(crate) use reader::Reader;
 pub use write::PendingManifest;
 pub(crate) use write::is_artifact;
 

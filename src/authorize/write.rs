@@ -7,7 +7,7 @@ use oci::{Digest, ErrorCode, Manifest, Operation, Reference, RepositoryName, Tag
 use policy::{Action, Tags};
 use serde_json::Value;
 
-use super::read::Kind;
+use super::reader::Kind;
 use super::{Granted, Locked, ManifestContent, Permit, Question};
 use crate::content;
 use crate::inventory::{Inventory, MAX_DEPTH, fetch_bytes, head_digest, head_tag};

@@ -8,8 +8,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use oci::{Manifest, Operation, Reference, RepositoryName, Tag, UploadStart};
-use policy::Policy;
+use oci::{Manifest, Operation, Read, Reference, RepositoryName, Tag, UploadStart};
+use policy::{Action, Policy};
 use tokio::time::timeout;
 
 use super::Verdict;
@@ -121,12 +121,11 @@ pub async fn compare(
         Err(_) => return None,
     };
     let locks = Locks::unshared();
-    let question = Question {
-        policy: shadow,
-        locks: &locks,
-        max_requests: MAX_REQUESTS.min(question.max_requests),
-        ..question
+    let max_requests = match finds_out_for_a_push(&question, &asked.operation) {
+        true => 0,
+        false => MAX_REQUESTS.min(question.max_requests),
     };
+    let question = Question { policy: shadow, locks: &locks, max_requests, ..question };
     let undecided = |reason: &str| Comparison {
         decision: if form.is_some() { Decision::Allow } else { Decision::Deny },
         shadow: Judged::undecided(reason),
@@ -139,6 +138,24 @@ pub async fn compare(
         }
         Err(_) => undecided("the registry took too long to say what this depends on"),
     })
+}
+
+/// Whoever pushes asks with HEAD, in masses, for what it is about to push. No policy in force would
+/// ask the registry more for that than is known, and neither does this one.
+fn finds_out_for_a_push(question: &Question<'_>, operation: &Operation) -> bool {
+    let repository = match operation {
+        Operation::ReadBlob { read: Read::Head, repository, .. }
+        | Operation::ReadManifest {
+            read: Read::Head,
+            repository,
+            reference: Reference::Digest(_),
+        } => repository,
+        _ => return false,
+    };
+    let ceiling = &question.principal.ceiling;
+    let writes = [Action::Create, Action::Overwrite, Action::Attach];
+    *ceiling != Ceiling::Unlimited
+        && writes.into_iter().any(|action| ceiling.covers(action, repository))
 }
 
 /// Both decisions, once it is known what stands at the tag if that matters to one of them alone.

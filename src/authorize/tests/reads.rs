@@ -1,4 +1,5 @@
 use super::*;
+use crate::inventory::{Journal, Lesson};
 
 async fn all(requests: &[&str]) -> String {
     let world = World::new().await;
@@ -290,4 +291,43 @@ async fn a_tag_that_policy_closes_vouches_no_more() {
     assert_eq!(world.ask(&user("b-tags"), request).await, "plain", "it lingers");
     world.now += DAY;
     assert_ne!(world.ask(&user("b-tags"), request).await, "plain", "nobody saw it for a day");
+}
+
+/// Tells nothing, and never comes to an end.
+struct Hung;
+
+#[async_trait::async_trait]
+impl Journal for Hung {
+    fn learned(&self, _: &RepositoryName, _: &Lesson) {}
+
+    async fn recall(&self, _: &RepositoryName, _: Option<Timestamp>) -> Option<Vec<Lesson>> {
+        std::future::pending().await
+    }
+
+    async fn settle(&self) {}
+}
+
+#[tokio::test]
+async fn a_state_that_hangs_keeps_nobody_waiting_who_needs_no_look_up() {
+    let mut world = World::new().await;
+    world.inventory = Inventory::new(*world.inventory.settings(), Arc::new(Hung));
+    world.content.learn(&world.inventory, world.now);
+    let (b_tags, a_whole) = (user("b-tags"), user("a-whole"));
+    let mut waiting = pin!(world.ask(&b_tags, "GET team/app/manifests/NOTHING"));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(waiting.as_mut().poll(&mut cx).is_pending(), "this one needs it");
+    let others = async {
+        for (who, request) in [
+            (&b_tags, "GET team/app/manifests/v2"),
+            (&b_tags, "GET team/app/manifests/TWO"),
+            (&b_tags, "GET team/app/blobs/BASE-LAYER"),
+            (&a_whole, "GET team/app/manifests/NOTHING"),
+            (&a_whole, "DELETE team/app/manifests/TWO"),
+        ] {
+            let told = world.ask(who, request).await;
+            assert!(told.starts_with("plain"), "{request}: {told}");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), others).await.unwrap();
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
 }

@@ -274,3 +274,32 @@ async fn a_shadow_asks_the_registry_so_often_and_no_more() {
     assert_eq!(comparison.shadow.verdict, Verdict::Undecided);
     assert!(fake.asked().len() <= 500, "{}", fake.asked().len());
 }
+
+#[tokio::test]
+async fn what_a_push_finds_out_costs_nothing_more_with_a_shadow() {
+    let (open, world) = (policy(OPEN), World::new().await);
+    let pushes = token("b-tags", &[Action::Pull, Action::Create, Action::Overwrite]);
+    for (request, verdict) in [
+        ("HEAD team/app/blobs/BASE-LAYER", Verdict::Allow),
+        ("HEAD team/app/blobs/DEV-LAYER", Verdict::Deny),
+        ("HEAD team/app/blobs/NOTHING", Verdict::Deny),
+        ("HEAD team/app/manifests/NOTHING", Verdict::Deny),
+    ] {
+        let asked = world.asked(request, None);
+        let question = Question { policy: &open, ..world.question(&pushes) };
+        let decided = world.decided(question, &asked).await;
+        // Whether the shadow policy lets it push or not.
+        for rights in ["[all]", "[pull]"] {
+            let shadow = policy(&POLICY.replace("[all]", rights));
+            let comparison = compare(question, &shadow, &asked, decided.as_ref()).await.unwrap();
+            assert_eq!(comparison.shadow.verdict, verdict, "{request}");
+        }
+    }
+    assert_eq!(world.fake.lines(), Vec::<String>::new());
+    // Who pulls is told what is true.
+    let asked = world.asked("GET team/app/blobs/NOTHING", None);
+    let question = Question { policy: &open, ..world.question(&pushes) };
+    let decided = world.decided(question, &asked).await;
+    compare(question, &world.policy, &asked, decided.as_ref()).await.unwrap();
+    assert!(!world.fake.lines().is_empty());
+}

@@ -29,7 +29,7 @@ const AT_ONCE: usize = 4;
 /// What is being read of repositories: those who come meanwhile wait for the same.
 pub(super) struct Recalls {
     under_way: Mutex<HashMap<RepositoryName, Weak<Recall>>>,
-    turns: Semaphore,
+    pub(super) turns: Semaphore,
 }
 
 impl Default for Recalls {

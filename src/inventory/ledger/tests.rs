@@ -146,3 +146,21 @@ async fn those_who_recall_at_once_read_the_same() {
         assert_eq!(found, lessons);
     }
 }
+
+#[tokio::test]
+async fn who_waits_for_a_slow_state_in_vain_goes_on_without_it() {
+    let ([one, _], _folder) = two().await;
+    let ledger = ledger(&one);
+    // As many look-ups as there may be, and none of them ends.
+    let turns = u32::try_from(ledger.recalls.turns.available_permits()).unwrap();
+    let busy = ledger.recalls.turns.acquire_many(turns).await.unwrap();
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let (here, other) = (here(), RepositoryName::new("team/other").unwrap());
+    let both = tokio::join!(ledger.look_up(&here, true), ledger.look_up(&other, false));
+    assert_eq!(both, (None, None));
+    assert_eq!(began.elapsed().as_secs(), 5);
+    tokio::time::resume();
+    drop(busy);
+    assert_eq!(ledger.look_up(&other, false).await, Some(Vec::new()));
+}

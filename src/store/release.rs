@@ -41,7 +41,7 @@ pub trait Releases: Send + Sync + 'static {
     async fn keep_statements(&self, statements: &KeptStatements) -> Result<(), StoreError>;
 
     /// Findings by the name of the vulnerability (any of its names) or by the package, worst first,
-    /// then by digest and package.
+    /// then in the order of [`Place`]: by report, and as they stand in it.
     async fn find_findings(&self, query: &FindingQuery) -> Result<Vec<Found>, StoreError>;
 
     /// Adds an exception.
@@ -60,7 +60,7 @@ pub trait Releases: Send + Sync + 'static {
     async fn exceptions(&self, holding_at: Option<Timestamp>)
     -> Result<Vec<Exception>, StoreError>;
 
-    /// Notes that digests passed gates. The first time of each stays.
+    /// Notes that digests passed gates. The earliest time of each stays.
     async fn note_passed(&self, passed: &[(String, Digest, Timestamp)]) -> Result<(), StoreError>;
 
     /// The digests that have passed a gate, those that did so last first, at most so many.
@@ -77,7 +77,8 @@ pub trait Releases: Send + Sync + 'static {
     ) -> Result<Scan, StoreError>;
 
     /// Takes the scan that has waited longest, of those whose time has come and whose lease, if
-    /// there is one, is over; demands first. It is `holder`'s until then.
+    /// there is one, is over; demands first. It is `holder`'s until then, which must be a name that
+    /// nobody else has at the time.
     async fn take_scan(
         &self,
         holder: &str,
@@ -85,7 +86,8 @@ pub trait Releases: Send + Sync + 'static {
         until: Timestamp,
     ) -> Result<Option<Scan>, StoreError>;
 
-    /// Says what became of a scan that `holder` had taken. False: it is not the holder's any more.
+    /// Says what became of a scan that `holder` had taken, also where its lease is over and nobody
+    /// else has taken it. False: it is not the holder's any more.
     async fn end_scan(
         &self,
         holder: &str,
@@ -98,7 +100,9 @@ pub trait Releases: Send + Sync + 'static {
     async fn scan_counts(&self) -> Result<ScanCounts, StoreError>;
 
     /// The images whose newest report by this uploader was made before `before`, the oldest first, at
-    /// most so many: those to be scanned again.
+    /// most so many: those to be scanned again. Of images that the inventory does not know any more,
+    /// and of those with a scan that has not ended, or ended at `before` or later, none is told:
+    /// they would come first for ever.
     async fn old_reports(
         &self,
         uploader: &Subject,

@@ -1,7 +1,9 @@
 //! What is said of images.
 
 mod changes;
+mod reports;
 mod sayings;
+mod scans;
 
 use std::collections::BTreeSet;
 

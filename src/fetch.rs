@@ -184,14 +184,8 @@ impl Fetcher {
     }
 
     fn within(deadline: Duration, ca: Option<&Path>) -> Result<Self, FetchError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| FetchError::Setup(error.into()))?
-            .with_root_certificates(roots(ca)?)
-            .with_no_client_auth();
         let client = Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls(ca)?)
             .https_only(true)
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
@@ -250,6 +244,16 @@ impl Fetcher {
         serde_json::from_slice(&bytes)
             .map_err(|source| FetchError::NotJson { host: url.host(), source })
     }
+}
+
+/// TLS towards other services; `ca` replaces the certificates that the system trusts.
+pub(crate) fn tls(ca: Option<&Path>) -> Result<ClientConfig, FetchError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| FetchError::Setup(error.into()))?
+        .with_root_certificates(roots(ca)?)
+        .with_no_client_auth())
 }
 
 fn roots(ca: Option<&Path>) -> Result<RootCertStore, FetchError> {

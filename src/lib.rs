@@ -33,6 +33,7 @@ pub mod refusal;
 pub mod release;
 pub mod reload;
 pub mod replay;
+pub mod scanner;
 pub mod secret;
 pub mod service;
 pub mod shadow;

@@ -47,3 +47,7 @@ pub mod watch;
 #[cfg(test)]
 #[path = "../tests/integration/support/provider.rs"]
 mod sample_provider;
+
+#[cfg(test)]
+#[path = "../tests/integration/support/scanner.rs"]
+mod sample_scanner;

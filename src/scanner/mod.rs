@@ -16,3 +16,6 @@ pub use error::Error;
 pub use metadata::{Metadata, RegistryAuthorization, ReportType};
 pub use poll::{LONGEST, scan};
 pub use request::{Pull, ScanRequest, ScanRequestId};
+
+#[cfg(test)]
+mod tests;

@@ -175,6 +175,7 @@ limits:
   idle_timeout: 5s
   minimum_rate: 6
   drain_timeout: 7s
+trusted_keys: {release-key: cosign.pub}
 trusted_proxies: [10.0.0.0/8, '::1']
 log: {format: json, level: 'warn,portcullis=debug'}
 ";
@@ -183,6 +184,8 @@ log: {format: json, level: 'warn,portcullis=debug'}
 fn every_key_is_heard() {
     let folder = folder();
     fs::write(folder.path().join("password"), "hunter2\n").unwrap();
+    let key = crate::signature::sample::Pair::p256().pem();
+    fs::write(folder.path().join("cosign.pub"), key).unwrap();
     let config = parse(&folder, EVERY_KEY).unwrap();
     let listen: Vec<_> = config.listen.iter().map(|l| (l.address.to_string(), l.tls)).collect();
     assert_eq!(listen, [("0.0.0.0:443".to_owned(), true), ("[::1]:80".to_owned(), false)]);
@@ -248,6 +251,7 @@ fn every_key_is_heard() {
         limits.drain_timeout,
     ];
     assert_eq!(waits.map(|wait| wait.as_secs()), [3, 4, 5, 7]);
+    assert!(config.trusted_keys.0.contains_key("release-key"));
     assert_eq!(config.trusted_proxies.len(), 2);
     assert_eq!(
         (config.log_format, config.log_level.as_str()),
@@ -382,8 +386,8 @@ fn a_file_that_is_too_large_is_not_read() {
 }
 
 /// Whose keys are names that the writer chooses.
-const MAPPINGS: [&str; 4] =
-    ["mirrors", "federation[].require", "federation[].groups", "trust[].groups"];
+const MAPPINGS: [&str; 5] =
+    ["mirrors", "federation[].require", "federation[].groups", "trust[].groups", "trusted_keys"];
 
 /// The names of the keys below a node, with dots between them, and `[]` for each entry of a list.
 fn keys(node: &Node, name: &str, names: &mut Vec<String>) {

@@ -49,5 +49,79 @@ fn every_key_that_is_of_no_use_is_told_with_its_place() {
   alias: keys/copy.pub
   list: [keys/cosign.pub]
 "#;
-    assert_snapshot!(told(&folder_of_keys(), &format!("{UPSTREAM}{text}")), @"");
+    assert_snapshot!(told(&folder_of_keys(), &format!("{UPSTREAM}{text}")), @r#"
+    error: the key `release-key` is written twice
+     --> GATE/portcullis.yaml:4:3
+      |
+    4 |   release-key: keys/other.pub
+      |   ^^^^^^^^^^^ the second time
+      |
+     ::: GATE/portcullis.yaml:3:3
+      |
+    3 |   release-key: keys/cosign.pub
+      |   ----------- the first time
+
+    error: not the name of a key: 1 to 128 letters, digits, `_`, `.` and `-`
+     --> GATE/portcullis.yaml:5:3
+      |
+    5 |   "release key": keys/other.pub
+      |   ^^^^^^^^^^^^^
+      |
+      = help: it is what gates name in `signed_by`
+
+    error: cannot use the public key GATE/keys/cosign.key: it holds a private key
+     --> GATE/portcullis.yaml:6:12
+      |
+    6 |   private: keys/cosign.key
+      |            ^^^^^^^^^^^^^^^
+      |
+      = help: the gate only checks: leave that key with whoever signs, and name the file that `cosign public-key --key cosign.key` prints
+
+    error: cannot use the public key GATE/keys/rsa.pub: its key is none that is known here: ECDSA on P-256 or P-384, or Ed25519
+     --> GATE/portcullis.yaml:7:8
+      |
+    7 |   rsa: keys/rsa.pub
+      |        ^^^^^^^^^^^^
+      |
+      = help: `cosign generate-key-pair` makes one on P-256
+
+    error: cannot read the public key GATE/keys/absent.pub: No such file or directory (os error 2)
+     --> GATE/portcullis.yaml:8:11
+      |
+    8 |   absent: keys/absent.pub
+      |           ^^^^^^^^^^^^^^^
+
+    error: cannot read the public key GATE/keys/large.pub: file too large
+     --> GATE/portcullis.yaml:9:10
+      |
+    9 |   large: keys/large.pub
+      |          ^^^^^^^^^^^^^^
+
+    error: cannot use the public key GATE/certs/server.crt: it holds no public key in PEM form
+      --> GATE/portcullis.yaml:10:16
+       |
+    10 |   certificate: certs/server.crt
+       |                ^^^^^^^^^^^^^^^^
+       |
+       = help: name what `cosign generate-key-pair` calls `cosign.pub`; it begins with `-----BEGIN PUBLIC KEY-----`
+
+    error: one key under two names
+      --> GATE/portcullis.yaml:11:10
+       |
+    11 |   alias: keys/copy.pub
+       |          ^^^^^^^^^^^^^
+       |
+      ::: GATE/portcullis.yaml:3:16
+       |
+     3 |   release-key: keys/cosign.pub
+       |                --------------- the first one
+       |
+       = help: keep one of them: one signature would count as two
+
+    error: the key `list` has to be text
+      --> GATE/portcullis.yaml:12:9
+       |
+    12 |   list: [keys/cosign.pub]
+       |         ^^^^^^^^^^^^^^^^^ this is a list
+    "#);
 }

@@ -213,6 +213,42 @@ fn several_reports_are_one_and_aliases_are_one_finding() {
 }
 
 #[test]
+fn of_what_several_reports_say_of_one_vulnerability_the_worst_counts() {
+    let grace = "    grace: {new_finding: 5d}\n";
+    let policy = gate_with("{vulnerabilities: {max_severity: medium, max_cvss: 8.0}}", grace);
+    let named = |first: &str, alias: &str| {
+        let mut named = finding(first, "a", Severity::Low);
+        named.aliases = vec![id(alias)];
+        named
+    };
+    let held = |one: &policy::gate::FindingFact, other: &policy::gate::FindingFact, at| {
+        // In whatever order they come.
+        let [first, second] = [[one, other], [other, one]].map(|pair| {
+            let reports = pair.map(|it| report(vec![it.clone()])).into();
+            let mut image = scanned(1, done(reports));
+            image.passed.push(("production".into(), day(0)));
+            told(&policy, &image, day(at))
+        });
+        assert_eq!(first == "passed", second == "passed");
+        first != "passed"
+    };
+    let (mut one, mut other) = (named("CVE-1", "GHSA-1"), named("GHSA-1", "OSV-1"));
+    assert!(!held(&one, &other, 9));
+    other.cvss = Some(9.0);
+    assert!(held(&one, &other, 9));
+    other.cvss = None;
+    other.severity = Severity::Unknown;
+    assert!(held(&one, &other, 9));
+    other.severity = Severity::High;
+    // It is as old as the first who saw it says.
+    assert!(!held(&one, &other, 4) && held(&one, &other, 5));
+    one.first_seen = day(3);
+    assert!(!held(&one, &other, 4) && held(&one, &other, 5));
+    other.first_seen = day(2);
+    assert!(!held(&one, &other, 6) && held(&one, &other, 7));
+}
+
+#[test]
 fn an_exception_clears_a_vulnerability_by_any_of_its_names_until_it_expires() {
     let policy = gate_with(
         "{vulnerabilities: {max_severity: low}}",

@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(written(None, Some("pull")).unwrap().unwrap(), "** pull,inspect");
         insta::assert_snapshot!(
             written(Some("team/**"), Some("pul")).unwrap_err(),
-            @"`pul` is no action: did you mean `pull`?"
+            @"unknown action `pul`: did you mean `pull`?"
         );
     }
 

@@ -38,7 +38,7 @@ pub(super) fn words(actions: &[Action]) -> Vec<&'static str> {
     if PUSH.iter().all(has) {
         words.push("push");
     } else {
-        words.extend(PUSH.iter().filter(|action| has(action)).map(|action| action.as_str()));
+        words.extend(PUSH.iter().filter(|action| has(action)).map(Action::as_str));
     }
     if has(&Action::Delete) {
         words.push("delete");

@@ -7,7 +7,7 @@ use clap::Args;
 use document::Mistake;
 use jiff::Timestamp;
 use policy::cases::{Cases, EXAMPLE, Question, Results};
-use policy::{Diagnostics, RuleRef};
+use policy::{Action, Diagnostics, RuleRef};
 use serde::Serialize;
 use serde_json::json;
 
@@ -199,7 +199,7 @@ impl<'a> Failed<'a> {
             line: question.line,
             name: case.name.as_deref(),
             subject: case.caller.subject.to_string(),
-            actions: case.actions.iter().map(|action| action.as_str()).collect(),
+            actions: case.actions.iter().map(Action::as_str).collect(),
             image: question.image.to_string(),
             expect: case.expected.as_str(),
             by: case.by.as_deref(),

@@ -1,7 +1,7 @@
 //! Differences for programs.
 
 use jiff::Timestamp;
-use policy::{Change, Comparison, RuleRef};
+use policy::{Action, Change, Comparison, RuleRef};
 use serde::Serialize;
 
 use super::Replayed;
@@ -87,7 +87,7 @@ impl<'a> Told<'a> {
             |rule: &RuleRef<'a>| ToldRule { rule: rule.name, file: rule.file, line: rule.line };
         let change = |it: &'a Change<'_>| ToldChange {
             who: &it.who,
-            actions: it.actions.iter().map(|action| action.as_str()).collect(),
+            actions: it.actions.iter().map(Action::as_str).collect(),
             images: &it.images,
             decision: if it.is_allowed { "allow" } else { "deny" },
             from: it.when.from,

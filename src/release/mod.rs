@@ -19,11 +19,12 @@ mod signers;
 mod statement;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use oci::{Digest, Manifest};
 use policy::Policy;
-use policy::gate::{Facts, Gate, Judgement, Needs, Verdict, judge};
+use policy::gate::{Facts, Form, Gate, Judgement, Needs, Verdict, judge};
 
 use crate::metrics::Metrics;
 use crate::recent::Recent;
@@ -45,6 +46,9 @@ pub use statement::KeptStatements;
 /// How many passes are remembered as told to the state, and as many again.
 const TOLD: usize = 20_000;
 
+/// For how long the state is believed to write down what it was told.
+const RETELL: Duration = Duration::from_secs(60);
+
 /// How many of the indexes that hold a manifest are looked at for flags and signatures.
 const MAX_HOLDERS: usize = 100;
 
@@ -53,8 +57,8 @@ pub struct Release {
     state: Arc<State>,
     sources: Sources,
     metrics: Arc<Metrics>,
-    /// Gate and digest of what passed, and was written down or is about to be.
-    told: Recent<(Box<str>, Digest), ()>,
+    /// Gate and digest of what passed, and when that was handed to the state.
+    told: Recent<(Box<str>, Digest), Timestamp>,
     grace: Grace,
 }
 
@@ -96,31 +100,35 @@ impl Release {
             around.push(Arc::new(self.sources.around(asking, purpose, holder).await?));
         }
         let judgement = judge(gates, policy, asking.repository, &facts, &around, now);
-        self.note(&judgement, &facts, now);
+        self.metrics.gate_verdict(&judgement);
+        if let Verdict::Passed(passed) = &judgement.verdict {
+            self.grace.note(passed);
+            let by_itself = |facts: &Arc<Facts>, above: &[Arc<Facts>]| {
+                judge(gates, policy, asking.repository, facts, above, now)
+            };
+            self.note(news(&facts, &around, &judgement, &by_itself), now);
+        }
         Ok(Some(judgement))
     }
 
-    /// Counts what came of it, and writes down that the image has passed: from then on it has grace.
-    fn note(&self, judgement: &Judgement, facts: &Facts, now: Timestamp) {
-        self.metrics.gate_verdict(judgement);
-        let Verdict::Passed(passed) = &judgement.verdict else { return };
-        self.grace.note(passed);
-        let is_new = |name: &str| {
-            !facts.passed.iter().any(|(known, _)| **known == *name) && self.is_untold(name, facts)
-        };
-        let gates =
-            passed.evidence().iter().filter(|it| !it.is_artifact && it.broken_until.is_none());
-        let news: Vec<_> = gates
-            .map(|evidence| evidence.gate.name())
-            .filter(|name| is_new(name))
-            .map(|name| (name.to_owned(), facts.digest.clone(), now))
-            .collect();
-        if !news.is_empty() {
-            // Should it fail, the next pull tells it.
-            self.state.later("note that an image has passed", move |store| async move {
-                store.note_passed(&news).await
-            });
+    /// Writes down that images have passed: from then on they have grace.
+    fn note(&self, mut news: Vec<(Box<str>, Digest)>, now: Timestamp) {
+        news.retain(|passed| {
+            let told = self.told.get(passed);
+            told.is_none_or(|told| now.duration_since(told).unsigned_abs() > RETELL)
+        });
+        if news.is_empty() {
+            return;
         }
+        for passed in &news {
+            self.told.insert(passed.clone(), now);
+        }
+        let news: Vec<_> =
+            news.into_iter().map(|(gate, digest)| (gate.into_string(), digest, now)).collect();
+        // Should it fail, a later pull tells it.
+        self.state.later("note that an image has passed", move |store| async move {
+            store.note_passed(&news).await
+        });
     }
 
     /// Takes over how many images are in grace. To be called before metrics are shown.
@@ -128,11 +136,28 @@ impl Release {
         let counts = self.grace.count(now);
         self.metrics.gate_grace(counts.iter().map(|(gate, &count)| (&**gate, count)));
     }
+}
 
-    fn is_untold(&self, gate: &str, facts: &Facts) -> bool {
-        let key = (Box::from(gate), facts.digest.clone());
-        let is_untold = self.told.get(&key).is_none();
-        self.told.insert(key, ());
-        is_untold
+/// Which manifests have passed which gates for the first time: this one, and of an index each child
+/// that passes by itself. What passes as the glass is broken has not passed.
+fn news(
+    facts: &Arc<Facts>,
+    above: &[Arc<Facts>],
+    judgement: &Judgement,
+    judge: &impl Fn(&Arc<Facts>, &[Arc<Facts>]) -> Judgement,
+) -> Vec<(Box<str>, Digest)> {
+    let Verdict::Passed(passed) = &judgement.verdict else { return Vec::new() };
+    let gates = passed.evidence().iter().filter(|it| !it.is_artifact && it.broken_until.is_none());
+    let is_known = |gate: &str| facts.passed.iter().any(|(known, _)| **known == *gate);
+    let names = gates.map(|evidence| evidence.gate.name()).filter(|gate| !is_known(gate));
+    let mut news: Vec<_> = names.map(|gate| (gate.into(), facts.digest.clone())).collect();
+    // Whoever pulls the index may never pull all that it holds.
+    if let (false, Form::Index { children }) = (news.is_empty(), &facts.form) {
+        let above: Vec<_> = above.iter().chain([facts]).cloned().collect();
+        for child in children {
+            let by_itself = judge(&child.facts, &above);
+            news.extend(self::news(&child.facts, &above, &by_itself, judge));
+        }
     }
+    news
 }

@@ -40,6 +40,7 @@ mod privileges;
 mod racing;
 mod reload;
 mod reload_under_load;
+mod release_story;
 mod remembered;
 mod replicas;
 mod revocation;

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use oci::{Digest, RepositoryName, Tag};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Error, Metadata, RegistryAuthorization, ReportType};
 use crate::secret::Secret;
@@ -72,26 +72,30 @@ impl ScanRequest {
     }
 
     pub(super) fn json(&self) -> Value {
-        let mut artifact = json!({
-            "repository": self.pull.repository.as_str(),
-            "digest": self.pull.digest.to_string(),
-            "mime_type": self.pull.media_type,
-        });
+        let mut artifact = Map::from_iter([
+            ("repository".to_owned(), self.pull.repository.as_str().into()),
+            ("digest".to_owned(), self.pull.digest.to_string().into()),
+            ("mime_type".to_owned(), self.pull.media_type.clone().into()),
+        ]);
         if let Some(tag) = &self.pull.tag {
-            artifact["tag"] = tag.as_str().into();
+            artifact.insert("tag".to_owned(), tag.as_str().into());
         }
         let registry = json!({
             "url": self.pull.registry,
             "authorization": self.authorization.expose(),
         });
-        let mut request = json!({"registry": registry, "artifact": artifact});
+        let mut request = Map::from_iter([
+            ("registry".to_owned(), registry),
+            ("artifact".to_owned(), artifact.into()),
+        ]);
         if self.is_typed {
-            request["enabled_capabilities"] = json!([{
+            let capabilities = json!([{
                 "type": "vulnerability",
                 "produces_mime_types": [self.report.media_type()],
             }]);
+            request.insert("enabled_capabilities".to_owned(), capabilities);
         }
-        request
+        request.into()
     }
 }
 

@@ -155,9 +155,11 @@ fn an_image_reaches_the_cluster_when_all_that_its_gate_asks_for_is_known() {
     for event in ["flag.set", "report.stored", "exception.added"] {
         assert!(audit.contains(&format!("\"event\":\"{event}\"")), "{event}");
     }
-    assert!(scene.gate.metrics().contains(
-        "portcullis_gate_verdicts_total{reason=\"vulnerabilities\",verdict=\"held\"}"
-    ));
+    assert!(
+        scene.gate.metrics().contains(
+            "portcullis_gate_verdicts_total{reason=\"vulnerabilities\",verdict=\"held\"}"
+        )
+    );
 }
 
 #[test]

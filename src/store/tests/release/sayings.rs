@@ -98,9 +98,9 @@ async fn an_exception_is_of_each_digest_that_it_names_until_it_is_taken_back() {
 async fn a_purge_forgets_exceptions_that_were_over_and_nothing_else_that_people_said() {
     each(async |store| {
         let one = digest("one");
-        let over = exception(1, 0, &[one.clone()]);
-        let taken_back = exception(2, 50, &[one.clone()]);
-        let holds = exception(3, 60, &[one.clone()]);
+        let over = exception(1, 0, std::slice::from_ref(&one));
+        let taken_back = exception(2, 50, std::slice::from_ref(&one));
+        let holds = exception(3, 60, std::slice::from_ref(&one));
         for exception in [&over, &taken_back, &holds] {
             store.add_exception(exception).await.unwrap();
         }

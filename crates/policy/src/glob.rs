@@ -74,6 +74,24 @@ impl Glob {
         parts.collect::<Option<_>>().map(Self)
     }
 
+    /// The same where variables stand for any name.
+    pub(crate) fn of_anybody(&self) -> Self {
+        let part = |part: &Part| match part {
+            Part::User | Part::Group => vec![Part::One, Part::Any],
+            Part::Text(_) | Part::Any | Part::One => vec![part.clone()],
+        };
+        Self(self.0.iter().flat_map(part).collect())
+    }
+
+    /// The same where one of the variables stands for a name.
+    pub(crate) fn with(&self, variable: &Part, name: &str) -> Self {
+        let part = |part: &Part| match part == variable {
+            true => Part::Text(name.into()),
+            false => part.clone(),
+        };
+        Self(self.0.iter().map(part).collect())
+    }
+
     pub(crate) fn matches(&self, text: &str, bindings: Bindings<'_>) -> bool {
         let mut parts = self.0.as_slice();
         let mut rest = text;

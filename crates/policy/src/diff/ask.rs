@@ -13,6 +13,7 @@ use super::delegations::delegations;
 use super::entries::{Entry, entries};
 use super::images::{Bound, Images, Repository};
 use super::limits::Limit;
+use super::names::Names;
 use super::people::People;
 use super::rows::{Cell, Difference, Rows};
 use super::tags::Tags;
@@ -27,6 +28,9 @@ use crate::policy::{Image, Policy};
 
 /// Of questions to both policies: a minute or so.
 pub(super) const MAX_QUESTIONS: usize = 20_000_000;
+
+/// The names that are found with others: a variable that stands in a pattern twice.
+const MAX_ROUNDS: usize = 2;
 
 pub(super) struct Asking<'p> {
     policies: Both<&'p Policy>,
@@ -59,9 +63,10 @@ impl<'p> Asking<'p> {
         if !entries.iter().any(|entry| entry.is_touched) {
             entries.clear();
         }
+        let mut limits = BTreeSet::new();
         let people = match entries.is_empty() && !may_change(policies, &words) {
             true => People::nobody(),
-            false => People::new(policies, &words),
+            false => everybody(policies, &words, &entries, &mut limits),
         };
         Self {
             policies,
@@ -72,7 +77,7 @@ impl<'p> Asking<'p> {
             askers: HashMap::new(),
             tags: Tags::new(),
             questions: 0,
-            limits: BTreeSet::new(),
+            limits,
         }
     }
 
@@ -157,8 +162,7 @@ impl<'p> Asking<'p> {
                     None => repository.name.to_string(),
                 },
             });
-            let has_name = |bound: &Bound<'_>| bound.user.is_some() || bound.group.is_some();
-            let variables = here.iter().filter(|(_, bound)| has_name(bound));
+            let variables = here.iter().filter(|(_, bound)| bound.has_name());
             let scene = Scene {
                 repository: &repository.name,
                 askers: &askers,
@@ -286,6 +290,24 @@ impl<'p> Asking<'p> {
         });
         of_others.collect()
     }
+}
+
+/// With those whose names stand in images.
+fn everybody(
+    policies: Both<&Policy>,
+    words: &Words,
+    entries: &[Entry<'_>],
+    limits: &mut BTreeSet<Limit>,
+) -> People {
+    let mut names = Names::default();
+    let mut people = People::new(policies, words, &names);
+    for _ in 0..MAX_ROUNDS {
+        if !names.find(entries, &people, words, limits) {
+            break;
+        }
+        people = People::new(policies, words, &names);
+    }
+    people
 }
 
 fn at(asker: &Asker, axes: &Axes, moment: Moment) -> Both<Caller> {

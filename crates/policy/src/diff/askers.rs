@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::both::Both;
+use super::names::Meant;
 use super::people::{Kind, People};
 use super::words::{Word, Words};
 use crate::caller::{Caller, Subject};
@@ -80,6 +81,8 @@ struct GroupClass {
     words: Both<BTreeSet<Word>>,
     label: String,
     is_unnamed: bool,
+    /// A variable stands for it, and images name it.
+    found: Option<Meant>,
 }
 
 /// A group that no policy names.
@@ -217,6 +220,7 @@ fn group_classes(people: &People, words: &Words, concern: &Concern) -> Vec<Group
     for group in places.into_iter().filter_map(|place| people.groups.get(place)) {
         let own = group.words.map(|words| restricted(words, concern));
         let variable = concern.groups.contains(&group.name).then(|| group.name.clone());
+        let found = group.found.filter(|_| variable.is_some());
         let key = (own.clone(), group.may_be, variable);
         let class = classes.entry(key).or_insert(GroupClass {
             names: Vec::new(),
@@ -224,6 +228,7 @@ fn group_classes(people: &People, words: &Words, concern: &Concern) -> Vec<Group
             words: own,
             label: String::new(),
             is_unnamed: group.is_unnamed,
+            found,
         });
         class.names.push(group.name.clone());
     }
@@ -251,6 +256,11 @@ fn group_classes(people: &People, words: &Words, concern: &Concern) -> Vec<Group
         let meant = narrowest.or_else(|| all().find(|_| class.names.len() > 1));
         if class.is_unnamed && class.names.len() == 1 {
             class.label = ANY_GROUP.to_owned();
+            continue;
+        }
+        let found = class.found.zip(class.names.first()).filter(|_| own.is_none());
+        if let Some((meant, name)) = found {
+            class.label = meant.label("groups", &format!("group:{name}"));
             continue;
         }
         class.label = match (own, meant, class.names.first()) {

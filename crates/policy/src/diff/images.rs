@@ -13,8 +13,8 @@ use super::shape::Shape;
 use super::walk::paths;
 use super::words::Words;
 use crate::caller::Subject;
-use crate::glob::{Bindings, Part};
-use crate::image_pattern::{ImagePattern, RepositoryPattern, Undecided};
+use crate::glob::{Bindings, Glob, Part};
+use crate::image_pattern::{ImagePattern, RepositoryPattern, TagPattern, Undecided};
 use crate::image_text::is_segment;
 
 /// For so many names, a variable stands for each; beyond, for the first, and the comparison is not
@@ -28,12 +28,26 @@ pub(super) struct Bound<'p> {
     pub(super) is_exception: bool,
     pub(super) user: Option<String>,
     pub(super) group: Option<String>,
+    /// Its variables stand for any name.
+    pub(super) is_anybody: bool,
+    /// Alike for one pattern of one rule, whatever its variables stand for.
+    pub(super) pattern: usize,
     shape: usize,
 }
 
 impl Bound<'_> {
-    pub(super) fn bindings(&self) -> Bindings<'_> {
+    fn bindings(&self) -> Bindings<'_> {
         Bindings { user: self.user.as_deref(), group: self.group.as_deref() }
+    }
+
+    /// `None`: a variable stands for nothing.
+    pub(super) fn bind(&self, glob: &Glob) -> Option<Glob> {
+        if self.is_anybody { Some(glob.of_anybody()) } else { glob.bind(self.bindings()) }
+    }
+
+    /// Whether its variables stand for names.
+    pub(super) fn has_name(&self) -> bool {
+        self.user.is_some() || self.group.is_some()
     }
 
     /// Whether it stands for a name, and another one than this caller has: it says nothing of them.
@@ -50,9 +64,21 @@ impl Bound<'_> {
     }
 
     pub(super) fn matches_tag(&self, tag: Option<&Tag>) -> bool {
+        if let (true, TagPattern::Matching(glob)) = (self.is_anybody, &self.image.tags) {
+            return tag.is_some_and(|tag| glob.of_anybody().matches(tag.as_str(), self.bindings()));
+        }
         // A rule that cannot be decided about a tag may decide about it.
         self.image.tags.matches(tag.map(Tag::as_str), self.bindings(), Undecided::Matches)
     }
+}
+
+/// A pattern as it stands in a rule.
+#[derive(Clone, Copy)]
+struct Written<'p> {
+    entry: usize,
+    image: &'p ImagePattern,
+    is_exception: bool,
+    pattern: usize,
 }
 
 /// Every pattern of the rules, and the different repositories among them.
@@ -73,6 +99,15 @@ pub(super) struct Repository {
 
 impl<'p> Images<'p> {
     pub(super) fn new(entries: &[Entry<'p>], people: &People, words: &Words) -> Self {
+        Self::of(entries, people, words, false)
+    }
+
+    /// Likewise; the variables stand for any name, too.
+    pub(super) fn of_anybody(entries: &[Entry<'p>], people: &People, words: &Words) -> Self {
+        Self::of(entries, people, words, true)
+    }
+
+    fn of(entries: &[Entry<'p>], people: &People, words: &Words, of_anybody: bool) -> Self {
         let mut users = user_names(entries, people);
         let mut groups = group_names(people, words);
         let all = (users.len(), groups.len());
@@ -85,7 +120,7 @@ impl<'p> Images<'p> {
             wanted: Vec::new(),
             unnamed: HashMap::new(),
         };
-        let mut known = HashMap::new();
+        let (mut known, mut pattern) = (HashMap::new(), 0);
         for (place, entry) in entries.iter().enumerate() {
             let own = entry.images.iter().map(|image| (*image, false));
             for (image, is_exception) in
@@ -97,9 +132,14 @@ impl<'p> Images<'p> {
                 if let Some(count) = most {
                     images.add_unnamed(image, entry.is_touched && !is_exception, count);
                 }
+                pattern += 1;
+                let written = Written { entry: place, image, is_exception, pattern };
+                if of_anybody && (image.uses_user || image.uses_group) {
+                    images.add(entry, written, (None, None), &mut known);
+                }
                 for user in names(image.uses_user, &users) {
                     for group in names(image.uses_group, &groups) {
-                        images.add(place, entry, image, is_exception, (user, group), &mut known);
+                        images.add(entry, written, (user, group), &mut known);
                     }
                 }
             }
@@ -109,13 +149,12 @@ impl<'p> Images<'p> {
 
     fn add(
         &mut self,
-        place: usize,
         entry: &Entry<'p>,
-        image: &'p ImagePattern,
-        is_exception: bool,
+        Written { entry: place, image, is_exception, pattern }: Written<'p>,
         (user, group): (Option<&String>, Option<&String>),
         known: &mut HashMap<(String, Option<String>, Option<String>), usize>,
     ) {
+        let is_anybody = (image.uses_user || image.uses_group) && user.is_none() && group.is_none();
         let (user, group) = (user.cloned(), group.cloned());
         let bindings = Bindings { user: user.as_deref(), group: group.as_deref() };
         let uses = |part: &Part| matches!(&image.repository, RepositoryPattern::Path(path) if path.uses(part));
@@ -128,6 +167,7 @@ impl<'p> Images<'p> {
             Some(shape) => *shape,
             None => {
                 let made = match &image.repository {
+                    RepositoryPattern::Path(path) if is_anybody => Shape::of_anybody(path),
                     RepositoryPattern::Path(path) => Shape::new(path, bindings),
                     RepositoryPattern::Regex(regex) => Some(Shape::of_expression(regex)),
                 };
@@ -143,7 +183,9 @@ impl<'p> Images<'p> {
         if let Some(own) = self.by_shape.get_mut(shape) {
             own.push(self.bound.len());
         }
-        self.bound.push(Bound { entry: place, image, is_exception, user, group, shape });
+        let bound =
+            Bound { entry: place, image, is_exception, user, group, is_anybody, pattern, shape };
+        self.bound.push(bound);
     }
 
     fn add_shape(&mut self, shape: Shape, is_wanted: bool) {
@@ -154,9 +196,13 @@ impl<'p> Images<'p> {
 
     /// What a pattern matches for whomever its variables stand.
     fn add_unnamed(&mut self, image: &ImagePattern, is_wanted: bool, names: usize) {
-        if let RepositoryPattern::Path(path) = &image.repository {
+        let shape = match &image.repository {
+            RepositoryPattern::Path(path) => Shape::of_anybody(path),
+            RepositoryPattern::Regex(regex) => Some(Shape::of_expression(regex)),
+        };
+        if let Some(shape) = shape {
             self.unnamed.insert(self.shapes.len(), (image.to_string(), names));
-            self.add_shape(Shape::of_anybody(path), is_wanted);
+            self.add_shape(shape, is_wanted);
         }
     }
 
@@ -201,7 +247,7 @@ fn names(uses: bool, names: &[String]) -> Vec<Option<&String>> {
     if uses { names.iter().map(Some).collect() } else { vec![None] }
 }
 
-/// An unnamed user first, then those that touched rules speak of.
+/// An unnamed user first, then those that touched rules speak of, or that images name.
 fn user_names(entries: &[Entry<'_>], people: &People) -> Vec<String> {
     let touched: BTreeSet<usize> = entries
         .iter()
@@ -215,18 +261,23 @@ fn user_names(entries: &[Entry<'_>], people: &People) -> Vec<String> {
         {
             let is_meant =
                 person.words.each().into_iter().flatten().any(|word| touched.contains(word));
-            users.push((if person.is_unnamed { 0 } else { 2 - u8::from(is_meant) }, name));
+            users.push((
+                if person.is_unnamed { 0 } else { 2 - u8::from(is_meant || person.is_found) },
+                name,
+            ));
         }
     }
     users.sort_unstable();
     users.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// Those that the policies name, whether they list the members or not, then others that may be
-/// asserted.
+/// Those that images name, those that the policies name, whether they list the members or not, then
+/// others that may be asserted.
 fn group_names(people: &People, words: &Words) -> Vec<String> {
-    let asserted = people.groups.iter().map(|group| group.name.as_str());
+    let asserted = || people.groups.iter();
+    let found = asserted().filter(|group| group.found.is_some()).map(|group| group.name.as_str());
+    let asserted = asserted().map(|group| group.name.as_str());
     let mut taken = HashSet::new();
-    let names = words.named_groups().into_iter().chain(asserted);
+    let names = found.chain(words.named_groups()).chain(asserted);
     names.filter(|name| is_segment(name) && taken.insert(*name)).map(str::to_owned).collect()
 }

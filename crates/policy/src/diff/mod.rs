@@ -17,6 +17,7 @@ mod entries;
 mod grammar;
 mod images;
 mod limits;
+mod names;
 mod people;
 mod ranges;
 mod rows;
@@ -93,7 +94,8 @@ pub struct Administrators {
 /// Decisions that change in the same way.
 #[derive(Debug, Clone)]
 pub struct Change<'p> {
-    /// Whom it is about, in the words of policy files: `group:backend`.
+    /// Whom it is about, in the words of policy files: `group:backend`; `users such as user:ab` where
+    /// no pattern of subjects says who they are.
     pub who: String,
     /// What is decided otherwise, in the order of [`Action::ALL`].
     pub actions: Vec<Action>,

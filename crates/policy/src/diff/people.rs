@@ -1,12 +1,13 @@
 //! Everybody who could ask, as far as two policies tell them apart.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::both::Both;
 use super::grammar::Grammar;
 use super::limits::Limit;
+use super::names::{Meant, Names};
 use super::shape::Shape;
-use super::walk::paths;
+use super::walk::{Path, paths};
 use super::words::{Word, Words};
 use crate::caller::{Caller, Subject};
 use crate::glob::Bindings;
@@ -39,6 +40,8 @@ pub(super) struct Person {
     pub(super) kind: Kind,
     /// No policy names it.
     pub(super) is_unnamed: bool,
+    /// Images name it.
+    pub(super) is_found: bool,
     /// As policy files would write it.
     pub(super) label: String,
     pub(super) words: Both<Vec<Word>>,
@@ -50,7 +53,17 @@ pub(super) struct Asserted {
     /// No policy names it.
     pub(super) is_unnamed: bool,
     pub(super) may_be: Both<bool>,
+    /// Images name it.
+    pub(super) found: Option<Meant>,
     pub(super) words: Both<Vec<Word>>,
+}
+
+/// A name, and the patterns of subjects that it matches.
+#[derive(Default)]
+struct Name {
+    text: String,
+    matched: Vec<Word>,
+    found: Option<Meant>,
 }
 
 pub(super) struct People {
@@ -80,9 +93,10 @@ impl People {
         }
     }
 
-    pub(super) fn new(policies: Both<&Policy>, words: &Words) -> Self {
+    /// `names` are those that images name.
+    pub(super) fn new(policies: Both<&Policy>, words: &Words, names: &Names) -> Self {
         let mut people = Self::nobody();
-        people.add_person(policies, words, Subject::Anonymous, Kind::Anonymous, &[]);
+        people.add_person(policies, words, Subject::Anonymous, Kind::Anonymous, Name::default());
         for kind in [Kind::User, Kind::Service, Kind::Peer] {
             let pattern = |pattern: &SubjectPattern| match (kind, pattern) {
                 (Kind::User, SubjectPattern::User(name))
@@ -91,7 +105,10 @@ impl People {
                 _ => None,
             };
             let anybody = PathPattern::of_name(if kind == Kind::Peer { "*/*/**" } else { "**" });
-            for (text, matched) in people.names(kind.many(), words, pattern, anybody) {
+            let none = BTreeMap::new();
+            let found = if kind == Kind::User { &names.users } else { &none };
+            for name in people.names(kind.many(), words, pattern, anybody, found) {
+                let text = name.text.clone();
                 let subject = match kind {
                     Kind::User => Subject::User(text),
                     Kind::Service => Subject::Service(text),
@@ -102,15 +119,16 @@ impl People {
                         None => continue,
                     },
                 };
-                people.add_person(policies, words, subject, kind, &matched);
+                people.add_person(policies, words, subject, kind, name);
             }
         }
         let groups = |pattern: &SubjectPattern| match pattern {
             SubjectPattern::Group(name) => Some(name.clone()),
             _ => None,
         };
-        for (name, matched) in people.names("groups", words, groups, PathPattern::of_name("**")) {
-            people.add_group(policies, words, name, matched.is_empty());
+        let anybody = PathPattern::of_name("**");
+        for name in people.names("groups", words, groups, anybody, &names.groups) {
+            people.add_group(policies, words, name);
         }
         people
     }
@@ -122,23 +140,27 @@ impl People {
         words: &Words,
         of_kind: impl Fn(&SubjectPattern) -> Option<PathPattern>,
         anybody: PathPattern,
-    ) -> Vec<(String, Vec<Word>)> {
+        found: &BTreeMap<String, Meant>,
+    ) -> Vec<Name> {
         let mut own: Vec<(Option<Word>, Shape)> = Vec::new();
         let patterns = words.patterns.iter().enumerate();
         let patterns = patterns.filter_map(|(word, it)| Some((Some(word), of_kind(it)?)));
-        for (word, pattern) in patterns.chain([(None, anybody)]) {
+        let named = found.keys().map(|name| (None, PathPattern::of_name(name)));
+        for (word, pattern) in patterns.chain([(None, anybody)]).chain(named) {
             own.extend(Shape::new(&pattern, Bindings::default()).map(|shape| (word, shape)));
         }
         let shapes: Vec<Shape> = own.iter().map(|(_, shape)| shape.clone()).collect();
-        let (found, is_whole) = paths(Grammar::Name, &shapes, |_| true);
+        let (paths, is_whole) = paths(Grammar::Name, &shapes, |_| true);
         if !is_whole {
             self.limits.insert(Limit::Subjects { of });
         }
         let word = |place: &usize| own.get(*place).and_then(|(word, _)| *word);
-        found
-            .into_iter()
-            .map(|path| (path.text, path.matched.iter().filter_map(word).collect()))
-            .collect()
+        let name = |path: Path| Name {
+            found: found.get(&path.text).copied(),
+            matched: path.matched.iter().filter_map(word).collect(),
+            text: path.text,
+        };
+        paths.into_iter().map(name).collect()
     }
 
     fn add_person(
@@ -147,15 +169,17 @@ impl People {
         words: &Words,
         subject: Subject,
         kind: Kind,
-        matched: &[Word],
+        Name { matched, found, .. }: Name,
     ) {
         let caller = Caller::new(subject.clone(), Vec::new());
         let filled = words.filled(policies, &Both { old: caller.clone(), new: caller });
         let own = subject.to_string();
         let texts = matched.iter().map(|word| words.text(*word));
-        let label = match texts.clone().find(|text| *text == own) {
-            Some(_) => own,
-            None => texts.max_by_key(|text| text.len()).unwrap_or_default().to_owned(),
+        let is_own = texts.clone().any(|text| text == own);
+        let label = match found {
+            Some(meant) if !is_own => meant.label(kind.many(), &own),
+            None if !is_own => texts.max_by_key(|text| text.len()).unwrap_or_default().to_owned(),
+            _ => own,
         };
         let place = self.persons.len();
         for word in filled.each().into_iter().flatten().collect::<BTreeSet<_>>() {
@@ -163,23 +187,20 @@ impl People {
                 self.persons_by_word.entry(*word).or_default().push(place);
             }
         }
-        let is_unnamed = matched.is_empty();
+        let is_unnamed = matched.is_empty() && found.is_none();
         if is_unnamed {
             self.unnamed.push(place);
         }
         if let Subject::User(name) = &subject {
             self.persons_by_user.entry(name.clone()).or_default().push(place);
         }
-        self.persons.push(Person { subject, kind, is_unnamed, label, words: filled });
+        let is_found = found.is_some();
+        self.persons.push(Person { subject, kind, is_unnamed, is_found, label, words: filled });
     }
 
-    fn add_group(
-        &mut self,
-        policies: Both<&Policy>,
-        words: &Words,
-        name: String,
-        is_unnamed: bool,
-    ) {
+    fn add_group(&mut self, policies: Both<&Policy>, words: &Words, name: Name) {
+        let Name { text: name, matched, found } = name;
+        let is_unnamed = matched.is_empty() && found.is_none();
         let may_be = policies.map(|policy| policy.may_be_asserted(&name));
         if !may_be.old && !may_be.new {
             return;
@@ -196,6 +217,6 @@ impl People {
         for word in filled.each().into_iter().flatten().collect::<BTreeSet<_>>() {
             self.groups_by_word.entry(*word).or_default().push(place);
         }
-        self.groups.push(Asserted { name, is_unnamed, may_be, words: filled });
+        self.groups.push(Asserted { name, is_unnamed, may_be, found, words: filled });
     }
 }

@@ -459,8 +459,10 @@ fn of_all(change: &Change<'_>) -> Option<String> {
     if images.contains("${user}")
         || (change.images.contains("${user}") && change.who.starts_with("user:"))
     {
-        return Some("user:**".to_owned());
+        let groups = change.who.find(" in ").and_then(|at| change.who.get(at..));
+        return Some(format!("user:**{}", groups.unwrap_or_default()));
     }
     let (kind, _) = change.who.rsplit_once("group:")?;
+    let kind = kind.strip_suffix("groups such as ").unwrap_or(kind);
     change.images.contains("${group}").then(|| format!("{kind}{ANY_GROUP}"))
 }

@@ -22,10 +22,19 @@ pub(super) enum Piece {
 impl Shape {
     /// `None`: a variable stands for nothing, and nothing matches.
     pub(super) fn new(pattern: &PathPattern, bindings: Bindings<'_>) -> Option<Self> {
+        Self::of_globs(pattern, |glob| glob.bind(bindings))
+    }
+
+    /// What a path pattern matches where its variables stand for any name.
+    pub(super) fn of_anybody(pattern: &PathPattern) -> Option<Self> {
+        Self::of_globs(pattern, |glob| Some(glob.of_anybody()))
+    }
+
+    fn of_globs(pattern: &PathPattern, read: impl Fn(Glob) -> Option<Glob>) -> Option<Self> {
         let piece = |segment| match segment {
             Segment::AnyNumber => Some(Piece::Many),
             Segment::One(glob) => {
-                let glob = glob.bind(bindings)?;
+                let glob = read(glob)?;
                 let only_text = |part: &Part| matches!(part, Part::Text(_));
                 Some(match glob.0.iter().all(only_text) {
                     true => Piece::Text(glob.to_string().into()),
@@ -41,19 +50,6 @@ impl Shape {
         let mut pieces: Vec<Piece> = literal.map(|text| Piece::Text(text.into())).collect();
         pieces.push(Piece::Expression(Arc::clone(regex)));
         Self(pieces)
-    }
-
-    /// What a path pattern matches where its variables stand for any name.
-    pub(super) fn of_anybody(pattern: &PathPattern) -> Self {
-        let part = |part: &Part| match part {
-            Part::User | Part::Group => Part::Any,
-            other => other.clone(),
-        };
-        let piece = |segment| match segment {
-            Segment::AnyNumber => Piece::Many,
-            Segment::One(glob) => Piece::Glob(Glob(glob.0.iter().map(part).collect())),
-        };
-        Self(pattern.segments().map(piece).collect())
     }
 
     pub(super) fn piece(&self, at: usize) -> Option<&Piece> {

@@ -57,7 +57,7 @@ impl Tags {
         for bound in matched {
             match &bound.image.tags {
                 TagPattern::Matching(glob) => {
-                    let Some(glob) = glob.bind(bound.bindings()) else { continue };
+                    let Some(glob) = bound.bind(glob) else { continue };
                     match glob.0.iter().all(|part| matches!(part, Part::Text(_))) {
                         true => drop(written.literals.insert(glob.to_string())),
                         false => drop(globs.insert(glob.to_string(), glob)),
@@ -106,7 +106,7 @@ pub(super) fn tags_within(inner: &Bound<'_>, outer: &Bound<'_>) -> bool {
     match (&inner.image.tags, &outer.image.tags) {
         (_, TagPattern::Whole) => true,
         (TagPattern::Matching(one), TagPattern::Matching(two)) => {
-            let both = [one.bind(inner.bindings()), two.bind(outer.bindings())];
+            let both = [inner.bind(one), outer.bind(two)];
             let [Some(one), Some(two)] = both else { return false };
             let patterns = Patterns {
                 grammar: Grammar::Tag,

@@ -28,12 +28,18 @@ struct Described {
     more: usize,
 }
 
+/// A subject of the policies, or one that only images name.
+enum Name {
+    Word(Word),
+    Label(String),
+}
+
 /// Who is not meant although the words mean them: `peer:*/** in group:qa`.
 struct Apart {
     text: String,
     kinds: Vec<Kind>,
     /// Whom the name means. `None`: everybody of these kinds.
-    name: Option<Word>,
+    name: Option<Name>,
     /// Of all of which somebody is to be meant.
     groups: Vec<usize>,
 }
@@ -124,7 +130,7 @@ impl Askers {
         let meant = |text: String, name: &str, groups: &[usize]| Apart {
             text,
             kinds: kinds.to_vec(),
-            name: words.of_text(name),
+            name: named(name, words),
             groups: groups.to_vec(),
         };
         let named = self.describe_named(alone(&first), &apart, words, &[0]);
@@ -178,7 +184,10 @@ impl Askers {
                 || words.of_text(label).is_some_and(holds)
         };
         apart.kinds.contains(&class.kind)
-            && apart.name.is_none_or(holds)
+            && apart.name.as_ref().is_none_or(|name| match name {
+                Name::Word(word) => holds(*word),
+                Name::Label(label) => class.names.contains(label),
+            })
             && apart.groups.iter().all(is_in)
     }
 
@@ -268,7 +277,7 @@ impl Askers {
                 it.apart.extend(apart.into_iter().map(|name| Apart {
                     text: name.to_owned(),
                     kinds: ALL.to_vec(),
-                    name: words.of_text(name),
+                    name: named(name, words),
                     groups: Vec::new(),
                 }));
                 described.push(it);
@@ -281,6 +290,11 @@ impl Askers {
         }
         described
     }
+}
+
+fn named(name: &str, words: &Words) -> Option<Name> {
+    let label = || (!name.is_empty()).then(|| Name::Label(name.to_owned()));
+    words.of_text(name).map(Name::Word).or_else(label)
 }
 
 /// By name alone.

@@ -249,7 +249,6 @@ fn a_variable_tells_nothing_of_those_whose_name_it_is_not() {
     assert_snapshot!(shown(&compile(&format!("{groups}{some}")), &compile(groups)), @r"
     group:g* may no longer pull b [g -> no rule]
     user:** in group:g* may no longer pull ${user} [g -> no rule]
-    user:c in group:g* may no longer pull ${user} [g -> no rule]
     ");
     // Who is told by an exception with a variable is not all.
     let credentials = |of: &str| {
@@ -263,6 +262,31 @@ fn a_variable_tells_nothing_of_those_whose_name_it_is_not() {
     service:ci may now pull ** [no rule -> r]
     user:** may now pull ** except home/${user} [no rule -> r]
     ");
+}
+
+#[test]
+fn whom_only_an_image_names_is_told() {
+    let changed = |allow: &str, deny: &str| {
+        let policy = |more: &str| {
+            compile(&format!(
+                "groups: {{qa: external, web: external}}\nrules:\n  - {{name: own, subjects: [authenticated], images: ['{allow}'], \
+                 allow: [pull]}}\n{more}"
+            ))
+        };
+        let rule = format!(
+            "  - {{name: no, subjects: [authenticated], images: ['{deny}'], deny: [pull]}}\n"
+        );
+        shown(&policy(""), &policy(&rule))
+    };
+    assert_snapshot!(changed("home/${user}/**", "home/bob/**"), @"user:bob may no longer pull home/bob/** [own -> no]");
+    assert_snapshot!(changed("home/${user}/**", "home/b*/**"), @"users such as user:b may no longer pull home/${user}/** [own -> no]");
+    assert_snapshot!(changed("home/x-${user}", "home/*-bob"), @"users such as user:bob may no longer pull home/x-${user} [own -> no]");
+    assert_snapshot!(changed("home:${user}-*", "home:bob-1"), @"user:bob may no longer pull home:bob-1 [own -> no]");
+    assert_snapshot!(changed("team/${group}", "team/web"), @"authenticated in group:web may no longer pull team/web [own -> no]");
+    assert_snapshot!(changed("home/${user}/**", "home/x/**"), @"user:x may no longer pull home/x/** [own -> no]");
+    assert_snapshot!(changed("${user}/${user}/**", "bob/**"), @"user:bob may no longer pull ${user}/${user}/** [own -> no]");
+    // Where nobody's name matters, nobody is told by it.
+    assert_snapshot!(changed("home/${user}/**", "home/**"), @"user:** may no longer pull home/${user}/** [own -> no]");
 }
 
 #[test]

@@ -76,7 +76,10 @@ impl<'c, 'p> Told<'c, 'p> {
         };
         let is_apart = |text: &String| {
             let words = text.split(" in ").flat_map(|it| it.split(" and "));
-            words.into_iter().all(|word| is(word, &apart))
+            // Whom an example stands for is left out, too: it is not known who that is.
+            let word =
+                |word: &str| is(word.rsplit_once(" such as ").map_or(word, |it| it.1), &apart);
+            words.into_iter().all(word)
         };
         self.change.actions.contains(&action)
             && self.who.iter().all(|word| is(word, caller))
@@ -114,6 +117,8 @@ fn is(word: &str, caller: &Caller) -> bool {
     match word {
         "anyone" => true,
         "anonymous" => caller.subject == Subject::Anonymous,
+        _ if word.starts_with("users such as ") => matches!(caller.subject, Subject::User(_)),
+        _ if word.starts_with("groups such as ") => !caller.groups.is_empty(),
         "authenticated" => matches!(caller.subject, Subject::User(_) | Subject::Service(_)),
         _ => match word.split_once(':').unwrap() {
             ("group", name) => caller.groups.iter().any(|group| glob(name, group)),

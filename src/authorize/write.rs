@@ -423,7 +423,7 @@ fn entries(manifest: &[u8]) -> Result<Vec<Value>, Refusal> {
 }
 
 /// Whether a manifest is an artifact by its content, or an index of manifests that are known to be,
-/// but for those that are gone.
+/// but for those that are gone. An index of nothing is an artifact by nothing.
 pub(crate) fn is_artifact(
     inventory: &Inventory,
     repository: &RepositoryName,
@@ -432,8 +432,11 @@ pub(crate) fn is_artifact(
 ) -> bool {
     match manifest.kind() {
         oci::Kind::Image => manifest.is_artifact_by_content(),
-        oci::Kind::Index => manifest.children.iter().all(|child| {
-            gone.contains(&child.digest) || inventory.is_artifact(repository, &child.digest)
-        }),
+        oci::Kind::Index => {
+            !manifest.children.is_empty()
+                && manifest.children.iter().all(|child| {
+                    gone.contains(&child.digest) || inventory.is_artifact(repository, &child.digest)
+                })
+        }
     }
 }

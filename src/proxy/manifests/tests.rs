@@ -7,7 +7,7 @@ use policy::{Caller, Subject};
 use tempfile::TempDir;
 
 use super::*;
-use crate::content::samples::{Sample, blob, image, signature};
+use crate::content::samples::{Sample, blob, image, index, signature};
 use crate::inventory::{Settings, Sight};
 use crate::proxy::sample_gate::{self, gate};
 use crate::proxy::{Gate, Limits};
@@ -133,17 +133,28 @@ async fn a_manifest_that_does_not_come_as_a_whole_is_not_passed_on() {
             }
         }
     }
-    // As it is, what stands there is shown if it is an artifact, and no image.
-    for (stands, is_shown) in [(artifact, true), (sample.clone(), false)] {
+    // As it is, what stands there is shown if it is an artifact, and no image, nor a list of nothing;
+    // and by its digest it is shown or not as by its tag.
+    let other = image("config", &["secret"]);
+    for (stands, is_shown) in [(artifact, true), (other, false), (index(&[]), false)] {
         let (about, fallback) = (sample.clone(), tag.clone());
-        let world = World::new(move |asked| match asked.target.ends_with(&fallback) {
-            true => Reply::manifest(&stands),
-            false => Reply::manifest(&about),
+        let references = [tag.clone(), stands.digest.to_string()];
+        let names = references.clone();
+        let world = World::new(move |asked| {
+            if asked.target.contains("/tags/list") {
+                return Reply::new(200, format!(r#"{{"tags":["v1","{fallback}"]}}"#));
+            }
+            match names.iter().any(|name| asked.target.ends_with(name)) {
+                true => Reply::manifest(&stands),
+                false => Reply::manifest(&about),
+            }
         })
         .await;
         world.ask("one", "GET a/app/manifests/v1", b"").await;
-        let told = world.ask("one", &format!("GET a/app/manifests/{tag}"), b"").await;
-        assert_eq!(told.starts_with("200 "), is_shown, "{told}");
+        for reference in references {
+            let told = world.ask("one", &format!("GET a/app/manifests/{reference}"), b"").await;
+            assert!(told.starts_with(if is_shown { "200 " } else { "404 " }), "{told}");
+        }
     }
 }
 

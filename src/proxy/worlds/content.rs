@@ -69,6 +69,11 @@ impl Made {
         matches!(self.media_type, OCI_INDEX | DOCKER_LIST)
     }
 
+    /// An index that has children, all of which are such.
+    pub(super) fn lists_only(&self, is_such: impl Fn(&Digest) -> bool) -> bool {
+        self.is_index() && !self.children.is_empty() && self.children.iter().all(is_such)
+    }
+
     /// As a list of manifests describes it.
     pub(super) fn descriptor(&self) -> Value {
         let mut descriptor = described(self.media_type, &self.digest, self.bytes.len());

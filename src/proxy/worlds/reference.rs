@@ -96,10 +96,8 @@ impl Reference<'_> {
         let known = |digest: &Digest| view.manifests.iter().find(|made| made.digest == *digest);
         // Signatures, SBOMs and the like; at a fallback tag also the list of them.
         let is_artifact = |digest: &Digest| known(digest).is_some_and(|made| made.is_artifact);
-        let is_list_of_artifacts = |digest: &Digest| {
-            known(digest)
-                .is_some_and(|made| made.is_index() && made.children.iter().all(is_artifact))
-        };
+        let is_list_of_artifacts =
+            |digest: &Digest| known(digest).is_some_and(|made| made.lists_only(is_artifact));
         let mut reached = from;
         loop {
             let mut more = BTreeSet::new();

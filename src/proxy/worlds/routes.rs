@@ -65,8 +65,11 @@ impl Reference<'_> {
         let is_harmless = |child: &Digest| {
             !held.manifests.contains(child) || self.registry.library.manifests[child].is_artifact
         };
-        let is_list = made.is_index() && made.children.iter().all(is_harmless);
-        if made.is_artifact || is_list { Expected::Whole } else { Expected::Hidden }
+        if made.is_artifact || made.lists_only(is_harmless) {
+            Expected::Whole
+        } else {
+            Expected::Hidden
+        }
     }
 
     /// A manifest by digest.

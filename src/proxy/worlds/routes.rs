@@ -90,13 +90,18 @@ impl Reference<'_> {
         // Whoever pushes asks in this way for all that it is about to push, with a token that was
         // made for pushing: for that alone the registry need not be searched.
         let pushes = self.person.ceiling != Ceiling::Unlimited && self.may_any(&WRITES, repository);
+        let is_known = self.is_known(repository, digest);
         let readable = match self.readable(repository, digest) {
-            Sure::Yes if head && pushes && !self.memory.taught && !self.reads_all(repository) => {
-                Sure::Either
-            }
+            Sure::Yes if head && pushes && !is_known => Sure::Either,
             readable => readable,
         };
-        either(readable, Expected::Registry, hidden)
+        // "You have it already" may be said of what is not there. So it is not asked for in that way
+        // where nothing but its being there tells it from what is denied.
+        let shown = match self.allows(Action::Pull, repository, None) && !is_known {
+            true => Expected::Whole,
+            false => Expected::Registry,
+        };
+        either(readable, shown, hidden)
     }
 
     pub(super) fn tags(&self, repository: &str) -> Expected {

@@ -9,9 +9,13 @@ use oci::Digest;
 use super::super::Undecided;
 use super::super::blob::instead_of_manifest;
 use super::super::graph::{Found, Graph};
-use super::super::upstream::fetch;
+use super::super::upstream::{fetch, lacks_blob};
 use super::search::{MAX_SUBJECTS, Search};
+use crate::log::Causes;
 use crate::upstream::Error;
+
+/// What came of asking for a manifest, and when.
+type Fetched = Result<(Timestamp, Result<oci::Manifest, Found>), Error>;
 
 impl Search {
     /// Asks for what is looked for by its digest, also where it is known already: what is there
@@ -50,7 +54,7 @@ impl Search {
     /// cost as much as what is not. That it failed is remembered, and is no answer to anybody else.
     async fn look_at_either(&self, digest: &Digest) -> Result<(), Error> {
         if !self.stops {
-            return self.look_at_manifest(digest).await;
+            return self.look_at_both(digest).await;
         }
         let at = self.watch.now();
         match self.fetch(digest).await {
@@ -62,6 +66,19 @@ impl Search {
         }
     }
 
+    /// Where it is enough that nobody denies it, a failure is looked into. So the blob is asked for
+    /// as well where there was none: a manifest, a blob and nothing at all must cost the same.
+    async fn look_at_both(&self, digest: &Digest) -> Result<(), Error> {
+        let fetched = self.fetch(digest).await;
+        if fetched.is_ok() {
+            let asked = lacks_blob(&self.upstream, &self.repository, digest);
+            if let Err(error) = self.request(asked).await {
+                tracing::debug!(error = %Causes(&error), "a blob was asked for in vain");
+            }
+        }
+        self.learn_or_prove(digest, fetched).await
+    }
+
     pub(super) async fn look_at_manifests(
         self: &Arc<Self>,
         digests: Vec<Digest>,
@@ -70,10 +87,14 @@ impl Search {
             .await
     }
 
+    pub(super) async fn look_at_manifest(&self, digest: &Digest) -> Result<(), Error> {
+        self.learn_or_prove(digest, self.fetch(digest).await).await
+    }
+
     /// Where the upstream fails, it may be that a blob is there. That has to be proven, as a failure
     /// tells nothing and must allow nothing.
-    pub(super) async fn look_at_manifest(&self, digest: &Digest) -> Result<(), Error> {
-        let (at, found) = match self.fetch(digest).await {
+    async fn learn_or_prove(&self, digest: &Digest, fetched: Fetched) -> Result<(), Error> {
+        let (at, found) = match fetched {
             Err(error) if is_failure(&error) => {
                 let instead = instead_of_manifest(&self.upstream, &self.repository, digest);
                 match self.request(instead).await? {
@@ -87,10 +108,7 @@ impl Search {
         Ok(())
     }
 
-    async fn fetch(
-        &self,
-        digest: &Digest,
-    ) -> Result<(Timestamp, Result<oci::Manifest, Found>), Error> {
+    async fn fetch(&self, digest: &Digest) -> Fetched {
         let fetched = async {
             match fetch(&self.upstream, &self.repository, digest).await {
                 Ok(Some(manifest)) => Ok(Ok(manifest)),

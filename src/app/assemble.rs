@@ -9,39 +9,33 @@ use super::tokens::Tokens;
 use crate::authorize::Locks;
 use crate::config::Config;
 use crate::identity::NoRandom;
-use crate::inventory::{Inventory, Journal};
 use crate::proxy::seal::Seal;
 use crate::proxy::{Gate, Held, RequestIds, Turns};
-use crate::release::{Release, Signers};
 use crate::service;
+use crate::service::api::Images;
 use crate::service::revocations::{Feed, Subjects};
 use crate::signature::KeyFiles;
 use crate::token::Grant;
-use crate::upstream::{Origin, Upstream};
 use crate::watch::Reloaded;
 
 /// Everything that requests need.
 pub(super) fn gate(
     config: &Config,
     tokens: &Tokens,
-    journal: Arc<dyn Journal>,
+    images: Images,
+    trusted_keys: Arc<Reloaded<KeyFiles>>,
 ) -> Result<Gate, Error> {
-    let public = Origin {
-        tls: config.public_url.is_https(),
-        authority: config.public_url.authority().clone(),
-    };
-    let upstream = Arc::new(Upstream::new(config.upstream.clone(), public)?);
-    let trusted_keys = Arc::new(Reloaded::start(config.trusted_keys.clone())?);
     let services = service::token::router(Arc::clone(&tokens.issue))
         .merge(service::revocations::router(Arc::new(feed(tokens))))
-        .merge(tokens.api());
+        .merge(tokens.api(images.clone()));
+    let Images { inventory, upstream, release, .. } = images;
     Ok(Gate {
         authenticator: Arc::clone(&tokens.issue.authenticator),
         clock: Arc::clone(&tokens.clock),
         policy: Arc::clone(&tokens.policy),
         shadow: tokens.shadow.clone(),
-        inventory: Inventory::with_metrics(config.inventory, journal, Arc::clone(&tokens.metrics)),
-        release: release(config, tokens, Arc::clone(&trusted_keys)),
+        inventory,
+        release,
         trusted_keys,
         upstream,
         locks: Locks::between(tokens.state.replica_locks()),
@@ -56,12 +50,6 @@ pub(super) fn gate(
         request_ids: RequestIds::new().map_err(|_| NoRandom)?,
         services,
     })
-}
-
-/// What judges images, by the keys that are trusted now.
-fn release(config: &Config, tokens: &Tokens, keys: Arc<Reloaded<KeyFiles>>) -> Release {
-    let signers = Signers::new(move || Arc::clone(&keys.current()), config.inventory.freshness);
-    Release::new(Arc::clone(&tokens.state), signers, Arc::clone(&tokens.metrics))
 }
 
 /// What gates that trust this one are told.

@@ -6,6 +6,7 @@
 mod assemble;
 mod error;
 mod files;
+mod images;
 mod inventory;
 mod manage;
 mod observe;
@@ -19,11 +20,11 @@ use std::thread;
 use tokio::sync::watch;
 
 pub use error::Error;
-pub(crate) use tokens::Tokens;
+pub(crate) use images::api_alone;
+use tokens::Tokens;
 
 use crate::audit::Record;
 use crate::config::{Config, LogFormat};
-use crate::inventory::Journal;
 use crate::last_good::Keeper;
 use crate::log;
 use crate::proxy::tls::ServerTls;
@@ -68,8 +69,9 @@ pub fn run(config: &Config) -> Result<(), Error> {
         Arc::new(shadow::start(folder, policy, tokens.clock.now(), &tokens.metrics, &tokens.audit))
     });
     let ledger = inventory::ledger(config, &tokens);
-    let gate = Arc::new(gate(config, &tokens, Arc::clone(&ledger) as Arc<dyn Journal>)?);
-    let api = tokens.api();
+    let (images, trusted_keys) = images::open(config, &tokens, Arc::clone(&ledger) as _)?;
+    let gate = Arc::new(gate(config, &tokens, images.clone(), trusted_keys)?);
+    let api = tokens.api(images);
     let Tokens { state, user_files, users, peers, clock, policy_refused, .. } = tokens;
     let keeper = Arc::new(Keeper::new(Arc::clone(&state), Arc::clone(&gate.metrics)));
     let policies = Policies { gate: Arc::clone(&gate), keeper: Arc::clone(&keeper) };

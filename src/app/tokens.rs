@@ -20,7 +20,7 @@ use crate::last_good;
 use crate::metrics::Metrics;
 use crate::policy_folder::LoadError;
 use crate::reload::{PolicyFiles, UserFiles};
-use crate::service::api::{self, Api};
+use crate::service::api::{self, Api, Images};
 use crate::shadow::Shadow;
 use crate::state::State;
 use crate::store;
@@ -111,13 +111,14 @@ impl Tokens {
     }
 
     /// The API, which asks for no credential where whoever asks is the machine's own administrator.
-    pub(crate) fn api(&self) -> Router {
+    pub(crate) fn api(&self, images: Images) -> Router {
         api::router(Arc::new(Api {
             issue: Arc::clone(&self.issue),
             users: Arc::clone(&self.users),
             audit: Arc::clone(&self.audit),
             metrics: Arc::clone(&self.metrics),
             shadow: self.shadow.clone(),
+            images,
         }))
     }
 }

@@ -5,6 +5,7 @@
 //! tags the caller may read or write; the inventory says which of them vouch for a digest; what the
 //! credential covers bounds both.
 
+mod acting;
 mod delete;
 mod explained;
 mod gated;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use oci::{Digest, ErrorCode, Manifest, Operation, RepositoryName, Tag};
 use policy::{Action, Image, Policy};
 
+pub(crate) use acting::Effort;
 pub use explained::explained;
 pub use gated::Released;
 pub use lock::{Locked, Locks, Turn};

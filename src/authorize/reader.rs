@@ -61,6 +61,11 @@ impl<'a, 'r> Reader<'a, 'r> {
         Self { only: Some(only), ..self }
     }
 
+    /// The same reader by what memory and the state know, without a request to the upstream.
+    pub(super) fn without_asking(self) -> Self {
+        Self { asks_upstream: false, ..self }
+    }
+
     /// Has the inventory find out what leads to the digest, as far as the caller may know.
     pub(super) async fn find(&self, digest: &Digest) -> Result<bool, Refusal> {
         self.look(digest, true).await

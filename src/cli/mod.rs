@@ -8,6 +8,7 @@ mod credential;
 mod failure;
 mod healthcheck;
 mod http_get;
+mod image;
 mod init;
 mod keys;
 mod login;
@@ -71,6 +72,9 @@ enum Command {
     /// Read policy files, and ask what they decide.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Look at images, flag them, and hand in reports of them.
+    #[command(subcommand)]
+    Image(image::Command),
     /// Ask a running gate whether it is alive: for containers.
     Healthcheck(healthcheck::Arguments),
     /// Print the completions for a shell.
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Logout(arguments) => login::run_logout(&arguments),
         Command::Credential(command) => credential::run(&command),
         Command::Policy(command) => policy::run(&command),
+        Command::Image(command) => image::run(&command),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
@@ -210,6 +215,7 @@ mod tests {
           logout       Sign out at a gate
           credential   Give other programs the credentials of `login`
           policy       Read policy files, and ask what they decide
+          image        Look at images, flag them, and hand in reports of them
           healthcheck  Ask a running gate whether it is alive: for containers
           completions  Print the completions for a shell
           help         Print this message or the help of the given subcommand(s)

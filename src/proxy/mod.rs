@@ -66,7 +66,7 @@ pub struct Gate {
     /// The registry.
     pub upstream: Arc<Upstream>,
     /// Says what gates hold back.
-    pub release: Release,
+    pub release: Arc<Release>,
     /// One for each repository.
     pub locks: Locks,
     /// For upload locations.

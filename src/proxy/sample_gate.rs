@@ -67,7 +67,7 @@ pub(super) fn gate_on(
         policy: Arc::new(Reloaded::start(PolicyFiles(at("policies"))).unwrap()),
         shadow: None,
         inventory: Inventory::new(inventory, Arc::new(Forgetful)),
-        release: Release::sample(state),
+        release: Arc::new(Release::sample(state)),
         trusted_keys: Arc::new(Reloaded::start(KeyFiles::default()).unwrap()),
         upstream: Arc::new(upstream),
         locks: Locks::default(),

@@ -208,7 +208,7 @@ fn scan(known: &Known, repository: &RepositoryName, purpose: Purpose<'_>) -> Sca
 
 /// A report counts where it was sent, as its uploader might do that then; and wherever else the
 /// uploader might send it, with the groups of then and the policy of now.
-fn counts(report: &KeptReport, repository: &RepositoryName, policy: &Policy) -> bool {
+pub(crate) fn counts(report: &KeptReport, repository: &RepositoryName, policy: &Policy) -> bool {
     report.repository == *repository || {
         let caller = Caller::new(report.uploader.clone(), report.uploader_groups.clone());
         policy.decide(&caller, Action::Report, Image { repository, tag: None }).is_allowed()

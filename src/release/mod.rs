@@ -22,21 +22,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oci::{Digest, Manifest};
+use oci::{Descriptor, Digest, Manifest, RepositoryName};
 use policy::Policy;
 use policy::gate::{Facts, Form, Gate, Judgement, Needs, Verdict, judge};
 
 use crate::metrics::Metrics;
 use crate::recent::Recent;
 use crate::state::State;
+use crate::store::StoreError;
+use crate::upstream;
 pub(crate) use contents::Asking;
 use contents::Contents;
+pub(crate) use contents::{Config, Content};
 pub use exception::{Exception, ExceptionId, InvalidExceptionId};
 pub use facts::Unknown;
+pub(crate) use facts::counts;
 use facts::{Purpose, Sources};
 pub use flag::Flag;
 use grace::Grace;
 pub use kept::{Kept, PassedGate};
+pub(crate) use records::Known;
 use records::Records;
 pub use report::{KeptFinding, KeptReport};
 pub use scan::{Cause, Progress, Scan};
@@ -90,6 +95,36 @@ impl Release {
         holders: &[Digest],
         now: Timestamp,
     ) -> Result<Option<Judgement>, Unknown> {
+        let Some(gathered) = self.gather(asking, policy, gates, digest, holders, now).await? else {
+            return Ok(None);
+        };
+        let Gathered { facts, around } = gathered;
+        let by_itself = |facts: &Arc<Facts>, above: &[Arc<Facts>]| {
+            judge(gates, policy, asking.repository, facts, above, now)
+        };
+        let judgement = by_itself(&facts, &around);
+        self.metrics.gate_verdict(&judgement);
+        if let Verdict::Passed(passed) = &judgement.verdict {
+            self.grace.note(passed);
+            self.note(news(&facts, &around, &judgement, &by_itself), now);
+        }
+        Ok(Some(judgement))
+    }
+
+    /// What these gates look at, to be judged without anybody pulling it: nothing is counted, and it
+    /// has not passed by that. None where it is gone.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub(crate) async fn gather(
+        &self,
+        asking: Asking<'_>,
+        policy: &Policy,
+        gates: &[&Arc<Gate>],
+        digest: &Digest,
+        holders: &[Digest],
+        now: Timestamp,
+    ) -> Result<Option<Gathered>, Unknown> {
         let needs = gates.iter().map(|gate| gate.needs()).fold(Needs::default(), |a, b| a | b);
         let purpose = Purpose { policy, needs, now };
         let Some(facts) = self.sources.facts(asking, purpose, digest).await? else {
@@ -99,16 +134,39 @@ impl Release {
         for holder in holders.iter().take(MAX_HOLDERS) {
             around.push(Arc::new(self.sources.around(asking, purpose, holder).await?));
         }
-        let judgement = judge(gates, policy, asking.repository, &facts, &around, now);
-        self.metrics.gate_verdict(&judgement);
-        if let Verdict::Passed(passed) = &judgement.verdict {
-            self.grace.note(passed);
-            let by_itself = |facts: &Arc<Facts>, above: &[Arc<Facts>]| {
-                judge(gates, policy, asking.repository, facts, above, now)
-            };
-            self.note(news(&facts, &around, &judgement, &by_itself), now);
-        }
-        Ok(Some(judgement))
+        Ok(Some(Gathered { facts, around }))
+    }
+
+    /// What stands under a digest; none where it is gone.
+    ///
+    /// # Errors
+    /// The upstream could not be asked.
+    pub(crate) async fn content(
+        &self,
+        asking: Asking<'_>,
+        digest: &Digest,
+    ) -> Result<Option<Arc<Content>>, upstream::Error> {
+        self.sources.contents.manifest(asking, digest).await
+    }
+
+    /// The configuration of an image.
+    ///
+    /// # Errors
+    /// The upstream could not be asked, or does not have it.
+    pub(crate) async fn config(
+        &self,
+        asking: Asking<'_>,
+        config: &Descriptor,
+    ) -> Result<Arc<Config>, upstream::Error> {
+        self.sources.contents.config(asking, config).await
+    }
+
+    /// What the state keeps of a digest.
+    ///
+    /// # Errors
+    /// The state does not answer.
+    pub(crate) async fn known(&self, digest: &Digest) -> Result<Arc<Known>, StoreError> {
+        self.sources.records.of(digest).await
     }
 
     /// Writes down that images have passed: from then on they have grace.
@@ -160,4 +218,23 @@ fn news(
         }
     }
     news
+}
+
+/// What is known of an image, to be judged at any time.
+pub(crate) struct Gathered {
+    facts: Arc<Facts>,
+    around: Vec<Arc<Facts>>,
+}
+
+impl Gathered {
+    /// What gates say to it at that time, by what is known now.
+    pub(crate) fn judge(
+        &self,
+        policy: &Policy,
+        repository: &RepositoryName,
+        gates: &[&Arc<Gate>],
+        at: Timestamp,
+    ) -> Judgement {
+        judge(gates, policy, repository, &self.facts, &self.around, at)
+    }
 }

@@ -33,7 +33,7 @@ impl InProcess {
     pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
         let opened = match owner(config).map_err(app::Error::from)? {
             Some(owner) if owner != geteuid().as_raw() => return Err(another_user(owner)),
-            _ => Self(app::Tokens::open(config).await?.api()),
+            _ => Self(app::api_alone(config).await?),
         };
         Ok(opened)
     }

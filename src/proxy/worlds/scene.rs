@@ -260,7 +260,7 @@ impl Shared {
             policy: Arc::clone(policy),
             shadow: None,
             inventory: Inventory::new(settings, Arc::new(Forgetful)),
-            release: Release::sample(sample::absent()),
+            release: Arc::new(Release::sample(sample::absent())),
             trusted_keys: Arc::new(Reloaded::start(KeyFiles::default()).unwrap()),
             upstream: Arc::clone(&self.upstream),
             locks: Locks::default(),

@@ -4,6 +4,8 @@
 //! the admin socket and by the command line without one, as [`LocalAdministrator`].
 
 mod decide;
+mod gate;
+mod image;
 mod input;
 mod openapi;
 mod problem;
@@ -30,10 +32,16 @@ use jiff::Timestamp;
 use policy::Policy;
 
 use crate::audit::Audit;
+use crate::authorize::{Locks, Question};
+use crate::identity::Principal;
 use crate::identity::users::Users;
+use crate::inventory::Inventory;
 use crate::issue::Issue;
 use crate::metrics::Metrics;
+use crate::proxy::seal::Seal;
+use crate::release::Release;
 use crate::shadow::Shadow;
+use crate::upstream::Upstream;
 
 use problem::{Denial, Problem};
 pub use requester::LocalAdministrator;
@@ -56,9 +64,55 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// What another policy would have decided, where there is one beside the policy in force.
     pub shadow: Option<Arc<Shadow>>,
+    /// What is asked about images.
+    pub images: Images,
+}
+
+/// The images behind the gate. All clones are of the same.
+#[derive(Clone)]
+pub struct Images {
+    /// Which tags vouch for which digests.
+    pub inventory: Inventory,
+    /// The registry.
+    pub upstream: Arc<Upstream>,
+    /// What judges them.
+    pub release: Arc<Release>,
+    /// Seals what travels through a client's hands.
+    pub seal: Arc<Seal>,
+    /// Whether there is a scanner that scans what is asked for.
+    pub has_scanner: bool,
+}
+
+/// What decides about images for one request.
+struct Deciding {
+    policy: Arc<Policy>,
+    principal: Principal,
+    now: Timestamp,
+    /// Nothing is changed in the registry here.
+    locks: Locks,
 }
 
 impl Api {
+    /// The most requests to the upstream that one question may cost.
+    fn max_requests(&self) -> usize {
+        self.images.inventory.settings().max_requests
+    }
+
+    fn question<'a>(&'a self, deciding: &'a Deciding) -> Question<'a> {
+        let Deciding { policy, principal, now, locks } = deciding;
+        Question {
+            policy,
+            inventory: &self.images.inventory,
+            upstream: &self.images.upstream,
+            locks,
+            seal: &self.images.seal,
+            release: &self.images.release,
+            principal,
+            now: *now,
+            max_requests: self.max_requests(),
+        }
+    }
+
     fn now(&self) -> Timestamp {
         (self.issue.now)()
     }
@@ -80,6 +134,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(from_fn(input::no_query))
         .route(TOKENS, get(tokens::list))
         .route("/policy/shadow", get(shadow::show))
+        .merge(image::routes())
+        .merge(gate::routes())
         .fallback(async || Problem::no_route())
         .layer(from_fn_with_state(Arc::clone(&api), whole))
         .with_state(api);

@@ -11,11 +11,15 @@ use serde_json::json;
 use super::NOT_STORED;
 use crate::audit::{Decision, Record, Unwritten};
 use crate::identity::AuthError;
+use crate::inventory::Undecided;
 use crate::issue::Refused;
 use crate::log::Causes;
 use crate::public_url::PublicUrl;
+use crate::refusal::Refusal;
+use crate::release::Unknown;
 use crate::store::StoreError;
 use crate::token::MintError;
+use crate::upstream;
 
 /// What went wrong with a request: a status, and a text that may be shown.
 #[derive(Debug)]
@@ -149,6 +153,33 @@ impl From<StoreError> for Problem {
             .with(RETRY_AFTER, HeaderValue::from(SOON)),
             StoreError::Damaged(_) => Self::internal(),
         }
+    }
+}
+
+/// What is refused on the way to an image. A denial is told by whoever asks for the decision.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (status, text) = (refusal.status(), refusal.to_string());
+        match refusal {
+            Refusal::State(error) => error.into(),
+            refusal if status.is_server_error() => {
+                tracing::warn!(error = %Causes(&refusal), "the API cannot tell of an image");
+                Self::new(status, text).with(RETRY_AFTER, HeaderValue::from(SOON))
+            }
+            _ => Self::new(status, text),
+        }
+    }
+}
+
+impl From<upstream::Error> for Problem {
+    fn from(error: upstream::Error) -> Self {
+        Refusal::from(Undecided::Upstream(error)).into()
+    }
+}
+
+impl From<Unknown> for Problem {
+    fn from(unknown: Unknown) -> Self {
+        Refusal::from(unknown).into()
     }
 }
 

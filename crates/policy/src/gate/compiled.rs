@@ -145,6 +145,23 @@ impl Policy {
         repository: &RepositoryName,
         tag: Option<&Tag>,
     ) -> Gates<'p> {
+        let found = self.gates_before(on, repository, tag);
+        if found.is_empty() {
+            return found;
+        }
+        let standing = Standing::new(&self.subjects, caller);
+        found.into_iter().filter(|gate| gate.is_for(&standing)).collect()
+    }
+
+    /// The gates that stand before an image for whomever they do, in the order of their names.
+    /// Otherwise as [`Policy::gates_for`].
+    #[must_use]
+    pub fn gates_before(
+        &self,
+        on: Occasion,
+        repository: &RepositoryName,
+        tag: Option<&Tag>,
+    ) -> Gates<'_> {
         let mut found: SmallVec<[u32; 4]> = SmallVec::new();
         for (rest, filed) in self.gates.filed.candidates(repository.as_str()) {
             for &(number, place) in filed {
@@ -158,13 +175,9 @@ impl Policy {
                 }
             }
         }
-        if found.is_empty() {
-            return Gates::new();
-        }
         found.sort_unstable();
-        let standing = Standing::new(&self.subjects, caller);
         let gates = found.iter().filter_map(|&number| self.gates.gates.get(number as usize));
-        gates.filter(|gate| gate.is_for(&standing) && !gate.leaves_out(repository, tag)).collect()
+        gates.filter(|gate| !gate.leaves_out(repository, tag)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
@@ -23,10 +23,12 @@ use crate::audit::{self, Decision};
 use crate::identity::federation::Federation;
 use crate::identity::users::{Files, Texts, Users};
 use crate::identity::{Access, ClientAddress};
+use crate::inventory::{Forgetful, Settings};
 use crate::issue::sample;
 use crate::reload::PolicyFiles;
 use crate::shadow::{Difference, Pair, Verdict};
 use crate::token::{Grant, Kind, Order, mint};
+use crate::upstream::fake::{Fake, Shelf};
 use crate::watch::Reloaded;
 
 const POLICY: &str = r#"
@@ -56,6 +58,9 @@ pub(super) struct Scene {
     pub(super) issue: Arc<Issue>,
     audit: Arc<Audit>,
     folder: TempDir,
+    /// What the registry holds.
+    pub(super) shelf: Arc<Mutex<Shelf>>,
+    _registry: Fake,
 }
 
 /// Who asks, and with what.
@@ -126,19 +131,43 @@ fn shadow(folder: &Path) -> Shadow {
 
 impl Scene {
     pub(super) async fn new() -> Self {
-        let gate = sample::Scene::new(POLICY, users("", "admins"), Federation::default());
+        Self::with(POLICY, false).await
+    }
+
+    /// One with images, and perhaps a scanner.
+    pub(super) async fn with(policy: &str, has_scanner: bool) -> Self {
+        let gate = sample::Scene::new(policy, users("", "admins"), Federation::default());
         let folder = tempfile::tempdir().unwrap();
         let audit = audit::Settings::new(folder.path().join("audit.jsonl"));
         let audit = Arc::new(Audit::open(&audit).unwrap());
         let issue = Arc::clone(&gate.issue);
+        let shelf = Arc::new(Mutex::new(Shelf::default()));
+        let shown = Arc::clone(&shelf);
+        let registry = Fake::start(move |asked| shown.lock().unwrap().answer(asked)).await;
+        let images = Images {
+            inventory: Inventory::new(Settings::default(), Arc::new(Forgetful)),
+            upstream: Arc::new(registry.upstream()),
+            release: Arc::new(Release::sample(Arc::clone(&issue.state))),
+            seal: Arc::new(Seal::new(&[7; 32])),
+            has_scanner,
+        };
         let api = Api {
+            images,
             issue: Arc::clone(&issue),
             users: Arc::clone(&gate.users),
             audit: Arc::clone(&audit),
             metrics: Arc::new(Metrics::new()),
             shadow: Some(Arc::new(shadow(folder.path()))),
         };
-        Self { router: router(Arc::new(api)), gate, issue, audit, folder }
+        Self {
+            router: router(Arc::new(api)),
+            gate,
+            issue,
+            audit,
+            folder,
+            shelf,
+            _registry: registry,
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -1,0 +1,202 @@
+//! The image that a request names, and whether whoever asks may do so.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use oci::{Digest, Reference, RepositoryName};
+use policy::{Action, Policy};
+use serde::Serialize;
+
+use super::super::problem::Problem;
+use super::super::requester::Requester;
+use super::super::{Api, Deciding};
+use crate::audit::Record;
+use crate::authorize::{Effort, Locks};
+use crate::inventory::{head_digest, head_tag};
+
+/// What is wanted of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::service::api) enum Need {
+    /// To know of it: for whoever may read it, and administrators.
+    Know,
+    /// To do something that policy grants. On the gate's own machine everything is.
+    Do(Action),
+}
+
+/// An image that is there, for somebody who may do what they want.
+#[derive(Debug, Clone)]
+pub(in crate::service::api) struct Named {
+    pub(in crate::service::api) repository: RepositoryName,
+    /// As it was named.
+    pub(in crate::service::api) reference: Reference,
+    /// What that is now.
+    pub(in crate::service::api) digest: Digest,
+}
+
+/// An image as answers name it.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::service::api) struct Shown {
+    repository: String,
+    reference: String,
+    digest: String,
+}
+
+/// Reads `REPOSITORY:TAG` or `REPOSITORY@DIGEST`.
+pub(in crate::service::api) fn parse(
+    field: &str,
+    text: &str,
+) -> Result<(RepositoryName, Reference), Problem> {
+    let wrong = |error: &dyn std::fmt::Display| Problem::wrong(format!("`{field}`: {error}"));
+    let (repository, reference) = match (text.split_once('@'), text.split_once(':')) {
+        (Some((repository, _)), _) if repository.contains(':') => {
+            return Err(wrong(&"name a tag or a digest, not both"));
+        }
+        (Some((repository, digest)), _) => {
+            (repository, Reference::Digest(Digest::new(digest).map_err(|error| wrong(&error))?))
+        }
+        (None, Some((repository, tag))) => {
+            (repository, Reference::Tag(oci::Tag::new(tag).map_err(|error| wrong(&error))?))
+        }
+        (None, None) => {
+            return Err(wrong(&"name one image: `REPOSITORY:TAG` or `REPOSITORY@DIGEST`"));
+        }
+    };
+    Ok((RepositoryName::new(repository).map_err(|error| wrong(&error))?, reference))
+}
+
+impl Named {
+    /// Decides, and then asks the registry what the name stands for now.
+    pub(in crate::service::api) async fn find(
+        api: &Api,
+        who: &Requester,
+        policy: &Arc<Policy>,
+        (field, text): (&str, &str),
+        need: Need,
+    ) -> Result<Self, Problem> {
+        let (repository, reference) = parse(field, text)?;
+        who.needs(api, policy, (&repository, &reference), need).await?;
+        let upstream = &api.images.upstream;
+        let found = match &reference {
+            Reference::Tag(tag) => head_tag(upstream, &repository, tag).await?,
+            Reference::Digest(digest) => head_digest(upstream, &repository, digest).await?,
+        };
+        match found {
+            Some(digest) => Ok(Self { repository, reference, digest }),
+            None => Err(missing(&repository, &reference)),
+        }
+    }
+
+    /// `team/app:v1`, as it was named.
+    pub(in crate::service::api) fn text(&self) -> String {
+        written(&self.repository, &self.reference)
+    }
+
+    pub(in crate::service::api) fn shown(&self) -> Shown {
+        Shown {
+            repository: self.repository.to_string(),
+            reference: self.reference.to_string(),
+            digest: self.digest.to_string(),
+        }
+    }
+
+    /// What the audit trail says of it.
+    pub(in crate::service::api) fn record(&self, record: Record) -> Record {
+        Record {
+            repository: Some(self.repository.to_string()),
+            reference: Some(self.reference.to_string()),
+            digest: Some(self.digest.to_string()),
+            ..record
+        }
+    }
+}
+
+fn written(repository: &RepositoryName, reference: &Reference) -> String {
+    match reference {
+        Reference::Tag(tag) => format!("{repository}:{tag}"),
+        Reference::Digest(digest) => format!("{repository}@{digest}"),
+    }
+}
+
+/// The same for what is not there and for what must not be known.
+fn missing(repository: &RepositoryName, reference: &Reference) -> Problem {
+    let image = written(repository, reference);
+    let text = format!("there is no image {image}, or none that you may see");
+    Problem::new(StatusCode::NOT_FOUND, text)
+}
+
+impl Requester {
+    /// What decides about images, for somebody with a credential.
+    pub(in crate::service::api) fn deciding(
+        &self,
+        policy: &Arc<Policy>,
+        now: Timestamp,
+    ) -> Option<Deciding> {
+        let known = self.maker().credential()?;
+        let policy = Arc::clone(policy);
+        let mut principal = known.principal.clone();
+        principal.caller.circumstances.at = Some(now);
+        principal.caller.circumstances.address = self.address();
+        Some(Deciding { policy, principal, now, locks: Locks::unshared() })
+    }
+
+    /// Whether they may know of an image.
+    pub(in crate::service::api) async fn knows(
+        &self,
+        api: &Api,
+        policy: &Arc<Policy>,
+        image: (&RepositoryName, &Reference),
+        effort: Effort,
+    ) -> Result<bool, Problem> {
+        if self.maker().is_administrator() {
+            return Ok(true);
+        }
+        let Some(deciding) = self.deciding(policy, api.now()) else { return Ok(true) };
+        Ok(api.question(&deciding).may_know(image.0, image.1, effort).await?)
+    }
+
+    /// Refuses whoever may not. What they may not even know of looks as if it were not there.
+    pub(in crate::service::api) async fn needs(
+        &self,
+        api: &Api,
+        policy: &Arc<Policy>,
+        image: (&RepositoryName, &Reference),
+        need: Need,
+    ) -> Result<(), Problem> {
+        let (repository, reference) = image;
+        let knows = self.knows(api, policy, image, Effort::Whole);
+        let Need::Do(action) = need else {
+            return if knows.await? { Ok(()) } else { Err(missing(repository, reference)) };
+        };
+        // The gate's own machine has all rights.
+        let Some(deciding) = self.deciding(policy, api.now()) else { return Ok(()) };
+        let question = api.question(&deciding);
+        if question.may(action, repository, reference, Effort::Whole).await? {
+            return Ok(());
+        }
+        if !knows.await? {
+            return Err(missing(repository, reference));
+        }
+        let image = written(repository, reference);
+        Err(self.denied(&format!("{action} of {image} is denied: no rule of the policy grants it")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_named_by_tag_or_by_digest() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for text in ["team/app:v1".to_owned(), format!("team/app@{digest}")] {
+            let (repository, reference) = parse("ref", &text).unwrap();
+            assert_eq!(written(&repository, &reference), text);
+        }
+        for wrong in
+            ["", "team/app", "team/app:", "Team:v1", "team@sha256:0", &format!("team:v1@{digest}")]
+        {
+            assert!(parse("ref", wrong).is_err(), "{wrong}");
+        }
+    }
+}

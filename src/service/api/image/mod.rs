@@ -2,7 +2,11 @@
 //! them.
 
 mod flags;
+mod identity;
 mod named;
+mod parts;
+mod report;
+mod scan;
 mod text;
 
 use std::sync::Arc;

@@ -420,6 +420,11 @@ impl Metrics {
         self.gates.judged(judgement);
     }
 
+    /// The glass of a release gate was broken.
+    pub fn gate_exception(&self) {
+        self.gates.broken();
+    }
+
     /// So many images are in grace, by gate, in the order of their names.
     pub fn gate_grace<'g>(&self, counts: impl Iterator<Item = (&'g str, usize)>) {
         self.gates.in_grace(counts);

@@ -1,7 +1,7 @@
 //! What is counted of release gates.
 
 use policy::gate::{Judgement, Verdict};
-use prometheus::{IntCounterVec, IntGaugeVec};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
 use super::Make;
 
@@ -12,6 +12,7 @@ const MAX_GATES: usize = 100;
 pub(super) struct Gates {
     verdicts: IntCounterVec,
     grace: IntGaugeVec,
+    broken: IntCounter,
 }
 
 impl Gates {
@@ -27,7 +28,16 @@ impl Gates {
                 "Images that would be held, were it not for the grace that they have.",
                 &["gate"],
             ),
+            broken: make.counter(
+                "gate_exceptions_total",
+                "How often the glass of a release gate was broken, to let an image through.",
+            ),
         }
+    }
+
+    /// The glass was broken.
+    pub(super) fn broken(&self) {
+        self.broken.inc();
     }
 
     /// One image was judged.

@@ -38,6 +38,8 @@ pub enum Purpose {
     Upload,
     /// Where a list goes on at the upstream.
     Cursor,
+    /// Where a list of images of the API goes on.
+    Images,
 }
 
 impl Purpose {
@@ -45,6 +47,7 @@ impl Purpose {
         match self {
             Self::Upload => b"portcullis upload 1",
             Self::Cursor => b"portcullis cursor 1",
+            Self::Images => b"portcullis images 1",
         }
     }
 }

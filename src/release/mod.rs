@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oci::{Descriptor, Digest, Manifest, RepositoryName};
+use oci::{Digest, Manifest, RepositoryName};
 use policy::Policy;
 use policy::gate::{Facts, Form, Gate, Judgement, Needs, Verdict, judge};
 
@@ -32,8 +32,8 @@ use crate::state::State;
 use crate::store::StoreError;
 use crate::upstream;
 pub(crate) use contents::Asking;
+pub(crate) use contents::Content;
 use contents::Contents;
-pub(crate) use contents::{Config, Content};
 pub use exception::{Exception, ExceptionId, InvalidExceptionId};
 pub use facts::Unknown;
 pub(crate) use facts::counts;
@@ -147,18 +147,6 @@ impl Release {
         digest: &Digest,
     ) -> Result<Option<Arc<Content>>, upstream::Error> {
         self.sources.contents.manifest(asking, digest).await
-    }
-
-    /// The configuration of an image.
-    ///
-    /// # Errors
-    /// The upstream could not be asked, or does not have it.
-    pub(crate) async fn config(
-        &self,
-        asking: Asking<'_>,
-        config: &Descriptor,
-    ) -> Result<Arc<Config>, upstream::Error> {
-        self.sources.contents.config(asking, config).await
     }
 
     /// What the state keeps of a digest.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use oci::{Digest, RepositoryName};
+use oci::{Digest, RepositoryName, Tag};
 use policy::Subject;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -19,7 +19,7 @@ use crate::release::{Cause, Exception, ExceptionId, Flag, Kept, KeptReport, Kept
 use crate::store::{
     Changes, CrawlProgress, Extent, FamilyQuery, FindingQuery, Found, KeptPolicy, Learned, Lessons,
     News, OfRepository, Released, Releases, ReplicaLocks, Revocation, Rotation, ScanCounts,
-    ScanEnd, Sequence, Service, Settings, Store, StoreError, StoreUrl, open,
+    ScanEnd, Sequence, Service, Settings, Store, StoreError, StoreUrl, Tagged, open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -189,6 +189,21 @@ impl Lessons for Absent {
         no_answer()
     }
     async fn extent(&self) -> Result<Extent, StoreError> {
+        no_answer()
+    }
+    async fn tags_after(
+        &self,
+        _: Option<&(RepositoryName, String)>,
+        _: u32,
+    ) -> Result<Vec<Tagged>, StoreError> {
+        no_answer()
+    }
+    async fn tags_of(
+        &self,
+        _: &RepositoryName,
+        _: &Digest,
+        _: u32,
+    ) -> Result<Vec<Tag>, StoreError> {
         no_answer()
     }
     async fn add_repositories(&self, _: &[RepositoryName]) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use oci::RepositoryName;
+use oci::{Digest, RepositoryName, Tag};
 
 use super::{Sequence, StoreError};
 use crate::inventory::Lesson;
@@ -43,6 +43,22 @@ pub trait Lessons: Send + Sync + 'static {
     /// How much is known.
     async fn extent(&self) -> Result<Extent, StoreError>;
 
+    /// Tags that are there with what they point at, in the order of repository and tag, those after
+    /// this place, at most so many.
+    async fn tags_after(
+        &self,
+        after: Option<&(RepositoryName, String)>,
+        limit: u32,
+    ) -> Result<Vec<Tagged>, StoreError>;
+
+    /// Tags that are there and point at this digest, in order, at most so many.
+    async fn tags_of(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        limit: u32,
+    ) -> Result<Vec<Tag>, StoreError>;
+
     /// Notes that there are repositories of these names.
     async fn add_repositories(&self, names: &[RepositoryName]) -> Result<(), StoreError>;
 
@@ -67,6 +83,17 @@ pub trait Lessons: Send + Sync + 'static {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreError>;
+}
+
+/// A tag, and what it points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    /// Where.
+    pub repository: RepositoryName,
+    /// Which.
+    pub tag: Tag,
+    /// The manifest.
+    pub digest: Digest,
 }
 
 /// The numbers that lessons got: those after `before`, up to `last`.

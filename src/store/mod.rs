@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use policy::Subject;
 
-pub use inventory::{CrawlProgress, Extent, Learned, Lessons, News, OfRepository};
+pub use inventory::{CrawlProgress, Extent, Learned, Lessons, News, OfRepository, Tagged};
 pub use open::{Checked, OpenError, Settings, check, kept_policy, open};
 pub use release::{
     FindingKey, FindingQuery, Found, Place, Released, Releases, ScanCounts, ScanEnd,

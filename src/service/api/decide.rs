@@ -39,22 +39,34 @@ pub(super) async fn decide(
     let policy = api.policy();
     let actions = words::actions(&question.action).map_err(|mistake| wrong("action", &mistake))?;
     let target = words::target(&question.image).map_err(|mistake| wrong("image", &mistake))?;
-    let caller = caller(&api, &policy, &who, &question)?;
+    let Question { subject, groups, at, address, .. } = &question;
+    let groups = groups.as_deref();
+    let meant = Meant { subject: subject.as_deref(), groups, at: *at, address: *address };
+    let caller = caller(&api, &policy, &who, meant)?;
     let decide = |&action| policy.decide(&caller, action, target.image());
     let decisions: Vec<_> = actions.iter().map(decide).collect();
     Ok(Json(Answer::of(&decisions)).into_response())
 }
 
+/// Who is meant, as the request says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Meant<'a> {
+    pub(super) subject: Option<&'a str>,
+    pub(super) groups: Option<&'a [String]>,
+    pub(super) at: Option<Timestamp>,
+    pub(super) address: Option<IpAddr>,
+}
+
 /// Whoever the question is about. Administrators may ask about anyone, and everybody about
 /// themselves, with groups that they have.
-fn caller(
+pub(super) fn caller(
     api: &Api,
     policy: &Policy,
     who: &Requester,
-    question: &Question,
+    question: Meant<'_>,
 ) -> Result<Caller, Problem> {
     let own = who.maker().credential().map(|known| &known.principal.caller);
-    let subject = match (&question.subject, own) {
+    let subject = match (question.subject, own) {
         (Some(text), _) => words::asker(text).map_err(|mistake| wrong("subject", &mistake))?,
         (None, Some(own)) => own.subject.clone(),
         (None, None) => {
@@ -70,7 +82,7 @@ fn caller(
         Some(own) => own.clone(),
         None => somebody(api, subject),
     };
-    if let Some(groups) = &question.groups {
+    if let Some(groups) = question.groups {
         let groups = groups.iter().map(|group| match group.parse::<Name>() {
             Ok(name) => Ok(name.to_string()),
             Err(error) => Err(Problem::wrong(format!("`groups`: {error}"))),

@@ -3,13 +3,16 @@
 mod crawl;
 mod forget;
 mod learn;
+mod tags;
 mod tell;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use oci::RepositoryName;
+use oci::{Digest, RepositoryName, Tag};
 
-use super::super::inventory::{CrawlProgress, Extent, Learned, Lessons, News, OfRepository};
+use super::super::inventory::{
+    CrawlProgress, Extent, Learned, Lessons, News, OfRepository, Tagged,
+};
 use super::super::{Sequence, StoreError};
 use super::row::damaged;
 use super::work::Work;
@@ -55,6 +58,23 @@ impl Lessons for Sql {
 
     async fn extent(&self) -> Result<Extent, StoreError> {
         crawl::extent(&mut self.read("count what is known").await?).await
+    }
+
+    async fn tags_after(
+        &self,
+        after: Option<&(RepositoryName, String)>,
+        limit: u32,
+    ) -> Result<Vec<Tagged>, StoreError> {
+        tags::after(&mut self.read("list tags").await?, after, limit).await
+    }
+
+    async fn tags_of(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        limit: u32,
+    ) -> Result<Vec<Tag>, StoreError> {
+        tags::of(&mut self.read("list tags").await?, repository, digest, limit).await
     }
 
     async fn add_repositories(&self, names: &[RepositoryName]) -> Result<(), StoreError> {

@@ -202,6 +202,12 @@ impl Gate {
         RuleRef { name: &self.name, file: &self.file, line: self.line }
     }
 
+    /// When it is passed.
+    #[must_use]
+    pub fn on(&self) -> &[Occasion] {
+        &self.on
+    }
+
     /// Whether it holds what it judges so, or only watches.
     #[must_use]
     pub fn is_enforced(&self) -> bool {

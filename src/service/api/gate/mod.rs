@@ -1,15 +1,27 @@
 //! `/api/v1/gates` and `/api/v1/exceptions`: release gates, and who broke the glass.
 
+mod exceptions;
+mod forecast;
+mod list;
+mod verdict;
+
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::MethodRouter;
+use axum::routing::{MethodRouter, delete, get};
 
 use super::Api;
+pub(super) use verdict::{Verdicts, verdicts};
 
 /// Where each of them is.
 pub(super) fn paths() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
-    Vec::new()
+    vec![
+        ("/gates", get(list::list)),
+        ("/gates/forecast", get(forecast::show)),
+        ("/image/gates", get(verdict::show)),
+        ("/exceptions", get(exceptions::list).post(exceptions::add)),
+        ("/exceptions/{id}", delete(exceptions::remove)),
+    ]
 }
 
 pub(super) fn routes() -> Router<Arc<Api>> {

@@ -65,6 +65,18 @@ pub(in crate::service::api) struct ShownFlag {
     is_carried: bool,
 }
 
+impl ShownFlag {
+    pub(super) fn is_in_force(&self) -> bool {
+        self.state == IN_FORCE
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.flag.clone()
+    }
+}
+
+const IN_FORCE: &str = "in force";
+
 /// The flags of an image.
 #[derive(Serialize)]
 pub(in crate::service::api) struct Flags {
@@ -108,7 +120,7 @@ fn show(flag: &Flag, policy: &Policy, here: &RepositoryName, now: Timestamp) -> 
     let state = match ends {
         None => "undeclared",
         Some(ends) if ends <= now => "expired",
-        Some(_) => "in force",
+        Some(_) => IN_FORCE,
     };
     ShownFlag {
         flag: flag.name.clone(),

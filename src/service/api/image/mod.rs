@@ -3,10 +3,12 @@
 
 mod flags;
 mod identity;
+mod list;
 mod named;
 mod parts;
 mod report;
 mod scan;
+mod show;
 mod text;
 
 use std::sync::Arc;
@@ -15,12 +17,20 @@ use axum::Router;
 use axum::routing::{MethodRouter, get};
 
 use super::Api;
-pub(super) use named::{Named, Need, parse};
+pub(super) use list::Cursor;
+pub(super) use named::{Named, Need, Shown, parse};
+pub(super) use parts::platform_text;
 pub(super) use text::{Expiry, line, shown_subject};
 
 /// Where each of them is. All take a query.
 pub(super) fn paths() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
-    vec![("/image/flags", get(flags::list).put(flags::set).post(flags::set).delete(flags::remove))]
+    vec![
+        ("/images", get(list::list)),
+        ("/image", get(show::show)),
+        ("/image/flags", get(flags::list).put(flags::set).post(flags::set).delete(flags::remove)),
+        ("/image/report", get(report::list).put(report::send).post(report::send)),
+        ("/image/scan", get(scan::show).post(scan::request)),
+    ]
 }
 
 pub(super) fn routes() -> Router<Arc<Api>> {

@@ -1,0 +1,217 @@
+//! `/api/v1/image/gates`: what the gates before an image say to it, and why.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use oci::Reference;
+use policy::gate::{
+    Clearance, Cleared, Evidence, Gate, Gates, InGrace, Judgement, Occasion, Reason, Verdict,
+};
+use policy::{Caller, Policy};
+use serde::{Deserialize, Serialize};
+
+use super::super::Api;
+use super::super::decide::{Meant, caller};
+use super::super::image::{Named, Need, Shown, platform_text};
+use super::super::input::Asked;
+use super::super::problem::Problem;
+use super::super::requester::Requester;
+use super::list::{mode, on};
+
+/// Which image, and for whom; for anyone, if nobody is named.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::service::api) struct Question {
+    r#ref: String,
+    subject: Option<String>,
+    /// Separated by commas.
+    groups: Option<String>,
+}
+
+/// What the gates say.
+#[derive(Serialize)]
+pub(in crate::service::api) struct Verdicts {
+    #[serde(flatten)]
+    image: Shown,
+    /// Whether a gate that is enforced holds it.
+    held: bool,
+    gates: Vec<ShownVerdict>,
+}
+
+/// What one gate says.
+#[derive(Serialize)]
+pub(in crate::service::api) struct ShownVerdict {
+    gate: String,
+    mode: &'static str,
+    on: Vec<&'static str>,
+    file: String,
+    line: usize,
+    verdict: &'static str,
+    reasons: Vec<ShownReason>,
+    in_grace: Vec<ShownReason>,
+    warnings: Vec<ShownReason>,
+    cleared: Vec<ShownCleared>,
+    glass_broken_until: Option<Timestamp>,
+    is_artifact: bool,
+    /// Until when this does not change by the time alone.
+    valid_until: Option<Timestamp>,
+}
+
+/// Something that is missing, or too much.
+#[derive(Serialize)]
+pub(in crate::service::api) struct ShownReason {
+    reason: &'static str,
+    text: String,
+    digest: Option<String>,
+    platform: Option<String>,
+    /// From when on it holds the image, if that is later.
+    until: Option<Timestamp>,
+}
+
+/// A finding that does not count.
+#[derive(Serialize)]
+pub(in crate::service::api) struct ShownCleared {
+    vulnerability: String,
+    package: String,
+    by: String,
+    reason: String,
+    expires_at: Option<Timestamp>,
+}
+
+impl ShownReason {
+    fn of(reason: &Reason) -> Self {
+        let of = reason.of.as_ref();
+        Self {
+            reason: reason.why.word(),
+            text: reason.why.to_string(),
+            digest: of.map(|of| of.digest.to_string()),
+            platform: of.and_then(|of| of.platform.as_ref()).and_then(platform_text),
+            until: None,
+        }
+    }
+
+    fn in_grace(grace: &InGrace) -> Self {
+        Self { until: Some(grace.until), ..Self::of(&grace.reason) }
+    }
+}
+
+impl ShownCleared {
+    fn of(cleared: &Cleared) -> Self {
+        let (by, reason, expires_at) = match &cleared.by {
+            Clearance::Exception { by, reason, expires } => {
+                (by.to_string(), reason.to_string(), Some(*expires))
+            }
+            Clearance::Vex { by, status } => (by.clone(), (*status).to_owned(), None),
+        };
+        let package = cleared.package.clone();
+        Self { vulnerability: cleared.vulnerability.to_string(), package, by, reason, expires_at }
+    }
+}
+
+impl ShownVerdict {
+    fn of(gate: &Gate, judgement: &Judgement) -> Self {
+        let held = match &judgement.verdict {
+            Verdict::Held(held) => Some(held),
+            Verdict::Passed(_) => judgement.audited.first(),
+        };
+        let verdict = match held {
+            None => "passed",
+            Some(_) if gate.is_enforced() => "held",
+            Some(_) => "would be held",
+        };
+        let evidence: Option<&Evidence> = match &judgement.verdict {
+            Verdict::Passed(passed) => passed.evidence().first(),
+            Verdict::Held(_) => None,
+        };
+        let reasons = held.map(|held| held.reasons.iter().map(ShownReason::of).collect());
+        let of = |list: Option<&[Reason]>| -> Vec<ShownReason> {
+            list.unwrap_or_default().iter().map(ShownReason::of).collect()
+        };
+        let grace = evidence.map(|it| it.in_grace.as_slice()).unwrap_or_default();
+        let cleared = evidence.map(|it| it.cleared.as_slice()).unwrap_or_default();
+        Self {
+            gate: gate.name().to_owned(),
+            mode: mode(gate),
+            on: on(gate),
+            file: gate.place().file.to_owned(),
+            line: gate.place().line,
+            verdict,
+            reasons: reasons.unwrap_or_default(),
+            in_grace: grace.iter().map(ShownReason::in_grace).collect(),
+            warnings: of(evidence.map(|it| it.warnings.as_slice())),
+            cleared: cleared.iter().map(ShownCleared::of).collect(),
+            glass_broken_until: evidence.and_then(|it| it.broken_until),
+            is_artifact: evidence.is_some_and(|it| it.is_artifact),
+            valid_until: judgement.valid_until,
+        }
+    }
+}
+
+/// The gates before an image, for a caller or for whomever; each once, those at pulls first.
+pub(super) fn before<'p>(policy: &'p Policy, image: &Named, caller: Option<&Caller>) -> Gates<'p> {
+    let tag = match &image.reference {
+        Reference::Tag(tag) => Some(tag),
+        Reference::Digest(_) => None,
+    };
+    let mut gates = Gates::new();
+    for occasion in Occasion::ALL {
+        let more = match caller {
+            Some(caller) => policy.gates_for(caller, occasion, &image.repository, tag),
+            None => policy.gates_before(occasion, &image.repository, tag),
+        };
+        for gate in more {
+            if !gates.iter().any(|known| known.name() == gate.name()) {
+                gates.push(gate);
+            }
+        }
+    }
+    gates
+}
+
+/// What they say. Nothing is counted by that, and nothing has passed.
+pub(in crate::service::api) async fn verdicts(
+    api: &Api,
+    policy: &Policy,
+    image: &Named,
+    caller: Option<&Caller>,
+) -> Result<Verdicts, Problem> {
+    let (release, now, budget) = (&api.images.release, api.now(), api.budget());
+    let gates = before(policy, image, caller);
+    api.images.inventory.recall(&image.repository, now).await;
+    let holders = api.images.inventory.holders(&image.repository, &image.digest);
+    let asking = api.asking(&image.repository, &budget);
+    let gathered = release.gather(asking, policy, &gates, &image.digest, &holders, now).await?;
+    let mut shown = Vec::new();
+    for &gate in &gates {
+        if let Some(gathered) = &gathered {
+            let judgement = gathered.judge(policy, &image.repository, &[gate], now);
+            shown.push(ShownVerdict::of(gate, &judgement));
+        }
+    }
+    let held = shown.iter().any(|shown| shown.verdict == "held");
+    Ok(Verdicts { image: image.shown(), held, gates: shown })
+}
+
+pub(in crate::service::api) async fn show(
+    State(api): State<Arc<Api>>,
+    who: Requester,
+    Asked(question): Asked<Question>,
+) -> Result<Json<Verdicts>, Problem> {
+    let policy = api.policy();
+    let image = Named::find(&api, &who, &policy, ("ref", &question.r#ref), Need::Know).await?;
+    let groups: Option<Vec<String>> = question
+        .groups
+        .map(|groups| groups.split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect());
+    let subject = question.subject.as_deref();
+    if subject.is_none() && groups.is_some() {
+        return Err(Problem::wrong("`groups`: name the `subject` that is in them"));
+    }
+    let meant = Meant { subject, groups: groups.as_deref(), at: None, address: None };
+    let caller = match subject {
+        Some(_) => Some(caller(&api, &policy, &who, meant)?),
+        None => None,
+    };
+    Ok(Json(verdicts(&api, &policy, &image, caller.as_ref()).await?))
+}

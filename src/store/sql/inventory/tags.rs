@@ -1,0 +1,45 @@
+//! The tags that are there.
+
+use oci::{Digest, RepositoryName, Tag};
+
+use super::super::super::StoreError;
+use super::super::super::inventory::Tagged;
+use super::super::work::Work;
+
+pub(super) async fn after(
+    work: &mut Work,
+    after: Option<&(RepositoryName, String)>,
+    limit: u32,
+) -> Result<Vec<Tagged>, StoreError> {
+    // No name is empty, so all of them come after it.
+    let (repository, tag) =
+        after.map_or(("", ""), |(repository, tag)| (repository.as_str(), tag.as_str()));
+    let sql = "SELECT repositories.name AS name, pointers.tag AS tag, pointers.digest AS digest \
+        FROM repositories JOIN pointers ON pointers.repository = repositories.id \
+        WHERE repositories.name >= $1 AND (repositories.name > $1 OR pointers.tag > $2) \
+        AND pointers.is_current = 1 ORDER BY repositories.name, pointers.tag LIMIT $3";
+    let rows = work.rows(sql, &[repository.into(), tag.into(), i64::from(limit).into()]).await?;
+    let tagged = rows.iter().map(|row| {
+        Ok(Tagged {
+            repository: row.read("name")?,
+            tag: row.read("tag")?,
+            digest: row.digest("digest")?,
+        })
+    });
+    tagged.collect()
+}
+
+pub(super) async fn of(
+    work: &mut Work,
+    repository: &RepositoryName,
+    digest: &Digest,
+    limit: u32,
+) -> Result<Vec<Tag>, StoreError> {
+    let sql = "SELECT pointers.tag AS tag FROM pointers \
+        JOIN repositories ON repositories.id = pointers.repository \
+        WHERE repositories.name = $1 AND pointers.digest = $2 AND pointers.is_current = 1 \
+        ORDER BY pointers.tag LIMIT $3";
+    let values = [repository.as_str().into(), digest.as_bytes().into(), i64::from(limit).into()];
+    let rows = work.rows(sql, &values).await?;
+    rows.iter().map(|row| row.read("tag")).collect()
+}

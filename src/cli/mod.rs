@@ -5,7 +5,9 @@ mod check;
 mod client;
 mod completions;
 mod credential;
+mod exception;
 mod failure;
+mod gate;
 mod healthcheck;
 mod http_get;
 mod image;
@@ -75,6 +77,12 @@ enum Command {
     /// Look at images, flag them, and hand in reports of them.
     #[command(subcommand)]
     Image(image::Command),
+    /// Look at release gates, and at what they say of images.
+    #[command(subcommand)]
+    Gate(gate::Command),
+    /// Break the glass of a release gate, for some hours.
+    #[command(subcommand)]
+    Exception(exception::Command),
     /// Ask a running gate whether it is alive: for containers.
     Healthcheck(healthcheck::Arguments),
     /// Print the completions for a shell.
@@ -106,6 +114,8 @@ pub fn main() -> ExitCode {
         Command::Credential(command) => credential::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Image(command) => image::run(&command),
+        Command::Gate(command) => gate::run(&command),
+        Command::Exception(command) => exception::run(&command),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
@@ -216,6 +226,8 @@ mod tests {
           credential   Give other programs the credentials of `login`
           policy       Read policy files, and ask what they decide
           image        Look at images, flag them, and hand in reports of them
+          gate         Look at release gates, and at what they say of images
+          exception    Break the glass of a release gate, for some hours
           healthcheck  Ask a running gate whether it is alive: for containers
           completions  Print the completions for a shell
           help         Print this message or the help of the given subcommand(s)

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use document::Mistake;
-use http::header::{HeaderValue, USER_AGENT};
+use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method};
 use reqwest::redirect;
 use rustls::CertificateError;
-use serde_json::Value;
 
 use super::super::failure::{Exit, Failure};
 use super::super::trust;
+use super::Payload;
 use super::answer::{self, Answer};
 use super::server::Server;
 use crate::log::Causes;
@@ -91,7 +91,7 @@ impl Https {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<Payload>,
     ) -> Result<Answer, Failure> {
         let mut request = self.client.request(method, format!("{}{path}", self.server));
         request = match &self.credential {
@@ -101,8 +101,8 @@ impl Https {
                 request.basic_auth(name, Some(password.expose()))
             }
         };
-        if let Some(body) = body {
-            request = request.json(body);
+        if let Some(Payload { kind, bytes }) = body {
+            request = request.header(CONTENT_TYPE, kind).body(bytes);
         }
         let mut answer = request.send().await.map_err(|error| self.failure(&error))?;
         let mut whole = Vec::new();

@@ -11,11 +11,11 @@ use document::Mistake;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Limited};
 use rustix::process::geteuid;
-use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::super::failure::{Exit, Failure};
 use super::answer::{self, Answer};
+use super::{JSON, Payload};
 use crate::app;
 use crate::config::Config;
 use crate::service::api::LocalAdministrator;
@@ -42,14 +42,14 @@ impl InProcess {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<Payload>,
     ) -> Result<Answer, Failure> {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, body.as_ref().map_or(JSON, |body| body.kind))
             .extension(LocalAdministrator { uid: geteuid().as_raw() })
-            .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
+            .body(body.map_or_else(Body::empty, |body| Body::from(body.bytes)))
             .map_err(|error| Failure::impossible(&error))?;
         let Ok(response) = self.0.clone().oneshot(request).await;
         let (head, body) = response.into_parts();

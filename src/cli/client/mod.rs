@@ -17,6 +17,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use bytes::Bytes;
 use document::Mistake;
 use http::Method;
 use serde::de::DeserializeOwned;
@@ -35,6 +36,16 @@ pub(super) use socket::Socket;
 
 use super::failure::{Exit, Failure};
 use super::output;
+
+/// What goes with a request.
+#[derive(Debug)]
+pub(super) struct Payload {
+    /// Its media type.
+    kind: &'static str,
+    bytes: Bytes,
+}
+
+const JSON: &str = "application/json";
 
 /// A gate that can be asked.
 #[derive(Debug)]
@@ -57,6 +68,25 @@ impl Gate {
         method: Method,
         path: &str,
         body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let body = body.map(|body| Payload { kind: JSON, bytes: body.to_string().into() });
+        self.exchange(method, path, body).await
+    }
+
+    /// The same with a document of whatever kind, as it is.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(super) async fn hand_in(&self, path: &str, bytes: Bytes) -> Result<Value, Failure> {
+        let payload = Payload { kind: "application/octet-stream", bytes };
+        self.exchange(Method::PUT, path, Some(payload)).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Payload>,
     ) -> Result<Value, Failure> {
         let path = format!("/api/v1{path}");
         match self {
@@ -115,17 +145,24 @@ pub(super) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
         whole.push(if at == 0 { '?' } else { '&' });
         whole.push_str(name);
         whole.push('=');
-        for byte in value.bytes() {
-            // RFC 3986, section 2.3: what needs no escape anywhere.
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                whole.push(char::from(byte));
-            } else {
-                // Writing to a text does not fail.
-                let _ = write!(whole, "%{byte:02X}");
-            }
-        }
+        whole += &escaped(value);
     }
     whole
+}
+
+/// A value in its place in a path or a query.
+pub(super) fn escaped(value: &str) -> String {
+    let mut escaped = String::new();
+    for byte in value.bytes() {
+        // RFC 3986, section 2.3: what needs no escape anywhere.
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a text does not fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
 }
 
 /// Runs what a command does over the network.

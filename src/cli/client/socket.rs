@@ -10,11 +10,11 @@ use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::super::failure::{Exit, Failure};
+use super::Payload;
 use super::answer::{self, Answer};
 
 /// For all of a request.
@@ -70,7 +70,7 @@ impl Socket {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<Payload>,
     ) -> Result<Answer, Failure> {
         let answer = timeout(WHOLE, self.exchange(method, path, body)).await;
         answer
@@ -82,18 +82,18 @@ impl Socket {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<Payload>,
     ) -> Result<Answer, NoAnswer> {
         let http = |source| NoAnswer::Http { path: self.name(), source };
         let stream = UnixStream::connect(&self.path)
             .await
             .map_err(|source| NoAnswer::Connect { path: self.name(), source })?;
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "gate");
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some(body) = &body {
+            request = request.header(header::CONTENT_TYPE, body.kind);
         }
         let request = request
-            .body(Full::new(body.map_or(Bytes::new(), |body| body.to_string().into())))
+            .body(Full::new(body.map_or(Bytes::new(), |body| body.bytes)))
             .map_err(|source| NoAnswer::Request { path: self.name(), source })?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(http)?;

@@ -1,0 +1,90 @@
+//! `portcullis image scan`.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use clap::Args;
+use http::Method;
+use serde::Deserialize;
+use tokio::time::sleep;
+
+use super::super::client::{read, with_query};
+use super::super::failure::{Exit, Failure};
+use super::super::output;
+use super::super::table::table;
+use super::Common;
+
+/// Between two questions for how far it is.
+const PAUSE: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// REPOSITORY:TAG or REPOSITORY@DIGEST.
+    image: String,
+    /// Wait until it is done, or was given up.
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Deserialize)]
+struct Scans {
+    repository: String,
+    digest: String,
+    scans: Vec<Scan>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Scan {
+    pub(super) digest: String,
+    pub(super) platform: Option<String>,
+    pub(super) state: String,
+    pub(super) reason: Option<String>,
+}
+
+impl Scan {
+    fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "done" | "failed" | "never")
+    }
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let gate = arguments.common.gate.signed_in().await?;
+    let path = with_query("/image/scan", &[("ref", &arguments.image)]);
+    let mut answer = gate.call(Method::POST, &path, None).await?;
+    let mut scans: Scans = read(answer.clone())?;
+    // The tag may move meanwhile.
+    let pinned = format!("{}@{}", scans.repository, scans.digest);
+    let path = with_query("/image/scan", &[("ref", &pinned)]);
+    let mut told = String::new();
+    while arguments.wait && !scans.scans.iter().all(Scan::is_over) {
+        let now = progress(&scans.scans);
+        if now != told && io::stderr().is_terminal() {
+            output::aside(&now);
+            told = now;
+        }
+        sleep(PAUSE).await;
+        answer = gate.call(Method::GET, &path, None).await?;
+        scans = read(answer.clone())?;
+    }
+    arguments.common.output.print(&text(&scans.scans), &answer)?;
+    let failed = arguments.wait && scans.scans.iter().any(|scan| scan.state == "failed");
+    Ok(if failed { Exit::Denied } else { Exit::Done })
+}
+
+fn progress(scans: &[Scan]) -> String {
+    let over = scans.iter().filter(|scan| scan.is_over()).count();
+    let running = scans.iter().filter(|scan| scan.state == "running").count();
+    format!("{over} of {} scanned, {running} under way …", scans.len())
+}
+
+fn text(scans: &[Scan]) -> String {
+    let row = |scan: &Scan| {
+        let platform = scan.platform.clone().unwrap_or_default();
+        let reason = scan.reason.clone().unwrap_or_default();
+        [scan.digest.clone(), platform, scan.state.clone(), reason]
+    };
+    let rows: Vec<_> = scans.iter().map(row).collect();
+    table(["DIGEST", "PLATFORM", "SCAN", "REASON"], &rows)
+}

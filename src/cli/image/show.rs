@@ -1,0 +1,257 @@
+//! `portcullis image show`.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use document::printable;
+use http::Method;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::super::client::{read, with_query};
+use super::super::failure::{Exit, Failure};
+use super::super::moment::{moment, relative};
+use super::super::table::facts;
+use super::Common;
+use super::report::counts;
+use super::scan::Scan;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// REPOSITORY:TAG or REPOSITORY@DIGEST.
+    image: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    repository: String,
+    digest: String,
+    kind: String,
+    size: u64,
+    first_seen: Option<Timestamp>,
+    platforms: Vec<Platform>,
+    tags: Vec<String>,
+    flags: Vec<Flag>,
+    reports: Vec<Report>,
+    statements: Vec<Statements>,
+    scans: Vec<Scan>,
+    verdicts: Verdicts,
+}
+
+#[derive(Deserialize)]
+struct Platform {
+    platform: Option<String>,
+    digest: String,
+}
+
+#[derive(Deserialize)]
+struct Flag {
+    flag: String,
+    by: String,
+    at: Timestamp,
+    reason: Option<String>,
+    link: Option<String>,
+    ends_at: Option<Timestamp>,
+    state: String,
+}
+
+#[derive(Deserialize)]
+struct Report {
+    digest: String,
+    by: String,
+    scanner: String,
+    made_at: Timestamp,
+    recognized: bool,
+    findings: BTreeMap<String, usize>,
+}
+
+#[derive(Deserialize)]
+struct Statements {
+    by: String,
+    author: String,
+    statements: usize,
+}
+
+#[derive(Deserialize)]
+struct Verdicts {
+    gates: Vec<Verdict>,
+}
+
+/// What one gate says.
+#[derive(Deserialize)]
+pub(in crate::cli) struct Verdict {
+    gate: String,
+    file: String,
+    line: usize,
+    verdict: String,
+    reasons: Vec<Reason>,
+    in_grace: Vec<Reason>,
+    warnings: Vec<Reason>,
+    cleared: Vec<Cleared>,
+    glass_broken_until: Option<Timestamp>,
+    is_artifact: bool,
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    text: String,
+    digest: Option<String>,
+    platform: Option<String>,
+    until: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Cleared {
+    vulnerability: String,
+    package: String,
+    by: String,
+    reason: String,
+    expires_at: Option<Timestamp>,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let gate = arguments.common.gate.signed_in().await?;
+    let path = with_query("/image", &[("ref", &arguments.image)]);
+    let answer = gate.call(Method::GET, &path, None).await?;
+    let image: Image = read(answer.clone())?;
+    arguments.common.output.print(&text(&image, Timestamp::now()), &answer)?;
+    Ok(Exit::Done)
+}
+
+fn text(image: &Image, now: Timestamp) -> String {
+    let mut parts = vec![facts(&[
+        ("image", image.repository.clone()),
+        ("digest", image.digest.clone()),
+        ("kind", image.kind.clone()),
+        ("size", if image.size == 0 { String::new() } else { size(image.size) }),
+        ("seen since", image.first_seen.map(|at| moment(at, now)).unwrap_or_default()),
+        ("tags", image.tags.join(", ")),
+    ])];
+    let mut add = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            let lines: Vec<_> = lines.iter().map(|line| format!("  {line}")).collect();
+            parts.push(format!("{title}\n{}", lines.join("\n")));
+        }
+    };
+    if image.kind == "index" {
+        let platform = |it: &Platform| {
+            format!("{}  {}", printable(it.platform.as_deref().unwrap_or("unknown")), it.digest)
+        };
+        add("platforms", image.platforms.iter().map(platform).collect());
+    }
+    add("flags", image.flags.iter().map(|flag| flag_line(flag, now)).collect());
+    add("reports", image.reports.iter().map(|report| report_line(report, image, now)).collect());
+    let said = |it: &Statements| {
+        let author = printable(&it.author);
+        format!("{} OpenVEX statements of {author}, sent by {}", it.statements, it.by)
+    };
+    add("statements", image.statements.iter().map(said).collect());
+    let scans = image.scans.iter().filter(|scan| scan.state != "never").map(|scan| {
+        let platform = scan.platform.as_ref().map(|it| format!(" ({})", printable(it)));
+        let why = scan.reason.as_ref().map(|it| format!(": {}", printable(it)));
+        format!("{}{}{}", scan.state, platform.unwrap_or_default(), why.unwrap_or_default())
+    });
+    add("scans", scans.collect());
+    add("gates", verdict_lines(&image.verdicts.gates, now));
+    parts.join("\n\n")
+}
+
+fn flag_line(flag: &Flag, now: Timestamp) -> String {
+    let mut line = format!("{} by {}, {}", flag.flag, flag.by, relative(flag.at, now));
+    match (flag.state.as_str(), flag.ends_at) {
+        ("in force", Some(ends)) => line += &format!(", until {}", moment(ends, now)),
+        ("in force", None) => {}
+        (state, _) => line += &format!(", {state}"),
+    }
+    for more in [&flag.reason, &flag.link].into_iter().flatten() {
+        line += &format!(": {}", printable(more));
+    }
+    line
+}
+
+fn report_line(report: &Report, image: &Image, now: Timestamp) -> String {
+    let of = image.platforms.iter().find(|it| it.digest == report.digest);
+    let of = of.and_then(|it| it.platform.as_ref()).map(|it| format!(" ({})", printable(it)));
+    let found = match report.recognized {
+        true => counts(&report.findings),
+        false => "nothing recognized".to_owned(),
+    };
+    let (scanner, age) = (printable(&report.scanner), relative(report.made_at, now));
+    format!("{scanner}{}, {age}, by {}: {found}", of.unwrap_or_default(), report.by)
+}
+
+/// What each gate says, and below it why.
+pub(in crate::cli) fn verdict_lines(verdicts: &[Verdict], now: Timestamp) -> Vec<String> {
+    verdicts.iter().flat_map(|verdict| verdict.lines(now)).collect()
+}
+
+impl Verdict {
+    fn lines(&self, now: Timestamp) -> Vec<String> {
+        let Self { gate, file, line, verdict, .. } = self;
+        let mut lines = vec![format!("{gate}: {verdict} ({file}:{line})")];
+        if self.is_artifact {
+            lines.push("  an artifact: those are exempt".to_owned());
+        }
+        if let Some(until) = self.glass_broken_until {
+            lines.push(format!("  the glass is broken until {}", moment(until, now)));
+        }
+        let kinds =
+            [("", &self.reasons), ("in grace: ", &self.in_grace), ("warning: ", &self.warnings)];
+        for (kind, reasons) in kinds {
+            lines.extend(reasons.iter().map(|reason| format!("  {kind}{}", reason.line(now))));
+        }
+        for cleared in &self.cleared {
+            let until = cleared.expires_at.map(|at| format!(", until {}", moment(at, now)));
+            lines.push(format!(
+                "  cleared: {} in {} by {}: {}{}",
+                printable(&cleared.vulnerability),
+                printable(&cleared.package),
+                printable(&cleared.by),
+                printable(&cleared.reason),
+                until.unwrap_or_default()
+            ));
+        }
+        lines
+    }
+}
+
+impl Reason {
+    fn line(&self, now: Timestamp) -> String {
+        let of = self.platform.as_ref().or(self.digest.as_ref());
+        let of = of.map(|of| format!(" ({})", printable(of))).unwrap_or_default();
+        let until = self.until.map(|at| format!(", held from {} on", moment(at, now)));
+        format!("{}{of}{}", printable(&self.text), until.unwrap_or_default())
+    }
+}
+
+/// "12.3 MiB"
+fn size(bytes: u64) -> String {
+    let (mut whole, mut rest) = (bytes, None);
+    for unit in ["bytes", "KiB", "MiB", "GiB"] {
+        if whole < 1024 {
+            return match rest {
+                None => format!("{whole} {unit}"),
+                Some(rest) => format!("{whole}.{rest} {unit}"),
+            };
+        }
+        rest = Some((whole % 1024) * 10 / 1024);
+        whole /= 1024;
+    }
+    format!("{whole}.{} TiB", rest.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_in_the_largest_unit_that_fits() {
+        for (bytes, text) in
+            [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (12_897_485, "12.3 MiB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

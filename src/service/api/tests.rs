@@ -2,5 +2,6 @@ mod authority;
 mod decisions;
 mod elsewhere;
 mod form;
+mod images;
 mod lifecycle;
 mod scene;

@@ -41,6 +41,7 @@ use crate::metrics::Metrics;
 use crate::proxy::seal::Seal;
 use crate::release::Release;
 use crate::shadow::Shadow;
+use crate::store::{Store, StoreError};
 use crate::upstream::Upstream;
 
 use problem::{Denial, Problem};
@@ -96,6 +97,18 @@ impl Api {
     /// The most requests to the upstream that one question may cost.
     fn max_requests(&self) -> usize {
         self.images.inventory.settings().max_requests
+    }
+
+    /// Changes what is said of images, and has that in force here before it is answered: who takes a
+    /// flag away must not see it count for seconds.
+    async fn change<T, F>(&self, work: impl FnOnce(Arc<dyn Store>) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let done = self.issue.state.ask(work).await?;
+        self.issue.state.look().await?;
+        Ok(done)
     }
 
     fn question<'a>(&'a self, deciding: &'a Deciding) -> Question<'a> {

@@ -129,7 +129,7 @@ pub(in crate::service::api) async fn add(
     // Nobody breaks the glass unseen.
     api.audit.flush(record(&who, "exception.added", &image, &exception)).await?;
     let kept = exception.clone();
-    api.issue.state.ask(|store| async move { store.add_exception(&kept).await }).await?;
+    api.change(|store| async move { store.add_exception(&kept).await }).await?;
     api.metrics.gate_exception();
     tracing::warn!(
         gate,
@@ -196,9 +196,7 @@ pub(in crate::service::api) async fn remove(
     who.needs(&api, &policy, image, Need::Do(Action::BreakGlass)).await?;
     let by = who.subject();
     let removed = api
-        .issue
-        .state
-        .ask(move |store| async move { store.remove_exception(&id, now, &by).await })
+        .change(move |store| async move { store.remove_exception(&id, now, &by).await })
         .await?
         .ok_or_else(missing)?;
     let digest = removed.digests.first().cloned().ok_or_else(missing)?;

@@ -172,7 +172,7 @@ pub(in crate::service::api) async fn set(
         expires_at,
     };
     let kept = flag.clone();
-    api.issue.state.ask(|store| async move { store.set_flag(&kept).await }).await?;
+    api.change(|store| async move { store.set_flag(&kept).await }).await?;
     api.audit.flush(record(&who, "flag.set", &image, &flag)).await?;
     let flag = show(&flag, &policy, &image.repository, now);
     Ok(Json(Done { image: image.shown(), flag }))
@@ -190,7 +190,7 @@ pub(in crate::service::api) async fn remove(
     let need = Need::Do(Action::Flag(name));
     let image = Named::find(&api, &who, &policy, ("ref", &which.r#ref), need).await?;
     let (repository, digest) = (image.repository.clone(), image.digest.clone());
-    let removed = api.issue.state.ask(move |store| async move {
+    let removed = api.change(move |store| async move {
         store.remove_flag(&repository, &digest, name.as_str()).await
     });
     let Some(flag) = removed.await? else {

@@ -236,7 +236,7 @@ async fn keep(api: &Api, who: &Requester, image: &Named, report: Report) -> Resu
     };
     let kept = Arc::new(kept);
     let stored = Arc::clone(&kept);
-    let is_kept = api.issue.state.ask(|store| async move { store.keep_report(&stored).await });
+    let is_kept = api.change(|store| async move { store.keep_report(&stored).await });
     if !is_kept.await? {
         let text = format!(
             "a later report of {} by {} is kept: this one is of {}",
@@ -279,7 +279,7 @@ async fn keep_statements(
             document: document.clone(),
         };
         shown = Some(ShownStatements::of(&kept));
-        api.issue.state.ask(|store| async move { store.keep_statements(&kept).await }).await?;
+        api.change(|store| async move { store.keep_statements(&kept).await }).await?;
     }
     Ok(Kept { image: image.shown(), report: None, statements: shown })
 }

@@ -110,7 +110,7 @@ pub(in crate::service::api) async fn request(
     let mut scans = Vec::new();
     for part in &parts {
         let (repository, digest, now) = (image.repository.clone(), part.digest.clone(), api.now());
-        let scan = api.issue.state.ask(move |store| async move {
+        let scan = api.change(move |store| async move {
             store.request_scan(&repository, &digest, Cause::Demand, now).await
         });
         scans.push(ShownScan::of(part, Some(&scan.await?)));

@@ -160,9 +160,8 @@ async fn breaking_the_glass_lets_the_digest_and_its_children_through_for_a_while
     let pinned: Vec<_> =
         [&both, &amd64, &arm64].iter().map(|sample| sample.digest.to_string()).collect();
     assert_eq!(made["digests"], json!(pinned));
-    let gates = async || {
-        scene.get(As::User("alice"), "/image/gates?ref=prod/api:both").await.json()
-    };
+    let gates =
+        async || scene.get(As::User("alice"), "/image/gates?ref=prod/api:both").await.json();
     let passes = gates().await;
     assert_eq!(passes["held"], false, "{passes}");
     assert_eq!(passes["gates"][0]["glass_broken_until"], made["expires_at"]);

@@ -284,7 +284,7 @@ impl Listing<'_> {
         let known = self.api.images.release.known(digest).await?;
         let flags = shown_flags(&known.kept.flags, &self.policy, repository, self.now);
         let flags: Vec<_> =
-            flags.iter().filter(|flag| flag.is_in_force()).map(|flag| flag.name()).collect();
+            flags.iter().filter(|flag| flag.is_in_force()).map(ShownFlag::name).collect();
         if self.query.flag.as_ref().is_some_and(|wanted| !flags.contains(wanted)) {
             return Ok(None);
         }

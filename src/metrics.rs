@@ -20,7 +20,7 @@ use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 
 use crate::audit::{Audit, Decision};
 use crate::shadow::Verdict;
-use crate::store::Extent;
+use crate::store::{Extent, ScanCounts};
 
 /// Seconds that a request may take.
 const REQUEST_BUCKETS: &[f64] = &[
@@ -66,6 +66,8 @@ pub struct Metrics {
     inventory_queue_length: IntGauge,
     inventory_lost: IntCounter,
     gates: gates::Gates,
+    scans: IntCounterVec,
+    scan_queue: IntGaugeVec,
     audit_queue_length: IntGauge,
     /// Locked, as two scrapes at once must not add the same losses twice.
     audit_lost: Mutex<IntCounter>,
@@ -206,6 +208,16 @@ impl Metrics {
                 &["result"],
             ),
             gates: gates::Gates::new(&make),
+            scans: make.counters(
+                "scans_total",
+                "Scans that ended: with a report (done), to be tried again (failed), or not (given_up).",
+                &["result"],
+            ),
+            scan_queue: make.gauges(
+                "scan_queue",
+                "Scans that wait, run, or were given up, at all replicas together.",
+                &["state"],
+            ),
             inventory_repositories: make
                 .gauge("inventory_repositories", "Repositories that the inventory knows of."),
             inventory_tags: make.gauge("inventory_tags", "Tags that the inventory knows of."),
@@ -428,6 +440,21 @@ impl Metrics {
     /// So many images are in grace, by gate, in the order of their names.
     pub fn gate_grace<'g>(&self, counts: impl Iterator<Item = (&'g str, usize)>) {
         self.gates.in_grace(counts);
+    }
+
+    /// A scan ended, with a result such as `done`.
+    pub fn scan(&self, result: &'static str) {
+        self.scans.with_label_values(&[result]).inc();
+    }
+
+    /// So many scans wait, run, and were given up.
+    pub fn scan_queue(&self, counts: &ScanCounts) {
+        for (state, count) in
+            [("waiting", counts.waiting), ("running", counts.running), ("failed", counts.failed)]
+        {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.scan_queue.with_label_values(&[state]).set(count);
+        }
     }
 
     /// A certificate is in use until `expires_at`.

@@ -42,7 +42,7 @@ pub enum Error {
     /// The state cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The certificates by which a provider or a trusted gate is known.
+    /// The certificates by which a provider, a trusted gate or the scanner is known.
     #[error(transparent)]
     Trust(#[from] FetchError),
     /// The admin socket.

@@ -37,12 +37,16 @@ pub(super) fn open(
     };
     let metrics = Arc::clone(&tokens.metrics);
     let release = Release::new(Arc::clone(&tokens.state), signers, Arc::clone(&metrics));
+    let release = match &config.scanner {
+        Some(scanner) => release.scanning(scanner.rescan_after),
+        None => release,
+    };
     let images = Images {
         inventory: Inventory::with_metrics(config.inventory, journal, metrics),
         upstream,
         release: Arc::new(release),
         seal: Arc::new(Seal::new(&tokens.key_folder.sealing_key())),
-        has_scanner: false,
+        has_scanner: config.scanner.is_some(),
     };
     Ok((images, keys))
 }

@@ -11,6 +11,7 @@ mod inventory;
 mod manage;
 mod observe;
 mod policies;
+mod scanning;
 mod shadow;
 mod tokens;
 
@@ -107,6 +108,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
     tracing::info!(address = %config.management, "management is listening");
 
     let (halt, halted) = watch::channel(false);
+    let scanning = scanning::start(runtime.handle(), config, &gate, halted.clone())?;
     let crawling = inventory::crawl(runtime.handle(), &gate, halted)?;
     let (end, ended) = watch::channel(false);
     let mut stopping = ended.clone();
@@ -119,7 +121,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
         socket.serve(api, stopping).await
     });
     runtime.block_on(manage(Arc::clone(&gate), management, &watch))?;
-    // Without a crawl there is nobody to tell.
+    // Without a crawl and a scanner there is nobody to tell.
     let _ = halt.send(true);
     // No worker listens any more only when all receivers are gone, and then there is none to tell.
     let _ = stop.send(true);
@@ -140,6 +142,11 @@ pub fn run(config: &Config) -> Result<(), Error> {
             && crawling.await.is_err()
         {
             tracing::error!("crawling the upstream had panicked");
+        }
+        if let Some(scanning) = scanning
+            && scanning.await.is_err()
+        {
+            tracing::error!("having images scanned had panicked");
         }
         if learning.await.is_err() {
             tracing::error!("keeping what is learned of the upstream had panicked");

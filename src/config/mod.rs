@@ -2,6 +2,7 @@
 
 mod federation;
 mod resolved;
+mod scanner;
 mod state;
 mod trust;
 mod trusted_keys;
@@ -18,6 +19,7 @@ use document::{Diagnostics, Kind, Mistake, Problems, SourceFile};
 
 pub use policy::{InvalidNetwork, Network};
 pub use resolved::{Config, LogFormat};
+pub use scanner::ScannerSettings;
 pub(crate) use units::duration;
 
 use crate::files;

@@ -8,6 +8,7 @@ use document::{Located, Mistake, Problems};
 use oci::RepositoryName;
 
 use super::federation as federation_section;
+use super::scanner::{self, ScannerSettings};
 use super::state;
 use super::trust;
 use super::trusted_keys;
@@ -61,6 +62,8 @@ pub struct Config {
     pub federation: Vec<federation::Settings>,
     /// The gates whose tokens are accepted.
     pub trust: Vec<peers::Settings>,
+    /// What looks for vulnerabilities. Default nothing.
+    pub scanner: Option<ScannerSettings>,
     /// The keys whose signatures of images count. Default none.
     pub trusted_keys: KeyFiles,
     /// What the gate finds out about the registry, and remembers.
@@ -158,6 +161,7 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
         },
         federation,
         trust,
+        scanner: scanner::resolve(folder, written.scanner.as_ref(), problems),
         trusted_keys: trusted_keys::resolve(folder, &written.trusted_keys, problems),
         inventory: written.inventory,
         audit_file: beside(&written.audit_file, "audit.jsonl"),

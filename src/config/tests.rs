@@ -1,6 +1,7 @@
 mod federation;
 mod messages;
 mod trust;
+mod scanner;
 mod trusted_keys;
 
 use std::fs;
@@ -65,6 +66,7 @@ fn the_upstream_alone_is_enough() {
     assert_eq!(config.limits.manifest_size, 4 << 20);
     assert!(config.mirrors.is_empty() && config.trusted_proxies.is_empty());
     assert!(config.federation.is_empty() && config.trusted_keys.0.is_empty());
+    assert_eq!(config.scanner, None);
     assert_eq!((config.log_format, config.log_level.as_str()), (LogFormat::Text, "info"));
 }
 
@@ -175,6 +177,11 @@ limits:
   idle_timeout: 5s
   minimum_rate: 6
   drain_timeout: 7s
+scanner:
+  url: https://scanner.example/base
+  authorization_file: scanner-secret
+  ca: certs/ca.crt
+  rescan_after: 3d
 trusted_keys: {release-key: cosign.pub}
 trusted_proxies: [10.0.0.0/8, '::1']
 log: {format: json, level: 'warn,portcullis=debug'}
@@ -186,6 +193,7 @@ fn every_key_is_heard() {
     fs::write(folder.path().join("password"), "hunter2\n").unwrap();
     let key = crate::signature::sample::Pair::p256().pem();
     fs::write(folder.path().join("cosign.pub"), key).unwrap();
+    fs::write(folder.path().join("scanner-secret"), "Bearer x\n").unwrap();
     let config = parse(&folder, EVERY_KEY).unwrap();
     let listen: Vec<_> = config.listen.iter().map(|l| (l.address.to_string(), l.tls)).collect();
     assert_eq!(listen, [("0.0.0.0:443".to_owned(), true), ("[::1]:80".to_owned(), false)]);
@@ -251,6 +259,12 @@ fn every_key_is_heard() {
         limits.drain_timeout,
     ];
     assert_eq!(waits.map(|wait| wait.as_secs()), [3, 4, 5, 7]);
+    let scanner = config.scanner.unwrap();
+    assert_eq!(scanner.adapter.url.to_string(), "https://scanner.example/base");
+    let secret = folder.path().join("scanner-secret");
+    assert_eq!(scanner.adapter.authorization_file, Some(secret));
+    assert_eq!(scanner.adapter.ca, Some(folder.path().join("certs/ca.crt")));
+    assert_eq!(scanner.rescan_after.as_secs(), 3 * 86_400);
     assert!(config.trusted_keys.0.contains_key("release-key"));
     assert_eq!(config.trusted_proxies.len(), 2);
     assert_eq!(

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::federation;
 use super::resolved::LogFormat;
+use super::scanner::{self, Scanner};
 use super::state::{self, State};
 use super::trust;
 use super::trusted_keys::{self, TrustedKey};
@@ -44,6 +45,7 @@ pub(super) struct Written {
     pub(super) login_max: Option<Duration>,
     pub(super) federation: Vec<federation::Provider>,
     pub(super) trust: Vec<trust::Peer>,
+    pub(super) scanner: Option<Scanner>,
     pub(super) trusted_keys: Vec<TrustedKey>,
     pub(super) inventory: inventory::Settings,
     pub(super) audit_file: Option<PathBuf>,
@@ -106,6 +108,11 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
     }
     if let Some(node) = file.take("trust", problems) {
         written.trust = trust::read(node, problems);
+    }
+    if let Some(node) = file.take("scanner", problems)
+        && let Some(section) = node.section("`scanner`", problems)
+    {
+        written.scanner = Some(scanner::read(section, node.place, problems));
     }
     if let Some(node) = file.take("trusted_keys", problems) {
         written.trusted_keys = trusted_keys::read(node, problems);

@@ -248,6 +248,7 @@ pub(super) async fn store(
         inventory.saw_manifest(repository, &digest, &manifest);
         inventory.attest(repository, &digest);
         inventory.saw_push(repository, caller, &digest, now);
+        forwarding.gate.release.pushed(repository, &digest, &manifest, now);
         let set = tags_set(answer.head.headers());
         let tag = match reference {
             Reference::Tag(tag) => Some(tag),

@@ -15,6 +15,7 @@ mod report;
 #[cfg(test)]
 mod sample;
 mod scan;
+mod scanning;
 mod signers;
 mod statement;
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oci::{Digest, Manifest, RepositoryName};
+use oci::{Digest, Kind, Manifest, RepositoryName};
 use policy::Policy;
 use policy::gate::{Facts, Form, Gate, Judgement, Needs, Verdict, judge};
 
@@ -45,6 +46,7 @@ pub(crate) use records::Known;
 use records::Records;
 pub use report::{KeptFinding, KeptReport};
 pub use scan::{Cause, Progress, Scan};
+pub use scanning::{Pace, SCANNER, Scanning, scanner};
 pub use signers::Signers;
 pub use statement::KeptStatements;
 
@@ -65,6 +67,8 @@ pub struct Release {
     /// Gate and digest of what passed, and when that was handed to the state.
     told: Recent<(Box<str>, Digest), Timestamp>,
     grace: Grace,
+    /// How long the scan of an image is good for; none where there is no scanner.
+    rescan_after: Option<Duration>,
 }
 
 impl Release {
@@ -73,7 +77,39 @@ impl Release {
     pub fn new(state: Arc<State>, signers: Signers, metrics: Arc<Metrics>) -> Self {
         let (contents, records) = (Contents::new(), Records::new(Arc::clone(&state)));
         let sources = Sources { contents, records, signers };
-        Self { state, sources, metrics, told: Recent::new(TOLD), grace: Grace::default() }
+        let (told, grace) = (Recent::new(TOLD), Grace::default());
+        Self { state, sources, metrics, told, grace, rescan_after: None }
+    }
+
+    /// The same where there is a scanner: what is pushed is scanned, unless it was and that is no
+    /// longer ago than this.
+    #[must_use]
+    pub fn scanning(self, rescan_after: Duration) -> Self {
+        Self { rescan_after: Some(rescan_after), ..self }
+    }
+
+    /// Asks for a scan of what was pushed. The children of an index come by themselves.
+    pub(crate) fn pushed(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        manifest: &Manifest,
+        now: Timestamp,
+    ) {
+        let Some(rescan_after) = self.rescan_after.filter(|_| is_image(manifest)) else { return };
+        let (repository, digest) = (repository.clone(), digest.clone());
+        // The push is done; without a scan, gates that ask for one hold the image.
+        self.state.later("ask for the scan of what was pushed", move |store| async move {
+            let is_done = |scan: &Scan| {
+                let Progress::Done(at) = scan.progress else { return false };
+                scan.repository == repository
+                    && now.duration_since(at).unsigned_abs() < rescan_after
+            };
+            if !store.kept_of(&digest).await?.scans.iter().any(is_done) {
+                store.request_scan(&repository, &digest, Cause::Push, now).await?;
+            }
+            Ok(())
+        });
     }
 
     /// What the bytes of a manifest say, so that the upstream need not be asked for them.
@@ -225,4 +261,11 @@ impl Gathered {
     ) -> Judgement {
         judge(gates, policy, repository, &self.facts, &self.around, at)
     }
+}
+
+/// Whether it is something that engines run, and that scanners understand.
+fn is_image(manifest: &Manifest) -> bool {
+    manifest.kind() == Kind::Image
+        && manifest.has_image_config()
+        && !manifest.is_artifact_by_content()
 }

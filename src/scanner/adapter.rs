@@ -52,6 +52,12 @@ impl AdapterUrl {
         Ok(Self(url))
     }
 
+    /// Whether it is spoken to with TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
     /// The host and the port, if it is not the usual one.
     #[must_use]
     pub fn host(&self) -> String {

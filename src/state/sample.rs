@@ -297,6 +297,15 @@ impl Releases for Absent {
     ) -> Result<Option<Scan>, StoreError> {
         no_answer()
     }
+    async fn hold_scan(
+        &self,
+        _: &str,
+        _: &RepositoryName,
+        _: &Digest,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        no_answer()
+    }
     async fn end_scan(
         &self,
         _: &str,

@@ -86,6 +86,16 @@ pub trait Releases: Send + Sync + 'static {
         until: Timestamp,
     ) -> Result<Option<Scan>, StoreError>;
 
+    /// Puts the end of the lease of a scan that `holder` has taken; a time that is over lets it go.
+    /// False: it is not the holder's any more.
+    async fn hold_scan(
+        &self,
+        holder: &str,
+        repository: &RepositoryName,
+        digest: &Digest,
+        until: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Says what became of a scan that `holder` had taken, also where its lease is over and nobody
     /// else has taken it. False: it is not the holder's any more.
     async fn end_scan(

@@ -1,6 +1,7 @@
 //! `portcullis check`.
 
 mod policies;
+mod scanner;
 mod state;
 mod upstream;
 
@@ -69,6 +70,9 @@ fn findings(path: &Path) -> Vec<Finding> {
         Finding { what: "state", result: state::check(&config.state) },
         Finding { what: "upstream", result: upstream::check(&config.upstream) },
     ]);
+    if let Some(settings) = &config.scanner {
+        findings.push(Finding { what: "scanner", result: scanner::check(&settings.adapter) });
+    }
     findings
 }
 

@@ -134,6 +134,19 @@ impl Releases for Sql {
         Ok(taken)
     }
 
+    async fn hold_scan(
+        &self,
+        holder: &str,
+        repository: &RepositoryName,
+        digest: &Digest,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut work = self.write("hold a scan").await?;
+        let is_held = scans::hold(&mut work, holder, repository, digest, until).await?;
+        work.commit().await?;
+        Ok(is_held)
+    }
+
     async fn end_scan(
         &self,
         holder: &str,

@@ -62,6 +62,20 @@ pub(super) async fn take(
     Ok(Some(taken))
 }
 
+/// Nobody is told: whoever looks at scans sees no difference.
+pub(super) async fn hold(
+    work: &mut Work,
+    holder: &str,
+    repository: &RepositoryName,
+    digest: &Digest,
+    until: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE scans SET due_at = $4 \
+        WHERE holder = $1 AND digest = $2 AND repository = $3 AND due_at IS NOT NULL";
+    let (key, name) = (digest.as_bytes().into(), repository.as_str().into());
+    Ok(work.execute(sql, &[holder.into(), key, name, until.into()]).await? > 0)
+}
+
 pub(super) async fn end(
     work: &mut Work,
     holder: &str,

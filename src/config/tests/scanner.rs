@@ -1,0 +1,23 @@
+//! What looks for vulnerabilities.
+
+use insta::assert_snapshot;
+
+use super::{UPSTREAM, folder, parse, told};
+
+#[test]
+fn a_scanner_is_an_address_and_all_else_may_be_left_out() {
+    let text = format!("{UPSTREAM}scanner: {{url: \"http://scanner.example:8080\"}}\n");
+    let scanner = parse(&folder(), &text).unwrap().scanner.unwrap();
+    assert_eq!(scanner.adapter.url.host(), "scanner.example:8080");
+    assert_eq!((&scanner.adapter.authorization_file, &scanner.adapter.ca), (&None, &None));
+    assert_eq!(scanner.rescan_after.as_secs(), 7 * 86_400);
+}
+
+#[test]
+fn what_is_wrong_with_a_scanner_is_told_at_its_place() {
+    let text = format!(
+        "{UPSTREAM}scanner:\n  url: http://scanner.example\n  ca: certs/ca.crt\n  authorization_file: absent\n  rescan_after: soon\n"
+    );
+    assert_snapshot!(told(&folder(), &text), @"");
+    assert_snapshot!(told(&folder(), &format!("{UPSTREAM}scanner: {{rescan_after: 1d}}\n")), @"");
+}

@@ -1,7 +1,7 @@
 mod federation;
 mod messages;
-mod trust;
 mod scanner;
+mod trust;
 mod trusted_keys;
 
 use std::fs;

@@ -44,6 +44,7 @@ mod reload_under_load;
 mod remembered;
 mod replicas;
 mod revocation;
+mod scans;
 mod second_registry;
 mod sequences;
 mod services;

@@ -278,7 +278,8 @@ impl Scanning {
     /// Shows how long the queue is.
     async fn count(&self) {
         loop {
-            if let Ok(counts) = self.state.ask(|store| async move { store.scan_counts().await }).await
+            if let Ok(counts) =
+                self.state.ask(|store| async move { store.scan_counts().await }).await
             {
                 self.metrics.scan_queue(&counts);
             }

@@ -268,7 +268,8 @@ async fn who_fails_waits_twice_as_long_each_time_and_is_given_up_in_the_end() {
         },
     };
     for (attempts, minutes) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (99, 60)] {
-        let ScanEnd::Retry { at, next_at, .. } = scanning.end_of(&scan(attempts, Some(23)), &failed)
+        let ScanEnd::Retry { at, next_at, .. } =
+            scanning.end_of(&scan(attempts, Some(23)), &failed)
         else {
             panic!("{attempts}")
         };

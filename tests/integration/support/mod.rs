@@ -14,6 +14,8 @@ pub(crate) mod provider;
 pub(crate) mod push;
 pub(crate) mod recorder;
 pub(crate) mod registry;
+#[allow(dead_code, reason = "the unit tests of the gate use it too, and more of it")]
+pub(crate) mod scanner;
 pub(crate) mod scene;
 pub(crate) mod upstream;
 pub(crate) mod wire;

@@ -268,7 +268,9 @@ fn accept(request: &Request, state: &mut State) -> Answer {
     }
     let taken = match &state.on_scan {
         Some(act) => act(&body),
-        None if body["registry"]["authorization"] == state.registry_authorization.as_str() => Ok(()),
+        None if body["registry"]["authorization"] == state.registry_authorization.as_str() => {
+            Ok(())
+        }
         None => Err("the registry would not let me in".to_owned()),
     };
     if let Err(why) = taken {

@@ -38,6 +38,30 @@ fn failed(time: i64, reason: &str) -> ScanEnd {
 }
 
 #[tokio::test]
+async fn a_scan_is_held_on_to_and_let_go_by_whoever_has_it() {
+    each(async |store| {
+        let one = digest("one");
+        request(&store, &one, Cause::Push, 1).await;
+        let hold = async |holder: &str, until| {
+            store.hold_scan(holder, &api(), &one, at(until)).await.unwrap()
+        };
+        assert!(!hold("a", 50).await);
+        assert_eq!(taken(&store, "a", 2).await, Some(one.clone()));
+        assert!(!hold("b", 500).await);
+        assert_eq!(taken(&store, "b", 101).await, None);
+        assert!(hold("a", 200).await);
+        assert_eq!(taken(&store, "b", 150).await, None);
+        assert!(hold("a", 150).await);
+        assert_eq!(taken(&store, "b", 150).await, Some(one.clone()));
+        assert!(!hold("a", 300).await);
+        // What has ended is nobody's.
+        assert!(end(&store, "b", &one, ScanEnd::Done { at: at(160) }).await);
+        assert!(!hold("b", 300).await);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_scan_goes_its_way_and_each_step_is_told() {
     each(async |store| {
         let one = digest("one");

@@ -17,10 +17,12 @@ fn digest(number: u64) -> Digest {
     Digest::Sha256(bytes)
 }
 
-/// Memory in use, in bytes (proc(5), `statm`).
+/// Memory in use, in bytes (proc(5), `statm`). Without what is mapped from files: how much of its
+/// own code a process has read by then depends on what else the machine keeps of it.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    let pages: Vec<usize> = statm.split_whitespace().map(|field| field.parse().unwrap()).collect();
+    (pages[1] - pages[2]) * 4096
 }
 
 /// Each manifest has a tag; there are a thousand of them in a repository.

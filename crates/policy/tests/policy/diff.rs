@@ -1,7 +1,5 @@
 //! What one changed line changes.
 
-use std::time::SystemTime;
-
 use insta::assert_snapshot;
 use jiff::Timestamp;
 use oci::RepositoryName;
@@ -378,15 +376,15 @@ fn begin() -> Timestamp {
     "2025-06-01T00:00:00Z".parse().unwrap()
 }
 
-/// Other ones in every run: `PORTCULLIS_COMPARISONS` is how many, and `PORTCULLIS_COMPARISON_SEED`
-/// is for those of a run that failed.
+/// The same ones in every run, so that it says of a change whether that breaks something.
+/// `PORTCULLIS_COMPARISONS` is how many, and `PORTCULLIS_COMPARISON_SEED` is for others: a search for
+/// what nobody has thought of takes thousands.
 fn comparisons() -> (ProptestConfig, u64) {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
         Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
     };
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let seed = number("PORTCULLIS_COMPARISON_SEED").unwrap_or(since.as_micros() as u64);
+    let seed = number("PORTCULLIS_COMPARISON_SEED").unwrap_or(7);
     let cases = number("PORTCULLIS_COMPARISONS").unwrap_or(CASES);
     let config = ProptestConfig {
         cases: cases.try_into().unwrap(),
@@ -397,7 +395,7 @@ fn comparisons() -> (ProptestConfig, u64) {
     (config, seed)
 }
 
-const CASES: u64 = 48;
+const CASES: u64 = 30;
 
 #[test]
 fn every_decision_that_changes_is_told() {

@@ -15,7 +15,7 @@ use super::super::Api;
 use super::super::input::Asked;
 use super::super::problem::Problem;
 use super::super::requester::Requester;
-use super::flags::shown as shown_flags;
+use super::flags::{ShownFlag, shown as shown_flags};
 use crate::authorize::Effort;
 use crate::proxy::seal::Purpose;
 use crate::release::{Known, counts};

@@ -1,5 +1,6 @@
 use super::*;
 use crate::audit::{Record, Settings};
+use crate::store::ScanCounts;
 
 /// The lines about a metric, without comments.
 fn lines(metrics: &Metrics, name: &str) -> String {
@@ -24,6 +25,11 @@ fn everything_of_the_contract_is_there() {
     metrics.token_checked("valid");
     metrics.login_failed("password");
     metrics.inventory_lookup("found");
+    metrics.gate_verdict(&no_gates());
+    metrics.gate_grace([("production", 1)].into_iter());
+    metrics.gate_exception();
+    metrics.scan("done");
+    metrics.scan_queue(&ScanCounts::default());
     let text = metrics.encode();
     let mut kinds: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
@@ -36,6 +42,9 @@ fn everything_of_the_contract_is_there() {
         portcullis_certificate_expiry_timestamp_seconds gauge
         portcullis_connections gauge
         portcullis_decisions_total counter
+        portcullis_gate_exceptions_total counter
+        portcullis_gate_grace_images gauge
+        portcullis_gate_verdicts_total counter
         portcullis_inventory_crawled_timestamp_seconds gauge
         portcullis_inventory_lookups_total counter
         portcullis_inventory_lost_total counter
@@ -53,6 +62,8 @@ fn everything_of_the_contract_is_there() {
         portcullis_request_duration_seconds histogram
         portcullis_requests_total counter
         portcullis_revocations gauge
+        portcullis_scan_queue gauge
+        portcullis_scans_total counter
         portcullis_shadow_decisions_total counter
         portcullis_shadow_policy_info gauge
         portcullis_shadow_policy_loaded_timestamp_seconds gauge
@@ -182,4 +193,20 @@ fn a_status_is_its_own_label_or_none() {
 #[cfg(target_os = "linux")]
 fn the_process_is_measured_under_the_usual_names() {
     assert!(Metrics::new().encode().contains("\nprocess_open_fds "));
+}
+
+/// What no gates say to an image.
+fn no_gates() -> policy::gate::Judgement {
+    let policy = policy::Policy::compile(&[]).unwrap().policy;
+    let repository = oci::RepositoryName::new("team/app").unwrap();
+    let facts = policy::gate::Facts {
+        digest: crate::content::digest(oci::Algorithm::Sha256, b"image"),
+        form: policy::gate::Form::NotRunnable,
+        first_seen: None,
+        flags: Vec::new(),
+        signers: Vec::new(),
+        passed: Vec::new(),
+        broken: Vec::new(),
+    };
+    policy::gate::judge(&[], &policy, &repository, &facts, &[], Timestamp::UNIX_EPOCH)
 }

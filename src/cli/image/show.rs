@@ -228,18 +228,15 @@ impl Reason {
 
 /// "12.3 MiB"
 fn size(bytes: u64) -> String {
-    let (mut whole, mut rest) = (bytes, None);
-    for unit in ["bytes", "KiB", "MiB", "GiB"] {
-        if whole < 1024 {
-            return match rest {
-                None => format!("{whole} {unit}"),
-                Some(rest) => format!("{whole}.{rest} {unit}"),
-            };
-        }
-        rest = Some((whole % 1024) * 10 / 1024);
-        whole /= 1024;
-    }
-    format!("{whole}.{} TiB", rest.unwrap_or_default())
+    let (power, unit) = match bytes.checked_ilog2().unwrap_or_default() / 10 {
+        0 => return format!("{bytes} bytes"),
+        1 => (10, "KiB"),
+        2 => (20, "MiB"),
+        3 => (30, "GiB"),
+        _ => (40, "TiB"),
+    };
+    let tenths = ((u128::from(bytes) * 10) + (1 << (power - 1))) >> power;
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]

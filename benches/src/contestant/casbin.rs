@@ -124,7 +124,7 @@ fn row(rule: &Rule, by_regex: bool) -> Vec<String> {
         (Tags::Regex { regex, .. }, _) => format!("^(?:{regex})$"),
         (Tags::Versions, _) => format!("^(?:{})$", VERSIONS.regex),
     };
-    let actions: Vec<_> = rule.actions.iter().map(|action| action.as_str()).collect();
+    let actions: Vec<_> = rule.actions.iter().map(policy::Action::as_str).collect();
     let effect = if rule.allow { "allow" } else { "deny" };
     vec![rule.who.to_string(), repository, tag, actions.join(" "), effect.to_owned()]
 }

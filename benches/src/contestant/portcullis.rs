@@ -54,7 +54,7 @@ pub(super) fn write(workload: &Workload) -> Vec<SourceFile> {
 
 fn write_rule(rule: &Rule, text: &mut String) {
     let verb = if rule.allow { "allow" } else { "deny" };
-    let actions: Vec<_> = rule.actions.iter().map(|action| action.as_str()).collect();
+    let actions: Vec<_> = rule.actions.iter().map(policy::Action::as_str).collect();
     let _ = writeln!(
         text,
         "  - {{name: {}, subjects: ['{}'], images: [{}], {verb}: [{}]}}",

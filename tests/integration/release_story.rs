@@ -114,7 +114,7 @@ fn an_image_reaches_the_cluster_when_all_that_its_gate_asks_for_is_known() {
     docker.login("cluster").ok();
     let containerd = Containerd::start(&scene.gate);
 
-    held(&scene, &image, "v2", "it is not flagged qa-passed and tested");
+    held(&scene, &image, "v2", "it is not flagged tested and qa-passed");
     docker.pull("prod/api:v2").refused("is denied by gate \"production\"");
     containerd.pull("cluster", "prod/api:v2").refused("is denied by gate \"production\"");
 

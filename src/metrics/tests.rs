@@ -196,7 +196,7 @@ fn the_process_is_measured_under_the_usual_names() {
 }
 
 /// What no gates say to an image.
-fn no_gates() -> policy::gate::Judgement {
+fn no_gates() -> Judgement {
     let policy = policy::Policy::compile(&[]).unwrap().policy;
     let repository = oci::RepositoryName::new("team/app").unwrap();
     let facts = policy::gate::Facts {

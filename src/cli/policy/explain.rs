@@ -6,12 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use document::Mistake;
 use jiff::Timestamp;
-use policy::gate::Occasion;
 use policy::question::{self, Target};
 use policy::{Action, Caller, Circumstances, Credential, Decision, Policy, Subject};
-use serde::Serialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Explained, Gate};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::OutputArgument;
 use crate::identity::users::Name;
@@ -57,9 +55,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let policy = policy_folder::load(&arguments.policies)?.policy;
     let decisions = decide(&policy, &caller, &arguments.actions, &arguments.image);
     let answer = Answer::of(&decisions);
-    let gates = gates(&policy, &caller, &arguments.actions, &arguments.image, &answer);
-    let said = text(&answer, &decisions) + &gates_text(&gates);
-    let explained = Explained { answer: &answer, gates };
+    let explained =
+        Explained::new(answer, &policy, &caller, &arguments.actions.0, &arguments.image);
+    let answer = &explained.answer;
+    let said = text(answer, &decisions) + &gates_text(&explained.gates);
     arguments.output.print(&said, &explained)?;
     Ok(if answer.decision == "allow" { Exit::Done } else { Exit::Denied })
 }
@@ -106,39 +105,6 @@ fn text(answer: &Answer<'_>, decisions: &[Decision<'_>]) -> String {
     text
 }
 
-/// The release gates that an image has to pass besides, where the rules allow it. Whoever may inspect
-/// it passes them all.
-fn gates<'p>(
-    policy: &'p Policy,
-    caller: &Caller,
-    actions: &Actions,
-    target: &Target,
-    answer: &Answer<'_>,
-) -> Vec<Gate<'p>> {
-    let mut occasions = Vec::new();
-    let inspects = || policy.decide(caller, Action::Inspect, target.image()).is_allowed();
-    if actions.0.contains(&Action::Pull) && !inspects() {
-        occasions.push(Occasion::Pull);
-    }
-    let sets_tag = |action: &Action| matches!(action, Action::Create | Action::Overwrite);
-    if target.tag.is_some() && actions.0.iter().any(sets_tag) {
-        occasions.push(Occasion::Push);
-    }
-    occasions.retain(|_| answer.decision == "allow");
-    let all = occasions.into_iter().flat_map(|on| {
-        let gates = policy.gates_for(caller, on, &target.repository, target.tag.as_ref());
-        gates.into_iter().map(move |gate| Gate {
-            gate: gate.name(),
-            file: gate.place().file,
-            line: gate.place().line,
-            on: on.as_str(),
-            mode: if gate.is_enforced() { "enforce" } else { "audit" },
-            requires: gate.requirements(),
-        })
-    });
-    all.collect()
-}
-
 fn gates_text(gates: &[Gate<'_>]) -> String {
     let mut text = String::new();
     for Gate { gate, file, line, on, mode, requires } in gates {
@@ -147,25 +113,6 @@ fn gates_text(gates: &[Gate<'_>]) -> String {
         requires.iter().for_each(|line| text += &format!("\n  {line}"));
     }
     text
-}
-
-/// The answer, and what stands before the image besides.
-#[derive(Debug, Serialize)]
-struct Explained<'a, 'p> {
-    #[serde(flatten)]
-    answer: &'a Answer<'p>,
-    gates: Vec<Gate<'p>>,
-}
-
-/// A release gate, and what it asks for.
-#[derive(Debug, Serialize)]
-struct Gate<'p> {
-    gate: &'p str,
-    file: &'p str,
-    line: usize,
-    on: &'static str,
-    mode: &'static str,
-    requires: Vec<String>,
 }
 
 /// The actions that a word stands for.

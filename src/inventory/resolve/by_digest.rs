@@ -51,19 +51,23 @@ impl Search {
 
     /// What is looked for may be a blob, and docker-registry 2.8 answers 500 where a blob is asked
     /// for as a manifest. Where a tag must vouch for it, nothing more is asked: what is there must
-    /// cost as much as what is not. That it failed is remembered, and is no answer to anybody else.
+    /// cost as much as what is not. What came of it is no answer to anybody else, for whom more would
+    /// be asked of a blob than of what is not there.
     async fn look_at_either(&self, digest: &Digest) -> Result<(), Error> {
         if !self.stops {
             return self.look_at_both(digest).await;
         }
         let at = self.watch.now();
-        match self.fetch(digest).await {
-            Err(error) if is_failure(&error) => {
-                self.learn(digest, Err(Found::Failed), at);
-                Ok(())
-            }
-            fetched => fetched.map(|(at, found)| self.learn(digest, found, at)),
+        let (at, found) = match self.fetch(digest).await {
+            Err(error) if is_failure(&error) => (at, None),
+            fetched => fetched.map(|(at, found)| (at, found.ok()))?,
+        };
+        if let Some(manifest) = found {
+            self.inventory.saw_manifest(&self.repository, digest, &manifest);
         }
+        let clock = self.inventory.clock(at);
+        self.change(|graph| graph.asked(digest, Found::Failed, at, clock));
+        Ok(())
     }
 
     /// Where it is enough that nobody denies it, a failure is looked into. So the blob is asked for

@@ -15,7 +15,7 @@ use super::Api;
 use super::input::Body;
 use super::problem::Problem;
 use super::requester::Requester;
-use crate::answer::Answer;
+use crate::answer::{Answer, Explained};
 use crate::identity::users::Name;
 
 /// Who would do what, and to what.
@@ -45,7 +45,8 @@ pub(super) async fn decide(
     let caller = caller(&api, &policy, &who, meant)?;
     let decide = |&action| policy.decide(&caller, action, target.image());
     let decisions: Vec<_> = actions.iter().map(decide).collect();
-    Ok(Json(Answer::of(&decisions)).into_response())
+    let answer = Answer::of(&decisions);
+    Ok(Json(Explained::new(answer, &policy, &caller, &actions, &target)).into_response())
 }
 
 /// Who is meant, as the request says.

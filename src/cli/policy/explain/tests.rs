@@ -103,8 +103,8 @@ fn the_gates_before_an_image_are_told_with_what_they_ask_for() {
         let caller = arguments.caller(Timestamp::UNIX_EPOCH).unwrap();
         let (actions, image) = (&arguments.actions, &arguments.image);
         let answer = Answer::of(&decide(&policy, &caller, actions, image));
-        let gates = gates(&policy, &caller, actions, image, &answer);
-        (gates_text(&gates), serde_json::to_string(&Explained { answer: &answer, gates }).unwrap())
+        let explained = Explained::new(answer, &policy, &caller, &actions.0, image);
+        (gates_text(&explained.gates), serde_json::to_string(&explained).unwrap())
     };
     let (text, json) = said("--as user:bob pull prod/api:v1");
     assert_snapshot!(text, @"

@@ -22,14 +22,14 @@ pub(in crate::inventory) enum Found {
     Absent,
     /// There is one that nobody understands.
     Unreadable,
-    /// The upstream failed, so that nothing is known.
-    Failed,
 }
 
 /// What the upstream was asked for, and when.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
     asked: HashMap<Digest, (Timestamp, Found)>,
+    /// What questions were about, and whether it was asked for as a blob too.
+    sought: HashMap<Digest, (Timestamp, bool)>,
     referrers: HashMap<Id, Timestamp>,
     /// The upstream has no list of referrers.
     no_referrers: Option<Timestamp>,
@@ -53,7 +53,7 @@ pub(in crate::inventory) struct Below {
 impl Looked {
     /// How many facts it holds.
     pub(super) fn len(&self) -> usize {
-        self.asked.len() + self.referrers.len()
+        self.asked.len() + self.sought.len() + self.referrers.len()
     }
 }
 
@@ -98,16 +98,39 @@ impl Graph {
         digest: &Digest,
         since: Timestamp,
     ) -> Option<Found> {
-        self.asked_since(digest, since).filter(|found| *found != Found::Failed)
-    }
-
-    /// Whether the upstream failed when it was asked for the manifest, not too long ago.
-    pub(in crate::inventory) fn has_failed(&self, digest: &Digest, since: Timestamp) -> bool {
-        self.asked_since(digest, since) == Some(Found::Failed)
-    }
-
-    fn asked_since(&self, digest: &Digest, since: Timestamp) -> Option<Found> {
         self.looked.asked.get(digest).filter(|(at, _)| *at >= since).map(|&(_, found)| found)
+    }
+
+    /// A question was about the digest, and it was asked for. Kept apart from what came of it, which
+    /// others may have found out on their way: of what is there more is found out so than of what is
+    /// not, and the next question must cost the same.
+    pub(in crate::inventory) fn sought(
+        &mut self,
+        digest: &Digest,
+        at: Timestamp,
+        as_blob_too: bool,
+        clock: Clock,
+    ) {
+        if self.looked.sought.len() >= MAX_ASKED {
+            let since = clock.fresh_since();
+            self.looked.sought.retain(|_, (at, _)| *at >= since);
+        }
+        if self.looked.sought.len() >= MAX_ASKED {
+            self.looked.sought.clear();
+        }
+        self.looked.sought.insert(digest.clone(), (at, as_blob_too));
+    }
+
+    /// Whether a question was about the digest, not too long ago; and if that matters, whether it was
+    /// asked for as a blob too.
+    pub(in crate::inventory) fn was_sought(
+        &self,
+        digest: &Digest,
+        since: Timestamp,
+        as_blob_too: bool,
+    ) -> bool {
+        let sought = self.looked.sought.get(digest);
+        sought.is_some_and(|&(at, both)| at >= since && (both || !as_blob_too))
     }
 
     /// What refers to the manifest was asked for.

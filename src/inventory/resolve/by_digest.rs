@@ -25,12 +25,8 @@ impl Search {
             return Ok(false);
         };
         let since = self.fresh_since();
-        // Where a tag must vouch for it, a failure allows nothing, and need not be seen twice.
-        let was_asked = |graph: &Graph| {
-            graph.was_asked(&digest, since).is_some()
-                || self.stops && graph.has_failed(&digest, since)
-        };
-        if self.ask(was_asked) != Some(true) && self.look_at_unsure(digest.clone()).await? {
+        let was_sought = |graph: &Graph| graph.was_sought(&digest, since, !self.stops);
+        if self.ask(was_sought) != Some(true) && self.look_at_unsure(digest.clone()).await? {
             return Ok(true);
         }
         // An artifact of an artifact.
@@ -51,22 +47,19 @@ impl Search {
 
     /// What is looked for may be a blob, and docker-registry 2.8 answers 500 where a blob is asked
     /// for as a manifest. Where a tag must vouch for it, nothing more is asked: what is there must
-    /// cost as much as what is not. What came of it is no answer to anybody else, for whom more would
-    /// be asked of a blob than of what is not there.
+    /// cost as much as what is not. A failure allows nothing then, and is not learned.
     async fn look_at_either(&self, digest: &Digest) -> Result<(), Error> {
-        if !self.stops {
-            return self.look_at_both(digest).await;
-        }
         let at = self.watch.now();
-        let (at, found) = match self.fetch(digest).await {
-            Err(error) if is_failure(&error) => (at, None),
-            fetched => fetched.map(|(at, found)| (at, found.ok()))?,
-        };
-        if let Some(manifest) = found {
-            self.inventory.saw_manifest(&self.repository, digest, &manifest);
+        if self.stops {
+            match self.fetch(digest).await {
+                Err(error) if is_failure(&error) => {}
+                fetched => fetched.map(|(at, found)| self.learn(digest, found, at))?,
+            }
+        } else {
+            self.look_at_both(digest).await?;
         }
         let clock = self.inventory.clock(at);
-        self.change(|graph| graph.asked(digest, Found::Failed, at, clock));
+        self.change(|graph| graph.sought(digest, at, !self.stops, clock));
         Ok(())
     }
 

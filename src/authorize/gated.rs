@@ -227,7 +227,7 @@ impl<'a> Question<'a> {
     ) -> Result<Judgement, Refusal> {
         let budget = Budget::new(self.max_requests);
         let asking = Asking { upstream: self.upstream, repository, budget: &budget };
-        let holders = self.inventory.holders(repository, digest);
+        let holders = self.inventory.indexes(repository, digest);
         let judged = self.release.judge(asking, self.policy, gates, digest, &holders, self.now);
         judged.await?.ok_or_else(super::unknown_manifest)
     }

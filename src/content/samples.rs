@@ -71,6 +71,14 @@ pub(crate) fn index_about(children: &[&Sample], subject: Option<&Digest>) -> Sam
     Sample::new(ManifestType::OciIndex, json!({ "manifests": children }), subject)
 }
 
+/// An image whose only layer is this content.
+pub(crate) fn made_of_layer(layer: &Digest) -> Sample {
+    let body = json!({
+        "config": descriptor(IMAGE_CONFIG, &blob("config")), "layers": [descriptor(LAYER, layer)],
+    });
+    Sample::new(ManifestType::OciImage, body, None)
+}
+
 fn made_of(
     config: &Digest,
     config_type: &str,

@@ -287,6 +287,16 @@ impl Graph {
         self.holders.of(id).filter_map(|holder| self.names.digest(holder).cloned()).collect()
     }
 
+    /// The indexes that name the digest as a child.
+    pub(super) fn indexes_of(&self, digest: &Digest) -> Vec<Digest> {
+        let Some(id) = self.names.find(digest) else { return Vec::new() };
+        let is_index = |holder: &Id| {
+            self.manifests.get(holder).is_some_and(|known| known.children.contains(&id))
+        };
+        let indexes = self.holders.of(id).filter(is_index);
+        indexes.filter_map(|holder| self.names.digest(holder).cloned()).collect()
+    }
+
     pub(super) fn subject_of(&self, digest: &Digest) -> Option<&Digest> {
         let known = self.manifests.get(&self.names.find(digest)?)?;
         self.names.digest(known.subject?)

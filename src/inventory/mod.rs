@@ -352,6 +352,13 @@ impl Inventory {
         graph.map(|graph| lock(&graph).holders_of(digest)).unwrap_or_default()
     }
 
+    /// The indexes that are known to name the digest as a child, those that came last first.
+    #[must_use]
+    pub fn indexes(&self, repository: &RepositoryName, digest: &Digest) -> Vec<Digest> {
+        let graph = self.0.room.graph(repository);
+        graph.map(|graph| lock(&graph).indexes_of(digest)).unwrap_or_default()
+    }
+
     /// Whether the manifest is known.
     #[must_use]
     pub fn knows(&self, repository: &RepositoryName, digest: &Digest) -> bool {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::sample_gate::{ask, gate_on};
 use super::{Gate, Limits};
 use crate::clock::Clock;
-use crate::content::samples::{Sample, blob, image, index, signature};
+use crate::content::samples::{Sample, blob, image, index, made_of_layer, signature};
 use crate::inventory::Settings;
 use crate::release::{Exception, ExceptionId, Flag, KeptReport};
 use crate::state::{State, sample};
@@ -187,6 +187,18 @@ async fn what_is_not_flagged_is_held_by_every_address_until_it_is() {
     for request in ["GET prod/api/manifests/v2", &two] {
         assert!(world.ask("cluster", request).await.starts_with("403 pull"), "{request}");
     }
+}
+
+#[tokio::test]
+async fn what_names_an_image_and_is_no_index_flags_nothing_for_it() {
+    let content = content();
+    let world = World::new(content.shelf()).await;
+    let repository = RepositoryName::new("prod/api").unwrap();
+    let other = made_of_layer(&content.two.digest);
+    world.gate.inventory.saw_manifest(&repository, &other.digest, &other.manifest);
+    world.flag("prod/api", &other.digest, "tested").await;
+    let told = world.ask("cluster", "GET prod/api/manifests/v2").await;
+    assert!(told.starts_with("403"), "{told}");
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ async fn gather(
     let budget = api.budget();
     let asking = api.asking(&image.repository, &budget);
     api.images.inventory.recall(&image.repository, now).await;
-    let holders = api.images.inventory.holders(&image.repository, &image.digest);
+    let holders = api.images.inventory.indexes(&image.repository, &image.digest);
     api.images.release.gather(asking, policy, gates, &image.digest, &holders, now).await
 }
 

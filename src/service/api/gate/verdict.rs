@@ -180,7 +180,7 @@ pub(in crate::service::api) async fn verdicts(
     let (release, now, budget) = (&api.images.release, api.now(), api.budget());
     let gates = before(policy, image, caller);
     api.images.inventory.recall(&image.repository, now).await;
-    let holders = api.images.inventory.holders(&image.repository, &image.digest);
+    let holders = api.images.inventory.indexes(&image.repository, &image.digest);
     let asking = api.asking(&image.repository, &budget);
     let gathered = release.gather(asking, policy, &gates, &image.digest, &holders, now).await?;
     let mut shown = Vec::new();

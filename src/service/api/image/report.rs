@@ -218,7 +218,7 @@ async fn keep(api: &Api, who: &Requester, image: &Named, report: Report) -> Resu
     let now = api.now();
     let parts = api.parts(image).await?;
     api.images.inventory.recall(&image.repository, now).await;
-    let holders = api.images.inventory.holders(&image.repository, &image.digest);
+    let holders = api.images.inventory.indexes(&image.repository, &image.digest);
     let part = identity::about(&report.about, image, &parts.images, &holders)?;
     let groups = who.maker().credential().map(|known| known.principal.caller.groups.clone());
     let finding = |finding| KeptFinding { finding, first_seen: now };

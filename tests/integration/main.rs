@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod built_images;
 mod canaries;
 mod clients;
 mod clocks;

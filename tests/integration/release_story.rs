@@ -1,13 +1,14 @@
 //! An image on its way to production, as CI, QA, security people and a cluster see it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::client::{Answer, Ask, Client};
+use crate::support::client::Ask;
 use crate::support::clock::HOUR;
 use crate::support::ctr::Containerd;
 use crate::support::docker::Docker;
 use crate::support::gate::Setup;
 use crate::support::images::{Image, Index};
+use crate::support::release::{api, flag, report, trivy};
 use crate::support::scene::Scene;
 
 const POLICY: &str = r#"
@@ -36,44 +37,6 @@ const USERS: [(&str, &[&str]); 5] =
 
 fn scene() -> Scene {
     Scene::with(POLICY, &USERS, Setup::own_clock)
-}
-
-fn api(client: &Client, method: &str, target: &str, body: &Value) -> Answer {
-    client.send(method, target, &Ask::body("application/json", body.to_string().as_bytes()))
-}
-
-fn flag(scene: &Scene, who: &str, image: &str, name: &str) {
-    let target = format!("/api/v1/image/flags?ref={image}");
-    let answer = api(&scene.gate.basic(who), "POST", &target, &json!({"flag": name}));
-    assert!([200, 201].contains(&answer.status), "{}", answer.text());
-}
-
-/// What Trivy says of an image, with these findings.
-fn trivy(image: &Image, created: &str, findings: &[(&str, &str, &str)]) -> Value {
-    let vulnerabilities = findings.iter().map(|(id, severity, fixed)| {
-        json!({
-            "VulnerabilityID": id, "PkgName": "zlib1g", "InstalledVersion": "1:1.2.11",
-            "FixedVersion": fixed, "Severity": severity, "Status": "fixed",
-            "PkgIdentifier": {"PURL": "pkg:deb/debian/zlib1g@1.2.11?arch=amd64"},
-        })
-    });
-    json!({
-        "SchemaVersion": 2, "CreatedAt": created, "ArtifactName": "prod/api",
-        "ArtifactType": "container_image",
-        "Metadata": {
-            "OS": {"Family": "debian", "Name": "12.5"}, "ImageID": image.config.digest,
-        },
-        "Results": [{
-            "Target": "prod/api (debian 12.5)", "Class": "os-pkgs", "Type": "debian",
-            "Packages": [{"Name": "zlib1g", "Version": "1:1.2.11"}],
-            "Vulnerabilities": vulnerabilities.collect::<Vec<_>>(),
-        }],
-    })
-}
-
-fn report(scene: &Scene, who: &str, image: &str, report: &Value) -> Answer {
-    let target = format!("/api/v1/image/report?ref={image}");
-    api(&scene.gate.basic(who), "PUT", &target, report)
 }
 
 /// Everything of an image, by every address.

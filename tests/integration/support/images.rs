@@ -96,7 +96,11 @@ impl Image {
     pub(crate) fn artifact(seed: &str, subject: &Blob) -> Self {
         let config = Blob::new(EMPTY, b"{}".to_vec());
         let layers = vec![Blob::new("application/spdx+json", format!("\"{seed}\"").into_bytes())];
-        let manifest = manifest(OCI_MANIFEST, &config, &layers, Some(subject));
+        Self::made_of(manifest(OCI_MANIFEST, &config, &layers, Some(subject)), config, layers)
+    }
+
+    /// Of what is at hand.
+    pub(crate) fn made_of(manifest: Blob, config: Blob, layers: Vec<Blob>) -> Self {
         Self { manifest, config, layers, tars: Vec::new(), architecture: String::new() }
     }
 

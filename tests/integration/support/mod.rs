@@ -1,6 +1,7 @@
 //! What the tests stand on: servers, clients and images.
 
 pub(crate) mod api;
+pub(crate) mod buildx;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod fake_gate;
@@ -14,6 +15,7 @@ pub(crate) mod provider;
 pub(crate) mod push;
 pub(crate) mod recorder;
 pub(crate) mod registry;
+pub(crate) mod release;
 #[allow(dead_code, reason = "the unit tests of the gate use it too, and more of it")]
 pub(crate) mod scanner;
 pub(crate) mod scene;

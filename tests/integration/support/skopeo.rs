@@ -6,6 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::gate::{Gate, password_of};
+use super::images::Image;
 use super::process::{Said, program};
 
 /// One person's skopeo.
@@ -65,6 +66,19 @@ impl Skopeo {
         let mut command = self.command("copy");
         command.arg("--src-cert-dir").arg(&self.certs).arg("--dest-cert-dir").arg(&self.certs);
         Said::of(command.args(["--all", "--preserve-digests", from, to]))
+    }
+
+    /// Pulls all of it into a folder, which nobody needs any more then.
+    pub(crate) fn pull(&self, image: &str) -> Said {
+        let folder = tempfile::tempdir_in(self.folder.path()).unwrap();
+        self.copy(&self.at_gate(image), &format!("dir:{}", folder.path().display()))
+    }
+
+    /// Pushes an image or an artifact that lies in memory.
+    pub(crate) fn push(&self, image: &Image, to: &str) -> Said {
+        let folder = tempfile::tempdir_in(self.folder.path()).unwrap();
+        image.write_layout(folder.path(), "pushed");
+        self.copy(&format!("oci:{}:pushed", folder.path().display()), &self.at_gate(to))
     }
 
     pub(crate) fn inspect_raw(&self, image: &str) -> Said {

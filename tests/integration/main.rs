@@ -50,6 +50,7 @@ mod second_registry;
 mod sequences;
 mod services;
 mod shadow;
+mod signed_images;
 mod start;
 mod support;
 mod tag_limited;

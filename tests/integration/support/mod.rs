@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod buildx;
 pub(crate) mod client;
 pub(crate) mod clock;
+pub(crate) mod cosign;
 pub(crate) mod fake_gate;
 pub(crate) mod ferro;
 pub(crate) mod gate;

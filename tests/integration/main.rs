@@ -38,6 +38,7 @@ mod policy_changes;
 mod policy_diff;
 mod policy_in_force;
 mod privileges;
+mod promotions;
 mod racing;
 mod release_story;
 mod reload;

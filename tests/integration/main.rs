@@ -20,6 +20,7 @@ mod faults;
 mod federation;
 mod forged_tokens;
 mod framing;
+mod grace;
 mod guide;
 mod http2;
 mod identity_tokens;

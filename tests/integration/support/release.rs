@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::{Answer, Ask, Client};
-use super::images::Image;
+use super::images::{Image, OCI_MANIFEST};
 use super::scene::Scene;
 
 /// A request with a document to the gate's own API.
@@ -48,5 +48,18 @@ pub(crate) fn trivy(image: &Image, created: &str, findings: &[(&str, &str, &str)
             "Packages": [{"Name": "zlib1g", "Version": "1:1.2.11"}],
             "Vulnerabilities": vulnerabilities.collect::<Vec<_>>(),
         }],
+    })
+}
+
+/// What an adapter of Harbor's API says of an image in which it finds nothing, now.
+pub(crate) fn nothing_found(repository: &str, image: &Image) -> Value {
+    json!({
+        "artifact": {
+            "repository": repository, "digest": image.digest(), "mime_type": OCI_MANIFEST,
+        },
+        // Later than any clock here: the gate takes its own time then.
+        "generated_at": "2099-01-01T00:00:00Z",
+        "scanner": {"name": "Sample", "vendor": "Example", "version": "1.2.3"},
+        "severity": "None", "vulnerabilities": [],
     })
 }

@@ -24,6 +24,7 @@ mod grace;
 mod guide;
 mod http2;
 mod identity_tokens;
+mod image_commands;
 mod keys;
 mod kill;
 mod killed_gate;

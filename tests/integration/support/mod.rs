@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod buildx;
+pub(crate) mod cli;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod cosign;

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use clap::Args;
+use document::printable;
 use http::Method;
 use serde::Deserialize;
 use tokio::time::sleep;
@@ -73,10 +74,16 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(if failed { Exit::Denied } else { Exit::Done })
 }
 
+/// How far they are, and why one is tried again: that may go on for a day.
 fn progress(scans: &[Scan]) -> String {
     let over = scans.iter().filter(|scan| scan.is_over()).count();
     let running = scans.iter().filter(|scan| scan.state == "running").count();
-    format!("{over} of {} scanned, {running} under way …", scans.len())
+    let line = format!("{over} of {} scanned, {running} under way …", scans.len());
+    let mut failing = scans.iter().filter(|scan| !scan.is_over());
+    match failing.find_map(|scan| scan.reason.as_ref()) {
+        None => line,
+        Some(reason) => format!("{line} the last try failed: {}", printable(reason)),
+    }
 }
 
 fn text(scans: &[Scan]) -> String {
@@ -87,4 +94,30 @@ fn text(scans: &[Scan]) -> String {
     };
     let rows: Vec<_> = scans.iter().map(row).collect();
     table(["DIGEST", "PLATFORM", "SCAN", "REASON"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    #[test]
+    fn whoever_waits_is_told_why_it_takes_so_long() {
+        let scan = |state: &str, reason: Option<&str>| Scan {
+            digest: "sha256:1".to_owned(),
+            platform: None,
+            state: state.to_owned(),
+            reason: reason.map(str::to_owned),
+        };
+        let (given_up, waiting) = (scan("failed", Some("gone")), scan("waiting", None));
+        assert_snapshot!(
+            progress(&[given_up, waiting, scan("running", None)]),
+            @"1 of 3 scanned, 1 under way …"
+        );
+        assert_snapshot!(
+            progress(&[scan("done", None), scan("waiting", Some("it answered 503\r\n"))]),
+            @r"1 of 2 scanned, 0 under way … the last try failed: it answered 503\r\n"
+        );
+    }
 }

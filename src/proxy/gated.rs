@@ -22,7 +22,7 @@ use crate::upstream::fake::{Asked, Fake, Reply, Shelf};
 const POLICY: &str = r#"
 flags: {tested: {}, passed: {carries: ["prod/**", "dev/**"]}}
 rules:
-  - {name: clusters, subjects: ["user:cluster"], images: ["prod/**"], allow: [pull]}
+  - {name: clusters, subjects: ["user:cluster"], images: ["prod/**", "young/**"], allow: [pull]}
   - {name: tags, subjects: ["user:tags"], images: ["prod/api:v*"], allow: [pull]}
   - {name: qa, subjects: ["user:qa"], images: ["prod/**"], allow: [inspect, pull]}
   - {name: qa-of-one, subjects: ["user:qa-of-one"], images: ["prod/api:v1"], allow: [inspect, pull]}
@@ -36,6 +36,9 @@ gates:
   - name: scanned
     images: ["prod/scanned"]
     require: {vulnerabilities: {max_severity: medium}}
+  - name: recent
+    images: ["young/**"]
+    require: {max_age: 30d}
   - name: arrivals
     images: ["shut/**"]
     on: [push]
@@ -372,6 +375,18 @@ async fn a_report_lets_through_at_the_next_pull() {
     assert!(world.state.ask(keep).await.unwrap());
     world.state.look().await.unwrap();
     assert_eq!(world.ask("cluster", request).await, "200");
+}
+
+#[tokio::test]
+async fn what_the_state_does_not_know_yet_is_seen_first_when_it_is_judged() {
+    let content = content();
+    let world = World::new(Shelf::default().tagged("young/api", "v1", &content.two)).await;
+    assert_eq!(world.ask("cluster", "GET young/api/manifests/v1").await, "200");
+    let digest = content.two.digest;
+    let kept = world.state.ask(|store| async move { store.kept_of(&digest).await });
+    let seen = kept.await.unwrap().first_seen.unwrap();
+    assert!(seen <= world.gate.clock.now());
+    assert_eq!(world.ask("cluster", "HEAD young/api/manifests/v1").await, "200");
 }
 
 #[tokio::test]

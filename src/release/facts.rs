@@ -57,7 +57,24 @@ impl Sources {
         purpose: Purpose<'_>,
         digest: &Digest,
     ) -> Result<Option<Arc<Facts>>, Unknown> {
-        self.at_depth(asking, purpose, digest, 0).await
+        match self.at_depth(asking, purpose, digest, 0).await? {
+            Some(facts) if purpose.needs.first_seen => Ok(Some(self.dated(purpose, facts).await?)),
+            facts => Ok(facts),
+        }
+    }
+
+    /// What was pushed a moment ago is not written down yet, and what came by another way is not even
+    /// known: it is seen now for the first time.
+    async fn dated(
+        &self,
+        purpose: Purpose<'_>,
+        facts: Arc<Facts>,
+    ) -> Result<Arc<Facts>, StoreError> {
+        if facts.first_seen.is_some() {
+            return Ok(facts);
+        }
+        self.records.note_seen(&facts.digest, purpose.now).await?;
+        Ok(Arc::new(Facts { first_seen: Some(purpose.now), ..Arc::unwrap_or_clone(facts) }))
     }
 
     /// What counts of a manifest that holds another one.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use jiff::Timestamp;
 use oci::Digest;
 use policy::gate::{FindingFact, ReportFacts, VexFact, VexScope, VexStatus};
 use reports::{Status, vex};
@@ -68,6 +69,17 @@ impl Records {
             self.known.remove(digest);
         }
         Ok(known)
+    }
+
+    /// Writes down that a digest was seen, which the state does not know yet.
+    ///
+    /// # Errors
+    /// The state does not answer; it is not written down.
+    pub(crate) async fn note_seen(&self, digest: &Digest, at: Timestamp) -> Result<(), StoreError> {
+        let seen = digest.clone();
+        self.state.ask(move |store| async move { store.note_seen(&seen, at).await }).await?;
+        self.known.remove(digest);
+        Ok(())
     }
 
     /// Forgets what has changed since it was read.

@@ -274,6 +274,9 @@ impl Releases for Absent {
     async fn exceptions(&self, _: Option<Timestamp>) -> Result<Vec<Exception>, StoreError> {
         no_answer()
     }
+    async fn note_seen(&self, _: &Digest, _: Timestamp) -> Result<(), StoreError> {
+        no_answer()
+    }
     async fn note_passed(&self, _: &[(String, Digest, Timestamp)]) -> Result<(), StoreError> {
         no_answer()
     }

@@ -60,6 +60,9 @@ pub trait Releases: Send + Sync + 'static {
     async fn exceptions(&self, holding_at: Option<Timestamp>)
     -> Result<Vec<Exception>, StoreError>;
 
+    /// Notes that a manifest was seen at that time. The first time stays.
+    async fn note_seen(&self, digest: &Digest, at: Timestamp) -> Result<(), StoreError>;
+
     /// Notes that digests passed gates. The earliest time of each stays.
     async fn note_passed(&self, passed: &[(String, Digest, Timestamp)]) -> Result<(), StoreError>;
 

@@ -99,6 +99,12 @@ impl Releases for Sql {
         exceptions::list(&mut self.read("list exceptions").await?, holding_at).await
     }
 
+    async fn note_seen(&self, digest: &Digest, at: Timestamp) -> Result<(), StoreError> {
+        let mut work = self.write("note that an image was seen").await?;
+        first_seen(&mut work, [digest].into(), at).await?;
+        work.commit().await
+    }
+
     async fn note_passed(&self, passed: &[(String, Digest, Timestamp)]) -> Result<(), StoreError> {
         let mut work = self.write("note which images passed").await?;
         passed::note(&mut work, passed).await?;

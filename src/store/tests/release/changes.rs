@@ -80,6 +80,23 @@ async fn an_image_was_seen_first_when_the_first_repository_was_known_to_have_it(
 }
 
 #[tokio::test]
+async fn an_image_that_was_seen_before_the_inventory_told_of_it_is_of_that_time() {
+    each(async |store| {
+        let app = image("config", &["1"]);
+        let seen = |time| store.note_seen(&app.digest, at(time));
+        let (result, changed) = changed_by(&store, seen(5)).await;
+        result.unwrap();
+        assert_eq!(changed, [app.digest.clone()].into());
+        for result in [seen(3).await, seen(7).await] {
+            result.unwrap();
+        }
+        learn(&store, "dev/api", &app, 8).await;
+        assert_eq!(kept(&store, &app.digest).await.first_seen, Some(at(5)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_state_from_before_tells_when_an_image_was_there_for_certain() {
     let folder = tempfile::tempdir().unwrap();
     let server = Postgres::start();

@@ -1,20 +1,23 @@
 //! Ways around a release gate, each tried as it was found elsewhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::client::{Ask, Credentials};
 use crate::support::docker::Docker;
 use crate::support::gate::Setup;
 use crate::support::images::{Blob, Image, OCI_MANIFEST};
+use crate::support::process::wait_for;
+use crate::support::release::nothing_found;
 use crate::support::scanner::{Mood, Scanner, Step};
 use crate::support::scene::Scene;
 use crate::support::upstream::{Reply, Upstream, answer};
 
 const POLICY: &str = r#"
 rules:
-  - {name: ci, subjects: ["user:ci"], images: ["**"], allow: [pull, push]}
+  - {name: ci, subjects: ["user:ci"], images: ["**"], allow: [pull, push, scan]}
   - name: clusters
     subjects: ["user:cluster", "user:portcullis-scanner"]
     images: ["**"]
@@ -25,6 +28,8 @@ gates:
     images: ["prod/**"]
     require: {vulnerabilities: {max_severity: critical}}
 "#;
+
+const LONG: Duration = Duration::from_secs(60);
 
 const USERS: [(&str, &[&str]); 3] = [("ci", &[]), ("cluster", &[]), ("portcullis-scanner", &[])];
 
@@ -50,7 +55,12 @@ fn g1_a_pull_straight_after_the_push_is_denied() {
     docker.run(&["load", "--input", archive.to_str().unwrap()]).ok();
     docker.login("ci").ok();
     docker.push("prod/api:v1").ok();
-    docker.run(&["image", "rm", &name]).ok();
+    // Nor does it get out by another name: what is copied is pushed anew, as it cannot be mounted.
+    docker.run(&["tag", &name, &docker.at_gate("dev/api:v1")]).ok();
+    docker.push("dev/api:v1").ok();
+    let mounted = scene.recorder.seen().iter().any(|seen| seen.target.contains("mount="));
+    assert!(!mounted, "nobody may read what is mounted");
+    docker.run(&["image", "rm", &name, &docker.at_gate("dev/api:v1")]).ok();
     docker.pull("prod/api:v1").refused("pull of prod/api:v1 is denied by gate \"scanned\": it ");
     docker.login("cluster").ok();
     docker.pull("prod/api:v1").refused("pull of prod/api:v1 is denied by gate \"scanned\": it ");
@@ -103,6 +113,48 @@ fn g4_who_calls_himself_a_scanner_is_none() {
     for somebody in [namesake, scene.gate.bearer(&token), scene.gate.basic("portcullis-scanner")] {
         somebody.get(target).expect(403);
     }
+}
+
+#[test]
+fn g6_a_report_that_is_cut_off_or_of_another_image_releases_nothing() {
+    let (scanner, scene) = scene();
+    let (image, other) = (Image::oci("g6"), Image::oci("g6, another"));
+    scene.client("ci").push("prod/api", "v1", &image);
+    let wrong = [nothing_found("prod/api", &other), json!({"vulnerabilities": []})];
+    let scan = || scene.gate.basic("ci").post("/api/v1/image/scan?ref=prod/api:v1", &json!(null));
+    let held = || {
+        let target = "/v2/prod/api/manifests/v1";
+        scene.client("cluster").get(target).expect(403);
+        scene.client("cluster").head(target).expect(403);
+    };
+    let failures = || {
+        let is_it = |record: &&Value| {
+            record["event"] == "scan.failed" && record["digest"] == image.digest()
+        };
+        scene.gate.audit().iter().filter(is_it).count()
+    };
+    for report in wrong {
+        let before = failures();
+        scanner.be(Step::Report, Mood::Says(report));
+        // A scan that runs already is not begun anew.
+        wait_for("the end of a scan", LONG, || {
+            scan();
+            (failures() > before).then_some(())
+        });
+        held();
+    }
+    let asked = || scanner.asked().iter().filter(|line| line.ends_with("/report")).count();
+    let before = asked();
+    scanner.be(Step::Report, Mood::Breaks);
+    scan();
+    // It is not ready twice.
+    wait_for("a report that is cut off", LONG, || (asked() >= before + 3).then_some(()));
+    held();
+    scanner.be(Step::Report, Mood::Says(nothing_found("prod/api", &image)));
+    wait_for("the report", LONG, || {
+        let answer = scene.client("cluster").get("/v2/prod/api/manifests/v1");
+        (answer.status == 200).then_some(())
+    });
 }
 
 /// A manifest with more than 5 MiB that is good in every other way.

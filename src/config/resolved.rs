@@ -158,6 +158,8 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
             max_ttl: written.max_ttl.unwrap_or(tokens.max_ttl),
             login_idle: written.login_idle.unwrap_or(tokens.login_idle),
             login_max: written.login_max.unwrap_or(tokens.login_max),
+            session_idle: written.session_idle.unwrap_or(tokens.session_idle),
+            session_max: written.session_max.unwrap_or(tokens.session_max),
         },
         federation,
         trust,

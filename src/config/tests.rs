@@ -145,7 +145,8 @@ users: other.yaml
 htpasswd: passwords
 signing_keys: keys
 state: {url: 'sqlite:/var/lib/gate.db', max_staleness: 8m}
-tokens: {access_ttl: 60s, max_ttl: 20d, login_idle: 2d, login_max: 9d}
+tokens: {access_ttl: 60s, max_ttl: 20d, login_idle: 2d, login_max: 9d, session_idle: 1h,
+  session_max: 1d}
 federation:
   - name: corporate
     issuer: https://idp.example/all
@@ -224,6 +225,8 @@ fn every_key_is_heard() {
     let tokens = config.tokens;
     let lives = [tokens.access_ttl, tokens.max_ttl, tokens.login_idle, tokens.login_max];
     assert_eq!(lives.map(|life| life.as_secs()), [60, 20 * 86_400, 2 * 86_400, 9 * 86_400]);
+    let sessions = [tokens.session_idle, tokens.session_max];
+    assert_eq!(sessions.map(|life| life.as_secs()), [3600, 86_400]);
     let provider = &config.federation[0];
     assert_eq!((provider.name.as_str(), provider.session.as_secs()), ("corporate", 7200));
     assert_eq!(provider.issuer.as_str(), "https://idp.example/all");

@@ -43,6 +43,8 @@ pub(super) struct Written {
     pub(super) max_ttl: Option<Duration>,
     pub(super) login_idle: Option<Duration>,
     pub(super) login_max: Option<Duration>,
+    pub(super) session_idle: Option<Duration>,
+    pub(super) session_max: Option<Duration>,
     pub(super) federation: Vec<federation::Provider>,
     pub(super) trust: Vec<trust::Peer>,
     pub(super) scanner: Option<Scanner>,
@@ -101,6 +103,8 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
         written.max_ttl = value(tokens.read("max_ttl", problems, ttl));
         written.login_idle = value(tokens.read("login_idle", problems, ttl));
         written.login_max = value(tokens.read("login_max", problems, ttl));
+        written.session_idle = value(tokens.read("session_idle", problems, ttl));
+        written.session_max = value(tokens.read("session_max", problems, ttl));
         tokens.finish(problems);
     }
     if let Some(node) = file.take("federation", problems) {

@@ -43,6 +43,12 @@ pub enum AuthError {
 const BUSY: Duration = Duration::from_secs(5);
 
 impl AuthError {
+    /// Whether the credential itself is no good, and another one would be taken.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::Invalid { .. } | Self::Expired | Self::Misused(_))
+    }
+
     /// The `Retry-After` of the answer, in seconds, where waiting helps.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {

@@ -19,7 +19,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// A family that was looked up.
 pub(super) struct Looked {
-    family: Family,
+    pub(super) family: Family,
     until: Timestamp,
 }
 
@@ -64,7 +64,11 @@ impl Authenticator {
         Ok((named(username, known)?, looked.family.id.clone()))
     }
 
-    async fn looked(&self, token: &RefreshToken, now: Timestamp) -> Result<Arc<Looked>, AuthError> {
+    pub(super) async fn looked(
+        &self,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Arc<Looked>, AuthError> {
         let hash = token.hash();
         if let Some(looked) = self.families.get(&hash).filter(|looked| looked.until > now) {
             return Ok(looked);

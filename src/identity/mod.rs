@@ -14,6 +14,7 @@ pub mod password;
 mod password_login;
 pub mod peers;
 mod principal;
+mod session;
 mod throttle;
 pub mod users;
 mod verified;

@@ -267,7 +267,7 @@ fn make(
     let expires_at = claims.expires().unwrap_or(facts.now);
     let ends_at = match kind {
         FamilyKind::Access => expires_at,
-        FamilyKind::Rotating | FamilyKind::Login => {
+        FamilyKind::Rotating | FamilyKind::Login | FamilyKind::Session => {
             let end = facts.now.saturating_add(facts.settings.max_ttl).unwrap_or(expires_at);
             bound.map_or(end, |bound| bound.min(end))
         }

@@ -50,7 +50,9 @@ impl Issue {
         let next = match family.kind {
             FamilyKind::Login => token.clone(),
             FamilyKind::Rotating => self.rotate(token, &family, occasion).await?,
-            FamilyKind::Access => return Err(Rejection::UnknownToken.into()),
+            FamilyKind::Access | FamilyKind::Session => {
+                return Err(Rejection::UnknownToken.into());
+            }
         };
         self.state.note_use(&family.id, LastUse { at: now, from: address });
         Ok(Refreshed { known, family, next })

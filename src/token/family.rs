@@ -120,6 +120,8 @@ pub enum FamilyKind {
     Rotating,
     /// The identity token of `docker login`, which cannot be replaced.
     Login,
+    /// What a browser keeps of signing in to the pages.
+    Session,
 }
 
 /// When a family was last used, and from where.
@@ -139,6 +141,7 @@ impl FamilyKind {
             Self::Access => "access",
             Self::Rotating => "rotating",
             Self::Login => "login",
+            Self::Session => "session",
         }
     }
 }

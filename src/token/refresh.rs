@@ -49,6 +49,15 @@ impl RefreshToken {
         Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*self.0)))
     }
 
+    /// A value that only who knows this token can tell, another one for each purpose (HKDF's
+    /// expansion in its simplest form, RFC 5869, section 2.3).
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> Secret {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.0);
+        let derived = hmac::sign(&key, format!("portcullis {purpose}\x01").as_bytes());
+        Secret::new(URL_SAFE_NO_PAD.encode(derived.as_ref()))
+    }
+
     /// What the state knows it by.
     #[must_use]
     pub fn hash(&self) -> TokenHash {

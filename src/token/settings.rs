@@ -17,6 +17,10 @@ pub struct Settings {
     pub login_idle: Duration,
     /// It ends after so long in any case. Default 90 d.
     pub login_max: Duration,
+    /// A session of the pages that is not used for so long ends. Default 12 h.
+    pub session_idle: Duration,
+    /// It ends after so long in any case. Default 7 d.
+    pub session_max: Duration,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -37,6 +41,8 @@ impl Default for Settings {
             max_ttl: 90 * DAY,
             login_idle: 30 * DAY,
             login_max: 90 * DAY,
+            session_idle: DAY / 2,
+            session_max: 7 * DAY,
         }
     }
 }

@@ -107,7 +107,7 @@ impl Row {
             id: self.read("id")?,
             kind: self.word(
                 "kind",
-                &[FamilyKind::Access, FamilyKind::Rotating, FamilyKind::Login],
+                &[FamilyKind::Access, FamilyKind::Rotating, FamilyKind::Login, FamilyKind::Session],
                 FamilyKind::as_str,
             )?,
             grant: Grant {

@@ -41,6 +41,18 @@ pub(super) enum Sure {
     Either,
 }
 
+/// How much a gate goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// What it surely finds.
+    Least,
+    /// What it surely finds where it looks at denied tags alone, to tell that none of them holds
+    /// something.
+    Denied,
+    /// The most that it may find.
+    Most,
+}
+
 /// Which pointers and which manifests a gate goes by.
 struct View<'a> {
     pointers: BTreeSet<(String, Digest)>,
@@ -154,8 +166,8 @@ impl Reference<'_> {
         if !self.may_any(&[Action::Pull], repository) {
             return Sure::No;
         }
-        let least = self.view(repository, asked, false);
-        let most = self.view(repository, asked, true);
+        let least = self.view(repository, asked, Extent::Least);
+        let most = self.view(repository, asked, Extent::Most);
         let open = |view: &View<'_>| self.vouched_for(repository, true, view).contains(digest);
         // What has another kind of digest may be the same content.
         let closed = |view: &View<'_>| {
@@ -165,8 +177,9 @@ impl Reference<'_> {
         };
         // Granted as a whole but for some tags: what none of these vouches for is readable too.
         let whole = self.allows(Action::Pull, repository, None);
+        let denied = self.view(repository, asked, Extent::Denied);
         let surely = open(&least) || whole && !closed(&most);
-        let perhaps = open(&most) || whole && !closed(&least);
+        let perhaps = open(&most) || whole && !closed(&denied);
         match (surely, perhaps) {
             (true, _) => Sure::Yes,
             (false, true) => Sure::Either,
@@ -184,7 +197,8 @@ impl Reference<'_> {
             return Sure::No;
         }
         let is_open = |most: bool| {
-            let view = self.view(repository, Some(digest), most);
+            let extent = if most { Extent::Most } else { Extent::Least };
+            let view = self.view(repository, Some(digest), extent);
             self.vouched_for(repository, true, &view).contains(digest)
         };
         match (is_open(false), is_open(true)) {
@@ -198,7 +212,7 @@ impl Reference<'_> {
     /// as nobody denies it takes a look at every denied tag.
     pub(super) fn is_known(&self, repository: &str, digest: &Digest) -> bool {
         let is_open = || {
-            let view = self.view(repository, None, false);
+            let view = self.view(repository, None, Extent::Least);
             self.vouched_for(repository, true, &view).contains(digest)
         };
         self.reads_all(repository)
@@ -215,8 +229,9 @@ impl Reference<'_> {
             && self.memory.pushed.contains(&pushed)
     }
 
-    /// What the gate surely goes by when it is asked for that digest, or the most that it may.
-    fn view(&self, repository: &str, asked: Option<&Digest>, most: bool) -> View<'_> {
+    /// What the gate goes by when it is asked for that digest.
+    fn view(&self, repository: &str, asked: Option<&Digest>, extent: Extent) -> View<'_> {
+        let most = extent == Extent::Most;
         let held = self.registry.held(repository);
         let remembered = if most { &self.memory.was } else { &self.memory.seen };
         let mut pointers: BTreeSet<(String, Digest)> = remembered
@@ -238,7 +253,7 @@ impl Reference<'_> {
         } else {
             let found = match self.memory.taught {
                 true => BTreeSet::new(),
-                false => self.findable(repository, &pointers, asked),
+                false => self.findable(repository, &pointers, asked, extent),
             };
             all.filter(|made| was_read(made) || is_here(made) && found.contains(&made.digest))
                 .collect()
@@ -255,11 +270,17 @@ impl Reference<'_> {
         repository: &str,
         pointers: &BTreeSet<(String, Digest)>,
         asked: Option<&Digest>,
+        extent: Extent,
     ) -> BTreeSet<Digest> {
         let all = &self.registry.library.manifests;
         let counts = |tag: &str| {
-            self.allows(Action::Pull, repository, None)
-                || self.allows(Action::Pull, repository, Some(tag))
+            let is_open = self.allows(Action::Pull, repository, Some(tag));
+            match extent {
+                Extent::Denied => !is_open,
+                Extent::Least | Extent::Most => {
+                    is_open || self.allows(Action::Pull, repository, None)
+                }
+            }
         };
         let mut ahead: Vec<&Digest> = asked.into_iter().collect();
         let (first, mut rest): (Vec<_>, Vec<_>) = pointers.iter().partition(|(tag, _)| counts(tag));

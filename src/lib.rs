@@ -10,6 +10,7 @@ pub mod audit;
 mod authority;
 pub mod authorize;
 pub mod body;
+mod catalog;
 pub mod certificate;
 pub mod cli;
 pub mod clock;
@@ -43,6 +44,7 @@ pub mod store;
 pub mod token;
 pub mod upstream;
 pub mod watch;
+pub mod web;
 
 #[cfg(test)]
 #[path = "../tests/integration/support/provider.rs"]

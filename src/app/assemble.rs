@@ -12,11 +12,12 @@ use crate::identity::NoRandom;
 use crate::proxy::seal::Seal;
 use crate::proxy::{Gate, Held, RequestIds, Turns};
 use crate::service;
-use crate::service::api::Images;
+use crate::service::api::{self, Images};
 use crate::service::revocations::{Feed, Subjects};
 use crate::signature::KeyFiles;
 use crate::token::Grant;
 use crate::watch::Reloaded;
+use crate::web;
 
 /// Everything that requests need.
 pub(super) fn gate(
@@ -25,9 +26,11 @@ pub(super) fn gate(
     images: Images,
     trusted_keys: Arc<Reloaded<KeyFiles>>,
 ) -> Result<Gate, Error> {
+    let api = tokens.asked(images.clone());
     let services = service::token::router(Arc::clone(&tokens.issue))
         .merge(service::revocations::router(Arc::new(feed(tokens))))
-        .merge(tokens.api(images.clone()));
+        .merge(api::router(Arc::clone(&api)))
+        .merge(web::router(api));
     let Images { inventory, upstream, release, .. } = images;
     Ok(Gate {
         authenticator: Arc::clone(&tokens.issue.authenticator),

@@ -110,15 +110,20 @@ impl Tokens {
         })
     }
 
-    /// The API, which asks for no credential where whoever asks is the machine's own administrator.
-    pub(crate) fn api(&self, images: Images) -> Router {
-        api::router(Arc::new(Api {
+    /// What the API and the pages are made of.
+    pub(super) fn asked(&self, images: Images) -> Arc<Api> {
+        Arc::new(Api {
             issue: Arc::clone(&self.issue),
             users: Arc::clone(&self.users),
             audit: Arc::clone(&self.audit),
             metrics: Arc::clone(&self.metrics),
             shadow: self.shadow.clone(),
             images,
-        }))
+        })
+    }
+
+    /// The API, which asks for no credential where whoever asks is the machine's own administrator.
+    pub(crate) fn api(&self, images: Images) -> Router {
+        api::router(self.asked(images))
     }
 }

@@ -6,6 +6,7 @@ use policy::gate::Held;
 use serde_json::{Value, json};
 
 use super::Context;
+use crate::web::image_page;
 
 /// How many reasons of each gate are told one by one; all of them are in the image's own view.
 const MAX_REASONS: usize = 20;
@@ -45,7 +46,7 @@ impl Withheld {
 
     /// Where to look at the image.
     pub(super) fn link(&self, context: &Context<'_>) -> String {
-        format!("{}/api/v1/image?ref={}", context.issuer, self.image)
+        format!("{}{}", context.issuer, image_page(&self.image))
     }
 
     pub(super) fn detail(&self, context: &Context<'_>) -> Value {

@@ -25,11 +25,11 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A body: one JSON object.
 #[derive(Debug)]
-pub(super) struct Body<T>(pub(super) T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 /// A query.
 #[derive(Debug)]
-pub(super) struct Asked<T>(pub(super) T);
+pub(crate) struct Asked<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
     type Rejection = Problem;
@@ -94,7 +94,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Refuses a query where none is known: who sends one means something by it, and a token does not
 /// belong there.
-pub(super) async fn no_query(request: Request, next: Next) -> Response {
+pub(crate) async fn no_query(request: Request, next: Next) -> Response {
     match request.uri().query() {
         None | Some("") => next.run(request).await,
         Some(_) => Problem::wrong("there are no parameters in the query here").into_response(),

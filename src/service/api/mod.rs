@@ -4,17 +4,17 @@
 //! the admin socket and by the command line without one, as [`LocalAdministrator`].
 
 mod decide;
-mod gate;
-mod image;
-mod input;
+pub(crate) mod gate;
+pub(crate) mod image;
+pub(crate) mod input;
 mod openapi;
 mod problem;
 mod refresh;
 mod requester;
-mod revoke;
+pub(crate) mod revoke;
 mod services;
 mod shadow;
-mod tokens;
+pub(crate) mod tokens;
 mod users;
 mod whoami;
 
@@ -44,8 +44,9 @@ use crate::shadow::Shadow;
 use crate::store::{Store, StoreError};
 use crate::upstream::Upstream;
 
-use problem::{Denial, Problem};
+pub(crate) use problem::{Denial, Problem};
 pub use requester::LocalAdministrator;
+pub(crate) use requester::Requester;
 
 /// Answers are for whoever asked, and of this moment.
 const NOT_STORED: HeaderValue = HeaderValue::from_static("no-store");
@@ -126,12 +127,12 @@ impl Api {
         }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         (self.issue.now)()
     }
 
     /// The policy in force.
-    fn policy(&self) -> Arc<Policy> {
+    pub(crate) fn policy(&self) -> Arc<Policy> {
         (self.issue.policy)()
     }
 }
@@ -196,4 +197,4 @@ async fn whole(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ use super::NOT_STORED;
 use crate::audit::{Decision, Record, Unwritten};
 use crate::identity::AuthError;
 use crate::inventory::Undecided;
-use crate::issue::Refused;
+use crate::issue::{LoginError, Refused};
 use crate::log::Causes;
 use crate::public_url::PublicUrl;
 use crate::refusal::Refusal;
@@ -23,7 +23,7 @@ use crate::upstream;
 
 /// What went wrong with a request: a status, and a text that may be shown.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -33,14 +33,23 @@ pub(super) struct Problem {
 /// A denial, as an extension of the response to which it led: it is to stand in the audit trail
 /// before the client hears of it.
 #[derive(Debug, Clone)]
-pub(super) struct Denial(pub(super) Record);
+pub(crate) struct Denial(pub(crate) Record);
 
 /// How long a client should wait for what is not there at the moment, in seconds.
 const SOON: u32 = 2;
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), headers: Vec::new(), denial: None }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The text, which may be shown.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -49,17 +58,17 @@ impl Problem {
     }
 
     /// The request is not one that the API understands.
-    pub(super) fn wrong(detail: impl Into<String>) -> Self {
+    pub(crate) fn wrong(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
     /// There is nothing at this path.
-    pub(super) fn no_route() -> Self {
+    pub(crate) fn no_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is nothing here; see /api/v1/openapi.json")
     }
 
     /// There is something at this path that knows other methods.
-    pub(super) fn method(allowed: Option<HeaderValue>) -> Self {
+    pub(crate) fn method(allowed: Option<HeaderValue>) -> Self {
         let detail = "this method is not one of those in the Allow header";
         let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, detail);
         match allowed {
@@ -69,17 +78,17 @@ impl Problem {
     }
 
     /// Something went wrong here; what it was is in the log.
-    pub(super) fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the gate could not do this; its log says why")
     }
 
     /// Nobody said who they are.
-    pub(super) fn no_credential(issuer: &PublicUrl) -> Self {
+    pub(crate) fn no_credential(issuer: &PublicUrl) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "log in with a password or a token").challenged(issuer)
     }
 
     /// A credential that was not accepted.
-    pub(super) fn credential(error: &AuthError, issuer: &PublicUrl) -> Self {
+    pub(crate) fn credential(error: &AuthError, issuer: &PublicUrl) -> Self {
         let detail = error.to_string();
         let problem = match error {
             AuthError::Malformed(_) => Self::wrong(detail),
@@ -106,7 +115,7 @@ impl Problem {
     }
 
     /// Whoever asks may not.
-    pub(super) fn denied(who: String, address: Option<IpAddr>, detail: String) -> Self {
+    pub(crate) fn denied(who: String, address: Option<IpAddr>, detail: String) -> Self {
         let record = Record {
             subject: Some(who),
             address,
@@ -120,7 +129,7 @@ impl Problem {
     }
 
     /// What the domain says, to somebody at some address.
-    pub(super) fn refused(refused: Refused, who: String, address: Option<IpAddr>) -> Self {
+    pub(crate) fn refused(refused: Refused, who: String, address: Option<IpAddr>) -> Self {
         match refused {
             Refused::Wrong(text) => Self::wrong(text),
             Refused::Denied(text) => Self::denied(who, address, text),
@@ -139,6 +148,18 @@ impl From<MintError> for Problem {
         }
         tracing::error!(error = %Causes(&error), "no token was made");
         Self::internal()
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Store(error) => error.into(),
+            LoginError::Random(error) => {
+                tracing::error!(error = %Causes(&error), "nobody can sign in");
+                Self::internal()
+            }
+        }
     }
 }
 

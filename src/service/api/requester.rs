@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use policy::Policy;
 
 use crate::audit::Record;
-use crate::identity::{Ceiling, ClientAddress, Credentials};
+use crate::identity::{Authenticated, Ceiling, ClientAddress, Credentials};
 use crate::issue::{Maker, Refused};
 
 use super::Api;
@@ -24,7 +25,7 @@ pub struct LocalAdministrator {
 
 /// Whoever sent a request, identified, with a credential that is good for the API.
 #[derive(Debug, Clone)]
-pub(super) struct Requester {
+pub(crate) struct Requester {
     maker: Maker,
     address: Option<IpAddr>,
 }
@@ -41,17 +42,22 @@ pub(super) struct Visitor {
 pub(super) struct Address(pub(super) IpAddr);
 
 impl Requester {
-    pub(super) fn maker(&self) -> &Maker {
+    /// Whoever showed a credential, from some address.
+    pub(crate) fn known(known: Authenticated, address: IpAddr, policy: &Policy) -> Self {
+        Self { maker: Maker::known(known, policy), address: Some(address) }
+    }
+
+    pub(crate) fn maker(&self) -> &Maker {
         &self.maker
     }
 
     /// From where; none on the gate's own machine.
-    pub(super) fn address(&self) -> Option<IpAddr> {
+    pub(crate) fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
     /// Refuses whoever is no administrator.
-    pub(super) fn administrator(&self) -> Result<(), Problem> {
+    pub(crate) fn administrator(&self) -> Result<(), Problem> {
         match self.maker.is_administrator() {
             true => Ok(()),
             false => {
@@ -61,16 +67,16 @@ impl Requester {
     }
 
     /// A problem of theirs.
-    pub(super) fn refused(&self, refused: Refused) -> Problem {
+    pub(crate) fn refused(&self, refused: Refused) -> Problem {
         Problem::refused(refused, self.to_string(), self.address)
     }
 
-    pub(super) fn denied(&self, text: &str) -> Problem {
+    pub(crate) fn denied(&self, text: &str) -> Problem {
         Problem::denied(self.to_string(), self.address, text.to_owned())
     }
 
     /// A record of what they do.
-    pub(super) fn record(&self, event: &'static str) -> Record {
+    pub(crate) fn record(&self, event: &'static str) -> Record {
         let known = self.maker.credential();
         Record {
             subject: Some(self.to_string()),
@@ -140,8 +146,7 @@ impl FromRequestParts<Arc<Api>> for Visitor {
         };
         let known = api.issue.authenticator.check(&credentials, address, api.now()).await;
         let known = known.map_err(rejected)?;
-        let maker = Maker::known(known, &api.policy());
-        let requester = Requester { maker, address: Some(address) };
+        let requester = Requester::known(known, address, &api.policy());
         Ok(Self { requester: Some(requester), address: Some(address) })
     }
 }

@@ -20,7 +20,7 @@ use crate::secret::Secret;
 /// What is to be revoked: one of `value`, `subject` and `everything`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-pub(super) struct Revoking {
+pub(crate) struct Revoking {
     value: Option<String>,
     subject: Option<String>,
     everything: Option<bool>,
@@ -29,11 +29,11 @@ pub(super) struct Revoking {
 
 /// How many tokens that held were revoked.
 #[derive(Serialize)]
-pub(super) struct RevokedCount {
+pub(crate) struct RevokedCount {
     revoked: u64,
 }
 
-pub(super) async fn delete(
+pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     who: Requester,
     Path(id): Path<String>,

@@ -4,4 +4,4 @@ mod elsewhere;
 mod form;
 mod images;
 mod lifecycle;
-mod scene;
+pub(crate) mod scene;

@@ -26,74 +26,74 @@ const MAX_PAGE: u32 = 1000;
 /// What a new token is to be like.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-pub(super) struct Creation {
-    r#for: Option<String>,
-    groups: Option<Vec<String>>,
-    images: Option<Vec<String>>,
-    actions: Option<Vec<String>>,
-    expires: String,
+pub(crate) struct Creation {
+    pub(crate) r#for: Option<String>,
+    pub(crate) groups: Option<Vec<String>>,
+    pub(crate) images: Option<Vec<String>>,
+    pub(crate) actions: Option<Vec<String>>,
+    pub(crate) expires: String,
     #[serde(default)]
-    refreshable: bool,
-    audience: Option<String>,
+    pub(crate) refreshable: bool,
+    pub(crate) audience: Option<String>,
     #[serde(default)]
-    comment: String,
+    pub(crate) comment: String,
 }
 
 /// A token that was just made, with its values, which are shown this once.
 #[derive(Serialize)]
-pub(super) struct Created {
+pub(crate) struct Created {
     #[serde(flatten)]
-    described: Described,
-    access_token: String,
-    refresh_token: Option<String>,
-    expires_at: Timestamp,
-    ends_at: Timestamp,
+    pub(crate) described: Described,
+    pub(crate) access_token: String,
+    pub(crate) refresh_token: Option<String>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) ends_at: Timestamp,
 }
 
 /// What is told of a token wherever it is shown.
 #[derive(Serialize)]
-struct Described {
-    id: TokenId,
-    kind: &'static str,
-    subject: String,
-    groups: Option<Vec<String>>,
-    images: Option<Vec<String>>,
-    actions: Option<Vec<String>>,
-    audience: Option<String>,
-    comment: String,
-    made_at: Timestamp,
-    made_by: String,
+pub(crate) struct Described {
+    pub(crate) id: TokenId,
+    pub(crate) kind: &'static str,
+    pub(crate) subject: String,
+    pub(crate) groups: Option<Vec<String>>,
+    pub(crate) images: Option<Vec<String>>,
+    pub(crate) actions: Option<Vec<String>>,
+    pub(crate) audience: Option<String>,
+    pub(crate) comment: String,
+    pub(crate) made_at: Timestamp,
+    pub(crate) made_by: String,
 }
 
 /// A token in a list.
 #[derive(Serialize)]
-pub(super) struct Token {
+pub(crate) struct Token {
     #[serde(flatten)]
-    described: Described,
-    last_used_at: Option<Timestamp>,
-    last_used_from: Option<IpAddr>,
-    ends_at: Timestamp,
-    state: &'static str,
+    pub(crate) described: Described,
+    pub(crate) last_used_at: Option<Timestamp>,
+    pub(crate) last_used_from: Option<IpAddr>,
+    pub(crate) ends_at: Timestamp,
+    pub(crate) state: &'static str,
 }
 
 /// Which tokens are to be listed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Listing {
-    r#for: Option<String>,
+pub(crate) struct Listing {
+    pub(crate) r#for: Option<String>,
     #[serde(default)]
-    all_subjects: bool,
+    pub(crate) all_subjects: bool,
     #[serde(default)]
-    all: bool,
-    limit: Option<u32>,
-    cursor: Option<String>,
+    pub(crate) all: bool,
+    pub(crate) limit: Option<u32>,
+    pub(crate) cursor: Option<String>,
 }
 
 /// A page of a list.
 #[derive(Serialize)]
-pub(super) struct Tokens {
-    tokens: Vec<Token>,
-    cursor: Option<String>,
+pub(crate) struct Tokens {
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) cursor: Option<String>,
 }
 
 impl Described {
@@ -152,11 +152,11 @@ impl Creation {
     }
 }
 
-pub(super) fn subject(field: &str, text: &str) -> Result<Subject, Refused> {
+pub(crate) fn subject(field: &str, text: &str) -> Result<Subject, Refused> {
     text.parse().map_err(|error| Refused::Wrong(format!("`{field}`: {error}")))
 }
 
-pub(super) async fn create(
+pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     who: Requester,
     Body(creation): Body<Creation>,
@@ -186,7 +186,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(listing): Asked<Listing>,
@@ -215,7 +215,7 @@ pub(super) async fn list(
     }))
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     who: Requester,
     Path(id): Path<String>,
@@ -225,7 +225,7 @@ pub(super) async fn show(
     Ok(Json(Token::of(&family, api.now())))
 }
 
-pub(super) fn id_of(text: &str) -> Result<TokenId, Problem> {
+pub(crate) fn id_of(text: &str) -> Result<TokenId, Problem> {
     // What is no id is the id of nothing.
     text.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, "there is no such token"))
 }

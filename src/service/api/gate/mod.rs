@@ -3,7 +3,7 @@
 mod exceptions;
 mod forecast;
 mod list;
-mod verdict;
+pub(crate) mod verdict;
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ use super::list::{mode, on};
 /// Which image, and for whom; for anyone, if nobody is named.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::service::api) struct Question {
+pub(crate) struct Question {
     r#ref: String,
     subject: Option<String>,
     /// Separated by commas.
@@ -32,52 +32,52 @@ pub(in crate::service::api) struct Question {
 
 /// What the gates say.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Verdicts {
+pub(crate) struct Verdicts {
     #[serde(flatten)]
-    image: Shown,
+    pub(crate) image: Shown,
     /// Whether a gate that is enforced holds it.
-    held: bool,
-    gates: Vec<ShownVerdict>,
+    pub(crate) held: bool,
+    pub(crate) gates: Vec<ShownVerdict>,
 }
 
 /// What one gate says.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownVerdict {
-    gate: String,
-    mode: &'static str,
-    on: Vec<&'static str>,
-    file: String,
-    line: usize,
-    verdict: &'static str,
-    reasons: Vec<ShownReason>,
-    in_grace: Vec<ShownReason>,
-    warnings: Vec<ShownReason>,
-    cleared: Vec<ShownCleared>,
-    glass_broken_until: Option<Timestamp>,
-    is_artifact: bool,
+pub(crate) struct ShownVerdict {
+    pub(crate) gate: String,
+    pub(crate) mode: &'static str,
+    pub(crate) on: Vec<&'static str>,
+    pub(crate) file: String,
+    pub(crate) line: usize,
+    pub(crate) verdict: &'static str,
+    pub(crate) reasons: Vec<ShownReason>,
+    pub(crate) in_grace: Vec<ShownReason>,
+    pub(crate) warnings: Vec<ShownReason>,
+    pub(crate) cleared: Vec<ShownCleared>,
+    pub(crate) glass_broken_until: Option<Timestamp>,
+    pub(crate) is_artifact: bool,
     /// Until when this does not change by the time alone.
-    valid_until: Option<Timestamp>,
+    pub(crate) valid_until: Option<Timestamp>,
 }
 
 /// Something that is missing, or too much.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownReason {
-    reason: &'static str,
-    text: String,
-    digest: Option<String>,
-    platform: Option<String>,
+pub(crate) struct ShownReason {
+    pub(crate) reason: &'static str,
+    pub(crate) text: String,
+    pub(crate) digest: Option<String>,
+    pub(crate) platform: Option<String>,
     /// From when on it holds the image, if that is later.
-    until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// A finding that does not count.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownCleared {
-    vulnerability: String,
-    package: String,
-    by: String,
-    reason: String,
-    expires_at: Option<Timestamp>,
+pub(crate) struct ShownCleared {
+    pub(crate) vulnerability: String,
+    pub(crate) package: String,
+    pub(crate) by: String,
+    pub(crate) reason: String,
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 impl ShownReason {
@@ -171,7 +171,7 @@ pub(super) fn before<'p>(policy: &'p Policy, image: &Named, caller: Option<&Call
 }
 
 /// What they say. Nothing is counted by that, and nothing has passed.
-pub(in crate::service::api) async fn verdicts(
+pub(crate) async fn verdicts(
     api: &Api,
     policy: &Policy,
     image: &Named,
@@ -194,7 +194,7 @@ pub(in crate::service::api) async fn verdicts(
     Ok(Verdicts { image: image.shown(), held, gates: shown })
 }
 
-pub(in crate::service::api) async fn show(
+pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(question): Asked<Question>,

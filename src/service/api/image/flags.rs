@@ -25,52 +25,52 @@ use crate::release::Flag;
 /// Which image.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::service::api) struct Which {
-    pub(in crate::service::api) r#ref: String,
+pub(crate) struct Which {
+    pub(crate) r#ref: String,
 }
 
 /// Which flag of which image.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::service::api) struct WhichFlag {
-    r#ref: String,
-    flag: String,
+pub(crate) struct WhichFlag {
+    pub(crate) r#ref: String,
+    pub(crate) flag: String,
 }
 
 /// A flag to be set.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-pub(in crate::service::api) struct Setting {
-    flag: String,
-    reason: Option<String>,
-    link: Option<String>,
-    expires_at: Option<Timestamp>,
-    expires_in: Option<String>,
+pub(crate) struct Setting {
+    pub(crate) flag: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) link: Option<String>,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) expires_in: Option<String>,
 }
 
 /// A flag as it is shown.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownFlag {
-    flag: String,
-    by: String,
-    from: Option<IpAddr>,
-    at: Timestamp,
-    reason: Option<String>,
-    link: Option<String>,
-    expires_at: Option<Timestamp>,
+pub(crate) struct ShownFlag {
+    pub(crate) flag: String,
+    pub(crate) by: String,
+    pub(crate) from: Option<IpAddr>,
+    pub(crate) at: Timestamp,
+    pub(crate) reason: Option<String>,
+    pub(crate) link: Option<String>,
+    pub(crate) expires_at: Option<Timestamp>,
     /// When it ends by its declaration or by `expires_at`, whichever is sooner.
-    ends_at: Option<Timestamp>,
-    state: &'static str,
+    pub(crate) ends_at: Option<Timestamp>,
+    pub(crate) state: &'static str,
     /// It was set in another repository, and follows the digest.
-    is_carried: bool,
+    pub(crate) is_carried: bool,
 }
 
 impl ShownFlag {
-    pub(super) fn is_in_force(&self) -> bool {
+    pub(crate) fn is_in_force(&self) -> bool {
         self.state == IN_FORCE
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.flag.clone()
     }
 }
@@ -79,22 +79,22 @@ const IN_FORCE: &str = "in force";
 
 /// The flags of an image.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Flags {
+pub(crate) struct Flags {
     #[serde(flatten)]
-    image: Shown,
-    flags: Vec<ShownFlag>,
+    pub(crate) image: Shown,
+    pub(crate) flags: Vec<ShownFlag>,
 }
 
 /// A flag that was set or taken away.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Done {
+pub(crate) struct Done {
     #[serde(flatten)]
-    image: Shown,
-    flag: ShownFlag,
+    pub(crate) image: Shown,
+    pub(crate) flag: ShownFlag,
 }
 
 /// Those that count in this repository, or did.
-pub(super) fn shown(
+pub(crate) fn shown(
     flags: &[Flag],
     policy: &Policy,
     here: &RepositoryName,
@@ -136,7 +136,7 @@ fn show(flag: &Flag, policy: &Policy, here: &RepositoryName, now: Timestamp) -> 
     }
 }
 
-pub(in crate::service::api) async fn list(
+pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(which): Asked<Which>,
@@ -148,7 +148,7 @@ pub(in crate::service::api) async fn list(
     Ok(Json(Flags { image: image.shown(), flags }))
 }
 
-pub(in crate::service::api) async fn set(
+pub(crate) async fn set(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(which): Asked<Which>,
@@ -178,7 +178,7 @@ pub(in crate::service::api) async fn set(
     Ok(Json(Done { image: image.shown(), flag }))
 }
 
-pub(in crate::service::api) async fn remove(
+pub(crate) async fn remove(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(which): Asked<WhichFlag>,

@@ -29,57 +29,57 @@ const MAX_PAGE: u32 = 1000;
 const LOOKED_AT: u32 = 2000;
 
 /// What is looked for. Everything that is named has to hold.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-pub(in crate::service::api) struct Query {
-    q: Option<String>,
-    repository: Option<String>,
-    tag: Option<String>,
-    flag: Option<String>,
-    severity: Option<String>,
-    cve: Option<String>,
-    package: Option<String>,
-    limit: Option<u32>,
-    cursor: Option<String>,
+pub(crate) struct Query {
+    pub(crate) q: Option<String>,
+    pub(crate) repository: Option<String>,
+    pub(crate) tag: Option<String>,
+    pub(crate) flag: Option<String>,
+    pub(crate) severity: Option<String>,
+    pub(crate) cve: Option<String>,
+    pub(crate) package: Option<String>,
+    pub(crate) limit: Option<u32>,
+    pub(crate) cursor: Option<String>,
 }
 
 /// An image in a list.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Entry {
-    repository: String,
-    tag: Option<String>,
-    digest: String,
+pub(crate) struct Entry {
+    pub(crate) repository: String,
+    pub(crate) tag: Option<String>,
+    pub(crate) digest: String,
     /// In force.
-    flags: Vec<String>,
+    pub(crate) flags: Vec<String>,
     /// By severity; none where no report counts.
-    findings: Option<BTreeMap<String, usize>>,
-    reported_at: Option<Timestamp>,
+    pub(crate) findings: Option<BTreeMap<String, usize>>,
+    pub(crate) reported_at: Option<Timestamp>,
     /// Why it was found, where a finding was looked for.
-    finding: Option<ShownFinding>,
+    pub(crate) finding: Option<ShownFinding>,
 }
 
 /// A finding, in short.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownFinding {
-    id: String,
-    severity: String,
-    package: String,
-    version: String,
-    fixed_in: Option<String>,
-    scanner: String,
-    made_at: Timestamp,
+pub(crate) struct ShownFinding {
+    pub(crate) id: String,
+    pub(crate) severity: String,
+    pub(crate) package: String,
+    pub(crate) version: String,
+    pub(crate) fixed_in: Option<String>,
+    pub(crate) scanner: String,
+    pub(crate) made_at: Timestamp,
 }
 
 /// A page. It may be empty, and yet not the last.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Page {
-    images: Vec<Entry>,
-    cursor: Option<String>,
+pub(crate) struct Page {
+    pub(crate) images: Vec<Entry>,
+    pub(crate) cursor: Option<String>,
 }
 
 /// Where the next page begins.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
-pub(in crate::service::api) enum Cursor {
+pub(crate) enum Cursor {
     /// After this tag.
     Tag(String, String),
     /// After this finding.
@@ -88,15 +88,12 @@ pub(in crate::service::api) enum Cursor {
 
 impl Api {
     /// Sealed, as the last that was looked at need not be one that the client may know of.
-    pub(in crate::service::api) fn seal_cursor(&self, cursor: &Cursor) -> Option<String> {
+    pub(crate) fn seal_cursor(&self, cursor: &Cursor) -> Option<String> {
         let written = serde_json::to_vec(cursor).ok()?;
         Some(self.images.seal.seal(Purpose::Images, &written))
     }
 
-    pub(in crate::service::api) fn open_cursor(
-        &self,
-        text: Option<&str>,
-    ) -> Result<Option<Cursor>, Problem> {
+    pub(crate) fn open_cursor(&self, text: Option<&str>) -> Result<Option<Cursor>, Problem> {
         let Some(text) = text else { return Ok(None) };
         let opened = self.images.seal.open(Purpose::Images, text);
         let read = opened.and_then(|written| serde_json::from_slice(&written).ok());
@@ -120,7 +117,7 @@ struct Listing<'a> {
     words: Vec<String>,
 }
 
-pub(in crate::service::api) async fn list(
+pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(query): Asked<Query>,

@@ -1,14 +1,14 @@
 //! `/api/v1/image` and `/api/v1/images`: what is known of images, and what people and programs say of
 //! them.
 
-mod flags;
+pub(crate) mod flags;
 mod identity;
-mod list;
-mod named;
-mod parts;
-mod report;
-mod scan;
-mod show;
+pub(crate) mod list;
+pub(crate) mod named;
+pub(crate) mod parts;
+pub(crate) mod report;
+pub(crate) mod scan;
+pub(crate) mod show;
 mod text;
 
 use std::sync::Arc;

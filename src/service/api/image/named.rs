@@ -17,7 +17,7 @@ use crate::inventory::{head_digest, head_tag};
 
 /// What is wanted of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::service::api) enum Need {
+pub(crate) enum Need {
     /// To know of it: for whoever may read it, and administrators.
     Know,
     /// To do something that policy grants. On the gate's own machine everything is.
@@ -26,27 +26,24 @@ pub(in crate::service::api) enum Need {
 
 /// An image that is there, for somebody who may do what they want.
 #[derive(Debug, Clone)]
-pub(in crate::service::api) struct Named {
-    pub(in crate::service::api) repository: RepositoryName,
+pub(crate) struct Named {
+    pub(crate) repository: RepositoryName,
     /// As it was named.
-    pub(in crate::service::api) reference: Reference,
+    pub(crate) reference: Reference,
     /// What that is now.
-    pub(in crate::service::api) digest: Digest,
+    pub(crate) digest: Digest,
 }
 
 /// An image as answers name it.
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::service::api) struct Shown {
-    repository: String,
-    reference: String,
-    digest: String,
+pub(crate) struct Shown {
+    pub(crate) repository: String,
+    pub(crate) reference: String,
+    pub(crate) digest: String,
 }
 
 /// Reads `REPOSITORY:TAG` or `REPOSITORY@DIGEST`.
-pub(in crate::service::api) fn parse(
-    field: &str,
-    text: &str,
-) -> Result<(RepositoryName, Reference), Problem> {
+pub(crate) fn parse(field: &str, text: &str) -> Result<(RepositoryName, Reference), Problem> {
     let wrong = |error: &dyn std::fmt::Display| Problem::wrong(format!("`{field}`: {error}"));
     let (repository, reference) = match (text.split_once('@'), text.split_once(':')) {
         (Some((repository, _)), _) if repository.contains(':') => {
@@ -67,7 +64,7 @@ pub(in crate::service::api) fn parse(
 
 impl Named {
     /// Decides, and then asks the registry what the name stands for now.
-    pub(in crate::service::api) async fn find(
+    pub(crate) async fn find(
         api: &Api,
         who: &Requester,
         policy: &Arc<Policy>,
@@ -88,11 +85,11 @@ impl Named {
     }
 
     /// `team/app:v1`, as it was named.
-    pub(in crate::service::api) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         written(&self.repository, &self.reference)
     }
 
-    pub(in crate::service::api) fn shown(&self) -> Shown {
+    pub(crate) fn shown(&self) -> Shown {
         Shown {
             repository: self.repository.to_string(),
             reference: self.reference.to_string(),
@@ -101,7 +98,7 @@ impl Named {
     }
 
     /// What the audit trail says of it.
-    pub(in crate::service::api) fn record(&self, record: Record) -> Record {
+    pub(crate) fn record(&self, record: Record) -> Record {
         Record {
             repository: Some(self.repository.to_string()),
             reference: Some(self.reference.to_string()),
@@ -141,7 +138,7 @@ impl Requester {
     }
 
     /// Whether they may know of an image.
-    pub(in crate::service::api) async fn knows(
+    pub(crate) async fn knows(
         &self,
         api: &Api,
         policy: &Arc<Policy>,
@@ -151,12 +148,36 @@ impl Requester {
         if self.maker().is_administrator() {
             return Ok(true);
         }
+        self.reads(api, policy, image, effort).await
+    }
+
+    /// Whether they may see what is in an image. Administrators know of all images, and read no more
+    /// than policy grants them.
+    pub(crate) async fn reads(
+        &self,
+        api: &Api,
+        policy: &Arc<Policy>,
+        image: (&RepositoryName, &Reference),
+        effort: Effort,
+    ) -> Result<bool, Problem> {
         let Some(deciding) = self.deciding(policy, api.now()) else { return Ok(true) };
         Ok(api.question(&deciding).may_know(image.0, image.1, effort).await?)
     }
 
+    /// Whether policy grants them an action. On the gate's own machine everything is.
+    pub(crate) async fn may(
+        &self,
+        api: &Api,
+        policy: &Arc<Policy>,
+        image: (&RepositoryName, &Reference),
+        action: Action,
+    ) -> Result<bool, Problem> {
+        let Some(deciding) = self.deciding(policy, api.now()) else { return Ok(true) };
+        Ok(api.question(&deciding).may(action, image.0, image.1, Effort::Whole).await?)
+    }
+
     /// Refuses whoever may not. What they may not even know of looks as if it were not there.
-    pub(in crate::service::api) async fn needs(
+    pub(crate) async fn needs(
         &self,
         api: &Api,
         policy: &Arc<Policy>,
@@ -168,10 +189,7 @@ impl Requester {
         let Need::Do(action) = need else {
             return if knows.await? { Ok(()) } else { Err(missing(repository, reference)) };
         };
-        // The gate's own machine has all rights.
-        let Some(deciding) = self.deciding(policy, api.now()) else { return Ok(()) };
-        let question = api.question(&deciding);
-        if question.may(action, repository, reference, Effort::Whole).await? {
+        if self.may(api, policy, image, action).await? {
             return Ok(());
         }
         if !knows.await? {

@@ -19,32 +19,32 @@ const MAX_PARTS: usize = 1000;
 
 /// An image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::service::api) struct Part {
+pub(crate) struct Part {
     /// The manifest.
-    pub(in crate::service::api) digest: Digest,
+    pub(crate) digest: Digest,
     /// Its configuration, which engines call the image's id.
-    pub(in crate::service::api) config: Digest,
+    pub(crate) config: Digest,
     /// As its index says.
-    pub(in crate::service::api) platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// Of its configuration and layers, in bytes.
-    pub(in crate::service::api) size: u64,
+    pub(crate) size: u64,
 }
 
 /// A manifest with all that is below it.
 #[derive(Debug, Clone)]
-pub(in crate::service::api) struct Parts {
+pub(crate) struct Parts {
     /// A word for what it is.
-    pub(in crate::service::api) kind: Kind,
+    pub(crate) kind: Kind,
     /// What runs: the image itself, or the children of an index at any depth.
-    pub(in crate::service::api) images: Vec<Part>,
+    pub(crate) images: Vec<Part>,
     /// It, and all below it.
-    pub(in crate::service::api) digests: Vec<Digest>,
+    pub(crate) digests: Vec<Digest>,
 }
 
 /// What a manifest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::service::api) enum Kind {
+pub(crate) enum Kind {
     Image,
     Index,
     /// A signature, an SBOM and the like.
@@ -53,13 +53,25 @@ pub(in crate::service::api) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// The word.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Index => "index",
+            Self::Artifact => "artifact",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Api {
     /// Asks with a budget of its own.
-    pub(in crate::service::api) fn budget(&self) -> Budget {
+    pub(crate) fn budget(&self) -> Budget {
         Budget::new(self.max_requests())
     }
 
-    pub(in crate::service::api) fn asking<'a>(
+    pub(crate) fn asking<'a>(
         &'a self,
         repository: &'a RepositoryName,
         budget: &'a Budget,
@@ -68,7 +80,7 @@ impl Api {
     }
 
     /// What it is made of.
-    pub(in crate::service::api) async fn parts(&self, image: &Named) -> Result<Parts, Problem> {
+    pub(crate) async fn parts(&self, image: &Named) -> Result<Parts, Problem> {
         let budget = self.budget();
         let asking = self.asking(&image.repository, &budget);
         let mut parts = Parts { kind: Kind::Other, images: Vec::new(), digests: Vec::new() };
@@ -121,13 +133,13 @@ impl Parts {
 
 impl Part {
     /// "linux/arm64"; nothing where it is not said.
-    pub(in crate::service::api) fn platform_text(&self) -> Option<String> {
+    pub(crate) fn platform_text(&self) -> Option<String> {
         self.platform.as_ref().and_then(platform_text)
     }
 }
 
 /// "linux/arm/v7"
-pub(in crate::service::api) fn platform_text(platform: &Platform) -> Option<String> {
+pub(crate) fn platform_text(platform: &Platform) -> Option<String> {
     let Platform { os, architecture, variant } = platform;
     let parts = [os, architecture, variant].map(String::as_str);
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();

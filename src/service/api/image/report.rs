@@ -36,47 +36,47 @@ static READING: Semaphore = Semaphore::const_new(2);
 
 /// A report as it is shown.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownReport {
-    repository: Option<String>,
-    digest: String,
-    by: String,
-    format: &'static str,
-    scanner: String,
-    version: Option<String>,
-    database: Option<Timestamp>,
-    made_at: Timestamp,
-    received_at: Timestamp,
-    recognized: bool,
-    findings: BTreeMap<String, usize>,
+pub(crate) struct ShownReport {
+    pub(crate) repository: Option<String>,
+    pub(crate) digest: String,
+    pub(crate) by: String,
+    pub(crate) format: &'static str,
+    pub(crate) scanner: String,
+    pub(crate) version: Option<String>,
+    pub(crate) database: Option<Timestamp>,
+    pub(crate) made_at: Timestamp,
+    pub(crate) received_at: Timestamp,
+    pub(crate) recognized: bool,
+    pub(crate) findings: BTreeMap<String, usize>,
 }
 
 /// What makers say, as it is shown.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownStatements {
-    digest: String,
-    by: String,
-    at: Timestamp,
-    id: String,
-    author: String,
-    statements: usize,
+pub(crate) struct ShownStatements {
+    pub(crate) digest: String,
+    pub(crate) by: String,
+    pub(crate) at: Timestamp,
+    pub(crate) id: String,
+    pub(crate) author: String,
+    pub(crate) statements: usize,
 }
 
 /// What was kept.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Kept {
+pub(crate) struct Kept {
     #[serde(flatten)]
-    image: Shown,
-    report: Option<ShownReport>,
-    statements: Option<ShownStatements>,
+    pub(crate) image: Shown,
+    pub(crate) report: Option<ShownReport>,
+    pub(crate) statements: Option<ShownStatements>,
 }
 
 /// What is known of an image from reports.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Reports {
+pub(crate) struct Reports {
     #[serde(flatten)]
-    image: Shown,
-    reports: Vec<ShownReport>,
-    statements: Vec<ShownStatements>,
+    pub(crate) image: Shown,
+    pub(crate) reports: Vec<ShownReport>,
+    pub(crate) statements: Vec<ShownStatements>,
 }
 
 /// A document that was read.
@@ -132,7 +132,7 @@ pub(super) fn shown_statements(known: &Known, here: &RepositoryName) -> Vec<Show
     said.map(ShownStatements::of).collect()
 }
 
-pub(in crate::service::api) async fn list(
+pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(which): Asked<Which>,
@@ -148,7 +148,7 @@ pub(in crate::service::api) async fn list(
     Ok(Json(Reports { image: image.shown(), reports, statements }))
 }
 
-pub(in crate::service::api) async fn send(
+pub(crate) async fn send(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(which): Asked<Which>,

@@ -21,23 +21,23 @@ use crate::release::{Cause, Progress, Scan};
 
 /// A scan as it is shown.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownScan {
-    digest: String,
-    platform: Option<String>,
-    state: &'static str,
-    requested_at: Option<Timestamp>,
-    attempts: u32,
-    done_at: Option<Timestamp>,
-    failing_since: Option<Timestamp>,
-    reason: Option<String>,
+pub(crate) struct ShownScan {
+    pub(crate) digest: String,
+    pub(crate) platform: Option<String>,
+    pub(crate) state: &'static str,
+    pub(crate) requested_at: Option<Timestamp>,
+    pub(crate) attempts: u32,
+    pub(crate) done_at: Option<Timestamp>,
+    pub(crate) failing_since: Option<Timestamp>,
+    pub(crate) reason: Option<String>,
 }
 
 /// The scans of an image: one, or those of an index.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Scans {
+pub(crate) struct Scans {
     #[serde(flatten)]
-    image: Shown,
-    scans: Vec<ShownScan>,
+    pub(crate) image: Shown,
+    pub(crate) scans: Vec<ShownScan>,
 }
 
 impl ShownScan {
@@ -73,7 +73,7 @@ impl ShownScan {
     }
 }
 
-pub(in crate::service::api) async fn show(
+pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(which): Asked<Which>,
@@ -89,7 +89,7 @@ pub(in crate::service::api) async fn show(
     Ok(Json(Scans { image: image.shown(), scans }))
 }
 
-pub(in crate::service::api) async fn request(
+pub(crate) async fn request(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(which): Asked<Which>,

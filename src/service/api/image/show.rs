@@ -25,32 +25,32 @@ const MAX_TAGS: u32 = 1000;
 
 /// All of it.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Image {
+pub(crate) struct Image {
     #[serde(flatten)]
-    image: Shown,
-    kind: Kind,
+    pub(crate) image: Shown,
+    pub(crate) kind: Kind,
     /// Of all its platforms together, in bytes; what they share counts for each.
-    size: u64,
-    first_seen: Option<Timestamp>,
-    platforms: Vec<Platform>,
+    pub(crate) size: u64,
+    pub(crate) first_seen: Option<Timestamp>,
+    pub(crate) platforms: Vec<Platform>,
     /// On the same digest, as far as they are known and whoever asks may know of them.
-    tags: Vec<String>,
-    flags: Vec<ShownFlag>,
-    reports: Vec<ShownReport>,
-    statements: Vec<ShownStatements>,
-    scans: Vec<ShownScan>,
-    verdicts: Verdicts,
+    pub(crate) tags: Vec<String>,
+    pub(crate) flags: Vec<ShownFlag>,
+    pub(crate) reports: Vec<ShownReport>,
+    pub(crate) statements: Vec<ShownStatements>,
+    pub(crate) scans: Vec<ShownScan>,
+    pub(crate) verdicts: Verdicts,
 }
 
 /// An image for one platform.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Platform {
-    platform: Option<String>,
-    digest: String,
-    size: u64,
+pub(crate) struct Platform {
+    pub(crate) platform: Option<String>,
+    pub(crate) digest: String,
+    pub(crate) size: u64,
 }
 
-pub(in crate::service::api) async fn show(
+pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(which): Asked<Which>,

@@ -50,22 +50,24 @@ rules:
 /// Of somebody who does not come here.
 const BCRYPT: &str = "$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2";
 
-pub(super) const PASSWORD: &str = "s3cret";
+pub(crate) const PASSWORD: &str = "s3cret";
 
-pub(super) struct Scene {
+pub(crate) struct Scene {
+    /// What the routes are made of.
+    pub(crate) api: Arc<Api>,
     router: Router,
     gate: sample::Scene,
-    pub(super) issue: Arc<Issue>,
+    pub(crate) issue: Arc<Issue>,
     audit: Arc<Audit>,
     folder: TempDir,
     /// What the registry holds.
-    pub(super) shelf: Arc<Mutex<Shelf>>,
+    pub(crate) shelf: Arc<Mutex<Shelf>>,
     _registry: Fake,
 }
 
 /// Who asks, and with what.
 #[derive(Clone)]
-pub(super) enum As<'a> {
+pub(crate) enum As<'a> {
     Nobody,
     Local,
     /// With the password that all users have.
@@ -74,10 +76,10 @@ pub(super) enum As<'a> {
     Token(&'a str),
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 fn users(disabled: &str, of_chief: &str) -> Users {
@@ -130,12 +132,12 @@ fn shadow(folder: &Path) -> Shadow {
 }
 
 impl Scene {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(POLICY, false).await
     }
 
     /// One with images, and perhaps a scanner.
-    pub(super) async fn with(policy: &str, has_scanner: bool) -> Self {
+    pub(crate) async fn with(policy: &str, has_scanner: bool) -> Self {
         let gate = sample::Scene::new(policy, users("", "admins"), Federation::default());
         let folder = tempfile::tempdir().unwrap();
         let audit = audit::Settings::new(folder.path().join("audit.jsonl"));
@@ -151,16 +153,17 @@ impl Scene {
             seal: Arc::new(Seal::new(&[7; 32])),
             has_scanner,
         };
-        let api = Api {
+        let api = Arc::new(Api {
             images,
             issue: Arc::clone(&issue),
             users: Arc::clone(&gate.users),
             audit: Arc::clone(&audit),
             metrics: Arc::new(Metrics::new()),
             shadow: Some(Arc::new(shadow(folder.path()))),
-        };
+        });
         Self {
-            router: router(Arc::new(api)),
+            router: router(Arc::clone(&api)),
+            api,
             gate,
             issue,
             audit,
@@ -170,24 +173,24 @@ impl Scene {
         }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.gate.now()
     }
 
-    pub(super) fn wait(&self, seconds: i64) {
+    pub(crate) fn wait(&self, seconds: i64) {
         self.gate.wait(seconds);
     }
 
-    pub(super) fn disable(&self, user: &str) {
+    pub(crate) fn disable(&self, user: &str) {
         self.gate.users.store(Arc::new(users(user, "admins")));
     }
 
     /// Takes chief out of all groups.
-    pub(super) fn demote(&self) {
+    pub(crate) fn demote(&self) {
         self.gate.users.store(Arc::new(users("", "")));
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -195,7 +198,7 @@ impl Scene {
         Answer { status: head.status, headers: head.headers, text }
     }
 
-    pub(super) async fn ask(&self, who: As<'_>, method: Method, path: &str, body: &str) -> Answer {
+    pub(crate) async fn ask(&self, who: As<'_>, method: Method, path: &str, body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -217,30 +220,30 @@ impl Scene {
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
-    pub(super) async fn get(&self, who: As<'_>, path: &str) -> Answer {
+    pub(crate) async fn get(&self, who: As<'_>, path: &str) -> Answer {
         self.ask(who, Method::GET, path, "").await
     }
 
-    pub(super) async fn post(&self, who: As<'_>, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, who: As<'_>, path: &str, body: &str) -> Answer {
         self.ask(who, Method::POST, path, body).await
     }
 
     /// Makes a token, which has to work.
-    pub(super) async fn create(&self, who: As<'_>, body: &str) -> Value {
+    pub(crate) async fn create(&self, who: As<'_>, body: &str) -> Value {
         let answer = self.post(who, "/tokens", body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
         answer.json()
     }
 
     /// Whether a token is one with which its holder is known.
-    pub(super) async fn holds(&self, token: &Value) -> bool {
+    pub(crate) async fn holds(&self, token: &Value) -> bool {
         let answer = self.get(As::Token(token.as_str().unwrap()), "/whoami").await;
         assert!([200, 401].contains(&answer.status.as_u16()), "{}", answer.text);
         answer.status == StatusCode::OK
     }
 
     /// Whether a token is one with which an upload that was begun goes on.
-    pub(super) async fn uploads(&self, token: &Value) -> bool {
+    pub(crate) async fn uploads(&self, token: &Value) -> bool {
         let bearer = format!("Bearer {}", token.as_str().unwrap());
         let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.parse().unwrap())]);
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -248,7 +251,7 @@ impl Scene {
     }
 
     /// A token of the token endpoint.
-    pub(super) fn for_the_registry(&self, subject: &str, kind: Kind) -> String {
+    pub(crate) fn for_the_registry(&self, subject: &str, kind: Kind) -> String {
         let order = Order {
             grant: Grant::unlimited(subject.parse().unwrap(), kind, self.now()),
             family: None,
@@ -266,7 +269,7 @@ impl Scene {
     }
 
     /// The audit trail, without what differs from run to run.
-    pub(super) async fn audit(&self) -> Vec<String> {
+    pub(crate) async fn audit(&self) -> Vec<String> {
         self.audit.close().await;
         let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
         let line = |line: &str| {
@@ -280,12 +283,12 @@ impl Scene {
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
 
     /// The status and the text of a problem, which has to be one.
-    pub(super) fn problem(&self) -> String {
+    pub(crate) fn problem(&self) -> String {
         assert_eq!(self.headers[CONTENT_TYPE], "application/problem+json", "{}", self.text);
         assert_eq!(self.headers["cache-control"], "no-store");
         let json = self.json();

@@ -1,0 +1,41 @@
+//! Where pages are.
+
+use form_urlencoded::Serializer;
+
+/// More of what is on that page.
+pub(super) fn vulnerability_more(id: &str, cursor: &str) -> String {
+    with("/ui/vulnerability", &[("id", id), ("cursor", cursor)])
+}
+
+fn with(path: &str, pairs: &[(&str, &str)]) -> String {
+    let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
+    // These mean nothing in a query (RFC 3986, section 3.4), and people read the names of images.
+    let query = query.replace("%2F", "/").replace("%3A", ":").replace("%40", "@");
+    format!("{path}?{query}")
+}
+
+/// The page of an image, as `REPOSITORY:TAG` or `REPOSITORY@DIGEST`.
+pub(crate) fn image_page(image: &str) -> String {
+    with("/ui/image", &[("ref", image)])
+}
+
+/// Something of an image at another path, with one more parameter.
+pub(super) fn image_file(path: &str, image: &str, more: Option<(&str, &str)>) -> String {
+    let pairs: Vec<_> = [("ref", image)].into_iter().chain(more).collect();
+    with(path, &pairs)
+}
+
+/// The page of a repository.
+pub(super) fn repository_page(name: &str) -> String {
+    with("/ui/repository", &[("name", name)])
+}
+
+/// Its tags that contain a text, behind one of them.
+pub(super) fn repository_tags(name: &str, filter: &str, after: &str) -> String {
+    with("/ui/repository", &[("name", name), ("tag", filter), ("after", after)])
+}
+
+/// The page of a vulnerability.
+pub(super) fn vulnerability_page(id: &str) -> String {
+    with("/ui/vulnerability", &[("id", id)])
+}

@@ -1,0 +1,184 @@
+//! `/ui/image`: all that is known of one image.
+
+mod contents;
+mod findings;
+mod raw;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use oci::Reference;
+use policy::Action;
+use serde::Deserialize;
+
+use super::Web;
+use super::address::{image_file, image_page, repository_page};
+use super::form::Sent;
+use super::frame::{Frame, Place, rendered};
+use super::problem::Trouble;
+use super::session::SignedIn;
+use super::shown::{Moment, size};
+use super::verdict::Verdict;
+use crate::authorize::Effort;
+use crate::service::api::image::flags::{self, Setting, ShownFlag, Which, WhichFlag};
+use crate::service::api::image::named::{Named, Need};
+use crate::service::api::image::show::{self, Image, Platform};
+use crate::service::api::input::{Asked, Body};
+use crate::service::api::{Problem, gate::verdict::ShownVerdict};
+use contents::Contents;
+use findings::{Findings, Sorting};
+pub(super) use findings::{bar, export};
+pub(super) use raw::raw;
+
+/// Which image, and how its findings are to be shown.
+#[derive(Deserialize)]
+pub(super) struct Asking {
+    r#ref: String,
+    #[serde(default)]
+    sort: Sorting,
+}
+
+#[derive(Template)]
+#[template(path = "image.html")]
+struct Page<'a> {
+    frame: Frame<'a>,
+    image: &'a Image,
+    /// As it was named, for people.
+    title: &'a str,
+    /// The same in full.
+    title_ref: String,
+    /// As clients name it, by its digest.
+    pinned: String,
+    repository_page: String,
+    verdict: Verdict,
+    contents: Option<Contents>,
+    findings: Findings<'a>,
+    /// The declared flags that whoever reads may set here.
+    settable: Vec<String>,
+}
+
+impl Page<'_> {
+    fn moment(&self, at: &jiff::Timestamp) -> Moment {
+        Moment::of(*at)
+    }
+
+    fn size(&self, bytes: &u64) -> String {
+        size(*bytes)
+    }
+
+    fn of_digest(&self, digest: &str) -> String {
+        image_page(&format!("{}@{digest}", self.image.image.repository))
+    }
+
+    fn of_tag(&self, tag: &str) -> String {
+        image_page(&format!("{}:{tag}", self.image.image.repository))
+    }
+
+    /// As its index says, or else its configuration.
+    fn platform(&self, platform: &Platform) -> String {
+        let configured = self.contents.as_ref().map(|contents| contents.config.platform());
+        let said = platform.platform.clone().or(configured);
+        said.unwrap_or_else(|| "not said".to_owned())
+    }
+
+    fn raw(&self) -> String {
+        image_file("/ui/image/raw", &self.title_ref, None)
+    }
+
+    fn export(&self, format: &str) -> String {
+        image_file("/ui/image/vulnerabilities", &self.title_ref, Some(("format", format)))
+    }
+
+    fn sorted(&self, by: &str) -> String {
+        image_file("/ui/image", &self.title_ref, Some(("sort", by))) + "#vulnerabilities"
+    }
+
+    fn may_unset(&self, flag: &ShownFlag) -> bool {
+        !flag.is_carried && self.settable.contains(&flag.flag)
+    }
+
+    fn gate_class(&self, verdict: &ShownVerdict) -> &'static str {
+        match verdict.verdict {
+            "passed" => "passed",
+            "held" => "held",
+            _ => "warned",
+        }
+    }
+}
+
+pub(super) async fn show(
+    State(web): State<Arc<Web>>,
+    signed_in: SignedIn,
+    Query(asking): Query<Asking>,
+) -> Result<Response, Trouble> {
+    let (api, who) = (&web.api, &signed_in.who);
+    let which = Asked(Which { r#ref: asking.r#ref.clone() });
+    let Json(image) = show::show(State(Arc::clone(api)), who.clone(), which).await?;
+    let policy = api.policy();
+    let named = Named::find(api, who, &policy, ("ref", &asking.r#ref), Need::Know).await?;
+    let place = (&named.repository, &named.reference);
+    let mut settable = Vec::new();
+    for flag in policy.flags() {
+        if who.may(api, &policy, place, Action::Flag(flag.name())).await? {
+            settable.push(flag.name().to_string());
+        }
+    }
+    let contents = match who.reads(api, &policy, place, Effort::Whole).await? {
+        true => Contents::of(api, &named, &image).await?,
+        false => None,
+    };
+    let known = findings::known(api, &image).await?;
+    let title = match &named.reference {
+        Reference::Tag(_) => named.text(),
+        Reference::Digest(digest) => {
+            format!("{}@{}", named.repository, super::shown::short(digest))
+        }
+    };
+    let gate = api.issue.authenticator.issuer().service();
+    Ok(rendered(&Page {
+        frame: Frame::around(&signed_in, Place::Search, &title),
+        pinned: format!("{gate}/{}@{}", named.repository, named.digest),
+        repository_page: repository_page(named.repository.as_str()),
+        verdict: Verdict::of(&image.verdicts),
+        findings: Findings::of(&known, &image, &policy, asking.sort),
+        contents,
+        settable,
+        image: &image,
+        title: &title,
+        title_ref: named.text(),
+    }))
+}
+
+/// Sets a flag or takes it away, and shows the image again.
+pub(super) async fn change_flag(
+    State(web): State<Arc<Web>>,
+    Sent { signed_in, form }: Sent,
+) -> Result<Response, Trouble> {
+    let api = State(Arc::clone(&web.api));
+    let who = signed_in.who;
+    let image = form.text("ref").to_owned();
+    let flag = form.text("flag").to_owned();
+    let some = |name: &str| Some(form.text(name).trim().to_owned()).filter(|it| !it.is_empty());
+    match form.text("do") {
+        "set" => {
+            let setting = Setting {
+                flag,
+                reason: some("reason"),
+                link: some("link"),
+                expires_at: None,
+                expires_in: some("expires_in"),
+            };
+            let which = Asked(Which { r#ref: image.clone() });
+            let _ = flags::set(api, who, which, Body(setting)).await?;
+        }
+        "remove" => {
+            let which = Asked(WhichFlag { r#ref: image.clone(), flag });
+            let _ = flags::remove(api, who, which).await?;
+        }
+        _ => return Err(Problem::wrong("the form does not say what to do with the flag").into()),
+    }
+    Ok(Redirect::to(&format!("{}#flags", image_page(&image))).into_response())
+}

@@ -1,0 +1,85 @@
+//! How times, sizes and digests are written for people.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use oci::Digest;
+
+/// A time, to the minute, in UTC: people of several places talk about the same page.
+pub(super) struct Moment(Timestamp);
+
+impl Moment {
+    pub(super) fn of(at: Timestamp) -> Self {
+        Self(at)
+    }
+
+    /// As programs read it (RFC 3339).
+    pub(super) fn exact(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.strftime("%Y-%m-%d %H:%M"))
+    }
+}
+
+/// "12.3 MB"; powers of ten, as registries count.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1000.0;
+    let mut units = UNITS.into_iter();
+    let mut unit = units.next().unwrap_or_default();
+    while value >= 999.95 {
+        let Some(next) = units.next() else { break };
+        (value, unit) = (value / 1000.0, next);
+    }
+    if value < 9.995 { format!("{value:.2} {unit}") } else { format!("{value:.1} {unit}") }
+}
+
+/// The beginning of a digest, which is enough to tell a few of them apart.
+pub(super) fn short(digest: &Digest) -> String {
+    short_text(&digest.to_string())
+}
+
+/// The same of one that is text already.
+pub(super) fn short_text(digest: &str) -> String {
+    match digest.split_once(':') {
+        Some((algorithm, hex)) => format!("{algorithm}:{}", hex.get(..12).unwrap_or(hex)),
+        None => digest.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_three_places_or_so() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.00 kB"),
+            (9_994, "9.99 kB"),
+            (9_996, "10.0 kB"),
+            (12_345_678, "12.3 MB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.00 MB"),
+            (u64::MAX, "18446744.1 TB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(size(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_short_for_people_and_exact_for_programs() {
+        let moment = Moment::of("2026-11-22T23:41:05.25Z".parse().unwrap());
+        assert_eq!(moment.to_string(), "2026-11-22 23:41");
+        assert_eq!(moment.exact(), "2026-11-22T23:41:05.25Z");
+    }
+}

@@ -1,0 +1,173 @@
+//! `/ui/sign-in` and `/ui/sign-out`.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::header::{RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use super::Web;
+use super::form::{Form, Sent};
+use super::frame::{Frame, rendered};
+use super::problem::Trouble;
+use super::session::{SignedIn, Visitor, forgotten, kept, shown};
+use crate::audit::Record;
+use crate::identity::{AuthError, ClientAddress, Credentials};
+use crate::issue::Occasion;
+use crate::secret::Secret;
+use crate::service::api::Problem;
+
+/// Where to go on.
+#[derive(Deserialize)]
+pub(super) struct Way {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct Page<'a> {
+    frame: Frame<'a>,
+    gate: &'a str,
+    username: &'a str,
+    next: &'a str,
+    /// What was wrong with the last attempt.
+    wrong: Option<String>,
+    /// Whether a browser keeps the cookie of a session here.
+    is_https: bool,
+}
+
+/// A place within the pages, or the front page.
+fn local(next: &str) -> &str {
+    // Browsers take `//host` and `/\host` for another site, and drop what they cannot print.
+    let is_local = next.starts_with('/')
+        && !next[1..].starts_with(['/', '\\'])
+        && next.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_local { next } else { "/" }
+}
+
+fn page(web: &Web, username: &str, next: &str, wrong: Option<String>) -> Response {
+    let issuer = web.api.issue.authenticator.issuer();
+    rendered(&Page {
+        frame: Frame::plain("Sign in"),
+        gate: issuer.service(),
+        username,
+        next: local(next),
+        wrong,
+        is_https: issuer.is_https(),
+    })
+}
+
+pub(super) async fn show(
+    State(web): State<Arc<Web>>,
+    Visitor(visitor): Visitor,
+    Query(way): Query<Way>,
+) -> Response {
+    match visitor {
+        Some(_) => Redirect::to(local(&way.next)).into_response(),
+        None => page(&web, "", &way.next, None),
+    }
+}
+
+/// Takes a name and a password, or what stands in its place, and begins a session under a new name:
+/// one that was there before is not taken over, whoever put it there, but ended.
+pub(super) async fn sign_in(
+    State(web): State<Arc<Web>>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response, Trouble> {
+    let issue = &web.api.issue;
+    let (username, next) = (form.text("username"), form.text("next"));
+    let password = Secret::new(form.text("password").to_owned());
+    let occasion = Occasion { address, now: (issue.now)() };
+    let credentials = Credentials::Basic { username: username.to_owned(), password };
+    let known = match issue.authenticator.check(&credentials, address, occasion.now).await {
+        Ok(known) => known,
+        Err(error) => return Ok(refused(&web, username, next, &error)),
+    };
+    let session = issue.begin_session(&known, occasion).await.map_err(Problem::from)?;
+    let Some(session) = session else {
+        let text = "this token is for the registry: use your password, or a token of your own that \
+                    reaches as far as you do";
+        return Ok(again(&web, username, next, StatusCode::FORBIDDEN, text.to_owned()));
+    };
+    if let Some(former) = shown(&headers) {
+        // It ends by itself before long, if it does not end now.
+        let _ = issue.revoke_value(&former.written(), occasion.now).await;
+    }
+    let who = known.grant.subject.to_string();
+    let record = Record {
+        subject: Some(who),
+        kind: Some(known.grant.kind.as_str()),
+        address: Some(address),
+        ..Record::new("session.began")
+    };
+    web.api.audit.flush(record).await.map_err(Problem::from)?;
+    Ok(([(SET_COOKIE, kept(&session))], Redirect::to(local(next))).into_response())
+}
+
+fn refused(web: &Web, username: &str, next: &str, error: &AuthError) -> Response {
+    let (status, text) = match error {
+        AuthError::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, error.to_string()),
+        AuthError::Busy | AuthError::Unavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        }
+        AuthError::Misused(text) => (StatusCode::FORBIDDEN, (*text).to_owned()),
+        // The same for a name that is not known and for a password that is not the right one.
+        AuthError::Malformed(_) | AuthError::Invalid { .. } | AuthError::Expired => {
+            let text = "this name and password do not go together";
+            (StatusCode::UNAUTHORIZED, text.to_owned())
+        }
+    };
+    let mut response = again(web, username, next, status, text);
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn again(web: &Web, username: &str, next: &str, status: StatusCode, text: String) -> Response {
+    let mut response = page(web, username, next, Some(text));
+    *response.status_mut() = status;
+    response
+}
+
+pub(super) async fn sign_out(
+    State(web): State<Arc<Web>>,
+    Sent { signed_in, .. }: Sent,
+) -> Result<Response, Trouble> {
+    let SignedIn { who, session, .. } = signed_in;
+    let (issue, now) = (&web.api.issue, web.api.now());
+    let ended = issue.revoke_id(who.maker(), &session, now).await;
+    ended.map_err(|refused| who.refused(refused))?;
+    web.api.audit.flush(who.record("session.ended")).await.map_err(Problem::from)?;
+    Ok(([(SET_COOKIE, forgotten())], Redirect::to("/ui/sign-in")).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_on_leads_nowhere_else() {
+        for place in ["/", "/ui/image?ref=team/app:v1", "/ui/search?q=a%20b"] {
+            assert_eq!(local(place), place);
+        }
+        for place in [
+            "",
+            "ui",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/\t/evil",
+            "/ü",
+        ] {
+            assert_eq!(local(place), "/", "{place}");
+        }
+    }
+}

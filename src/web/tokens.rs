@@ -1,0 +1,157 @@
+//! `/ui/tokens`: making tokens, looking at them, revoking them.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+
+use super::Web;
+use super::form::Sent;
+use super::frame::{Frame, Place, rendered};
+use super::problem::Trouble;
+use super::session::SignedIn;
+use super::shown::Moment;
+use crate::service::api::input::{Asked, Body};
+use crate::service::api::tokens::{self, Created, Creation, Listing, Token, Tokens};
+use crate::service::api::{Api, Requester, revoke};
+
+/// How many are on a page.
+const MOST: u32 = 500;
+
+#[derive(Deserialize)]
+pub(super) struct Asking {
+    /// Those of everybody, for administrators.
+    #[serde(default)]
+    everybody: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "tokens.html")]
+struct Page<'a> {
+    frame: Frame<'a>,
+    /// Those that end soon first.
+    tokens: Vec<Token>,
+    /// There are more than are shown.
+    goes_on: bool,
+    /// The one that was made just now.
+    created: Option<&'a Created>,
+    session: &'a str,
+    everybody: bool,
+    is_administrator: bool,
+    /// Host and port.
+    gate: &'a str,
+}
+
+impl Page<'_> {
+    fn moment(&self, at: &jiff::Timestamp) -> Moment {
+        Moment::of(*at)
+    }
+
+    /// How far a token reaches.
+    fn reach(&self, token: &Token) -> String {
+        let described = &token.described;
+        let some = |what: &str, list: &Option<Vec<String>>| {
+            let list = list.as_ref()?;
+            let list = if list.is_empty() { "none".to_owned() } else { list.join(" ") };
+            Some(format!("{what}: {list}"))
+        };
+        let parts = [
+            some("groups", &described.groups),
+            some("images", &described.images),
+            some("actions", &described.actions),
+            described.audience.as_ref().map(|gate| format!("for {gate}")),
+        ];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        if parts.is_empty() { "all that its holder may do".to_owned() } else { parts.join("; ") }
+    }
+
+    fn is_this_session(&self, token: &Token) -> bool {
+        token.described.id.as_str() == self.session
+    }
+}
+
+async fn page(
+    api: &Arc<Api>,
+    signed_in: &SignedIn,
+    everybody: bool,
+    created: Option<&Created>,
+) -> Result<Response, Trouble> {
+    let listing = Listing {
+        r#for: None,
+        all_subjects: everybody,
+        all: false,
+        limit: Some(MOST),
+        cursor: None,
+    };
+    let listed = tokens::list(State(Arc::clone(api)), signed_in.who.clone(), Asked(listing)).await;
+    let Json(Tokens { mut tokens, cursor }) = listed?;
+    tokens.sort_by_key(|token| token.ends_at);
+    Ok(rendered(&Page {
+        frame: Frame::around(signed_in, Place::Tokens, "Tokens"),
+        tokens,
+        goes_on: cursor.is_some(),
+        created,
+        session: signed_in.session.as_str(),
+        everybody,
+        is_administrator: signed_in.who.maker().is_administrator(),
+        gate: api.issue.authenticator.issuer().service(),
+    }))
+}
+
+pub(super) async fn show(
+    State(web): State<Arc<Web>>,
+    signed_in: SignedIn,
+    Query(asking): Query<Asking>,
+) -> Result<Response, Trouble> {
+    page(&web.api, &signed_in, asking.everybody.is_some(), None).await
+}
+
+/// Words between spaces; none where the field is empty, which stands for all.
+fn list(text: &str) -> Option<Vec<String>> {
+    let words = text.split([' ', ',', '\n', '\r', '\t']).filter(|word| !word.is_empty());
+    Some(words.map(str::to_owned).collect::<Vec<_>>()).filter(|words| !words.is_empty())
+}
+
+/// Makes one, and shows it this once. It stands on no page that is asked for again.
+pub(super) async fn create(
+    State(web): State<Arc<Web>>,
+    Sent { signed_in, form }: Sent,
+) -> Result<Response, Trouble> {
+    let creation = Creation {
+        r#for: None,
+        groups: list(form.text("groups")),
+        images: list(form.text("images")),
+        actions: list(form.text("actions")),
+        expires: form.text("expires").trim().to_owned(),
+        refreshable: !form.text("refreshable").is_empty(),
+        audience: None,
+        comment: form.text("comment").trim().to_owned(),
+    };
+    let who: Requester = signed_in.who.clone();
+    let made = tokens::create(State(Arc::clone(&web.api)), who, Body(creation)).await;
+    let (_, Json(created)) = made?;
+    page(&web.api, &signed_in, false, Some(&created)).await
+}
+
+pub(super) async fn revoke(
+    State(web): State<Arc<Web>>,
+    Sent { signed_in, form }: Sent,
+) -> Result<Response, Trouble> {
+    let id = form.text("id").to_owned();
+    revoke::delete(State(Arc::clone(&web.api)), signed_in.who, Path(id)).await?;
+    Ok(Redirect::to("/ui/tokens").into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_field_is_all_and_not_nothing() {
+        assert_eq!(list(" ,\r\n "), None);
+        assert_eq!(list("team/** , prod/*\nx").unwrap(), ["team/**", "prod/*", "x"]);
+    }
+}

@@ -35,6 +35,7 @@ mod lists;
 mod login;
 mod mounts;
 mod moving;
+mod pages;
 mod passwords;
 mod pinned;
 mod policy_changes;

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod buildx;
 pub(crate) mod cli;
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod cosign;

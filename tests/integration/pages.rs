@@ -1,0 +1,167 @@
+//! The pages, in a real browser over TLS, in front of a real gate and registry.
+
+use serde_json::json;
+
+use crate::support::browser::{Browser, DESK, Window};
+use crate::support::client::Ask;
+use crate::support::docker::Docker;
+use crate::support::gate::password_of;
+use crate::support::images::Image;
+use crate::support::scene::Scene;
+
+const POLICY: &str = r#"
+flags: {tested: {}}
+rules:
+  - {name: all, subjects: ["user:ci"], images: ["**"], allow: [all, report]}
+  - {name: reviews, subjects: ["user:rita"], images: ["prod/**"], allow: [pull, "flag:tested"]}
+gates:
+  - name: production
+    images: ["prod/**"]
+    subjects: ["user:rita"]
+    require: {flags: [tested], vulnerabilities: {max_severity: high}}
+"#;
+
+/// A registry with an image that somebody is to look at, and one that is not theirs.
+fn scene() -> (Scene, Image) {
+    let scene = Scene::new(POLICY, &[("ci", &[]), ("rita", &[])]);
+    let image = Image::docker("release");
+    let ci = scene.client("ci");
+    ci.push("prod/api", "v2.1.0", &image);
+    ci.push("prod/worker", "v1", &Image::docker("worker"));
+    ci.push("secret/plans", "v1", &image);
+    let report = json!({
+        "SchemaVersion": 2, "CreatedAt": "2026-01-01T00:00:00Z", "ArtifactName": "prod/api",
+        "ArtifactType": "container_image",
+        "Metadata": {"OS": {"Family": "debian", "Name": "12.5"}, "ImageID": image.config.digest},
+        "Results": [{
+            "Target": "prod/api (debian 12.5)", "Class": "os-pkgs", "Type": "debian",
+            "Packages": [{"Name": "zlib1g", "Version": "1:1.2.11"}],
+            "Vulnerabilities": [{
+                "VulnerabilityID": "CVE-2022-37434", "PkgName": "zlib1g",
+                "InstalledVersion": "1:1.2.11", "FixedVersion": "1:1.2.12", "Severity": "HIGH",
+                "Title": "<img src=x onerror=alert(1)>",
+            }],
+        }],
+    });
+    let report = report.to_string();
+    let sent = Ask::body("application/json", report.as_bytes());
+    let target = "/api/v1/image/report?ref=prod/api:v2.1.0";
+    scene.gate.basic("ci").send("PUT", target, &sent).expect(200);
+    (scene, image)
+}
+
+fn sign_in(browser: &Browser, name: &str) {
+    browser.fill("Name", name);
+    browser.fill("Password or token", &password_of(name));
+    browser.press("Sign in");
+    browser.says(&format!("user:{name}"));
+}
+
+/// From the form to a flag and a token, and out again.
+fn visit(scene: &Scene, image: &Image, window: Window) {
+    let browser = Browser::start(&scene.gate, window);
+    browser.says("Password or token");
+    sign_in(&browser, "rita");
+    browser.says("prod/api");
+    let text = browser.text();
+    assert!(text.contains("prod/worker") && !text.contains("secret"), "{text}");
+    // A letter too few, and the tag.
+    browser.fill("Repository, tag, or the beginning of a digest", "prod v2.1");
+    browser.press("Search");
+    browser.says("1 that fit");
+    browser.press("v2.1.0");
+    browser.says("it is not flagged tested");
+    browser.says("CVE-2022-37434");
+    browser.says("1:1.2.12");
+    browser.says("<img src=x onerror=alert(1)>");
+    browser.says(image.digest());
+    browser.fill("Why", "looked at it");
+    browser.press("Set");
+    browser.says("looked at it");
+    browser.says("passed");
+    let text = browser.text();
+    assert!(!text.contains("it is not flagged"), "{text}");
+
+    browser.press("Tokens");
+    browser.fill("What it is for", "a laptop");
+    browser.fill("Lives for", "8h");
+    browser.fill("Actions", "pull");
+    browser.press("Make it");
+    browser.says("It is shown this once");
+    let token = browser.text_of("access-token");
+    let docker = Docker::start(&scene.gate);
+    docker.login_with("token", &token).ok();
+    docker.pull("prod/api:v2.1.0").ok();
+    docker.run(&["rmi", &docker.at_gate("prod/api:v2.1.0")]).ok();
+    browser.press("Tokens");
+    browser.says("a laptop");
+    let text = browser.text();
+    assert!(!text.contains(&token), "{text}");
+    let id = text.split_once("a laptop\n").map(|(_, rest)| rest.lines().next().unwrap_or_default());
+    browser.press(&format!("Revoke a laptop {}", id.unwrap_or_default().trim()));
+    browser.says("My tokens");
+    docker.pull("prod/api:v2.1.0").failed();
+
+    browser.press("Sign out");
+    browser.says("Password or token");
+    browser.open("/ui/tokens");
+    assert!(browser.path().starts_with("/ui/sign-in?next="), "{}", browser.path());
+}
+
+#[test]
+fn somebody_signs_in_looks_at_an_image_flags_it_and_makes_a_token() {
+    let (scene, image) = scene();
+    visit(&scene, &image, DESK);
+}
+
+#[test]
+fn the_same_works_on_a_narrow_screen_without_script() {
+    let (scene, image) = scene();
+    visit(&scene, &image, Window { script: false, width: 380 });
+}
+
+#[test]
+fn no_page_is_wider_than_a_narrow_screen() {
+    let (scene, _) = scene();
+    let browser = Browser::start(&scene.gate, Window { script: true, width: 380 });
+    let fits = |page: &str| {
+        let width = browser.measure("return document.documentElement.scrollWidth");
+        assert_eq!(width, json!(380), "{page}");
+    };
+    fits("sign in");
+    sign_in(&browser, "rita");
+    for page in [
+        "/",
+        "/?q=prod",
+        "/ui/repository?name=prod/api",
+        "/ui/image?ref=prod/api:v2.1.0",
+        "/ui/vulnerability?id=CVE-2022-37434",
+        "/ui/tokens",
+        "/ui/start",
+        "/ui/image?ref=no/such:v1",
+    ] {
+        browser.open(page);
+        fits(page);
+    }
+}
+
+#[test]
+fn a_keyboard_alone_signs_in_and_searches() {
+    const TAB: &str = "\u{e004}";
+    const ENTER: &str = "\u{e007}";
+    let (scene, _) = scene();
+    let browser = Browser::start(&scene.gate, DESK);
+    // The name has the focus.
+    browser.keys("rita");
+    browser.keys(TAB);
+    browser.keys(&password_of("rita"));
+    browser.keys(ENTER);
+    browser.says("Repositories");
+    browser.keys("v2.1.0");
+    browser.keys(ENTER);
+    browser.says("1 that fit");
+    browser.keys("/");
+    browser.keys("worker");
+    browser.keys(ENTER);
+    browser.says("prod/worker:");
+}

@@ -1,0 +1,176 @@
+//! A real browser, as somebody would sit before it.
+
+use std::future::Future;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use super::gate::Gate;
+use super::process::{Daemon, free_port, program};
+
+/// For something to appear on a page.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How it is set up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    /// Whether pages may run script.
+    pub(crate) script: bool,
+    pub(crate) width: u32,
+}
+
+pub(crate) const DESK: Window = Window { script: true, width: 1280 };
+
+pub(crate) struct Browser {
+    runtime: Runtime,
+    client: Client,
+    origin: String,
+    _driver: Daemon,
+    _folder: TempDir,
+}
+
+impl Browser {
+    /// Shows the gate's front page. Whether its certificate is trusted is tested elsewhere.
+    pub(crate) fn start(gate: &Gate, window: Window) -> Self {
+        let (chromium, driver) =
+            (program("chromium", "chromium"), program("chromedriver", "chromium-driver"));
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let mut daemon = Daemon::start(&driver, folder.path().join("log"), |command| {
+            command.arg(format!("--port={port}"));
+        });
+        daemon.ready("listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        // It asks nobody but the gate for anything.
+        let quiet = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+        ];
+        let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
+        let size = format!("--window-size={},900", window.width.max(500));
+        let arguments: Vec<_> = quiet.into_iter().chain([profile.as_str(), &size]).collect();
+        let script = if window.script { 1 } else { 2 };
+        let mut options = json!({
+            "binary": chromium, "args": arguments,
+            "prefs": {"profile.managed_default_content_settings.javascript": script},
+        });
+        if window.width < 500 {
+            // No window is that narrow.
+            let metrics = json!({"width": window.width, "height": 800, "pixelRatio": 1.0});
+            options["mobileEmulation"] = json!({"deviceMetrics": metrics});
+        }
+        let Value::Object(capabilities) =
+            json!({"acceptInsecureCerts": true, "goog:chromeOptions": options})
+        else {
+            unreachable!()
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities);
+        let driver = format!("http://127.0.0.1:{port}");
+        let client = runtime.block_on(builder.connect(&driver)).unwrap();
+        let origin = format!("https://{}", gate.name());
+        let browser = Self { runtime, client, origin, _driver: daemon, _folder: folder };
+        browser.open("/");
+        browser
+    }
+
+    fn wait<T, E: std::fmt::Debug>(&self, act: impl Future<Output = Result<T, E>>) -> T {
+        self.runtime.block_on(act).unwrap()
+    }
+
+    pub(crate) fn open(&self, path: &str) {
+        self.wait(self.client.goto(&format!("{}{path}", self.origin)));
+    }
+
+    /// Where it is, without the origin.
+    pub(crate) fn path(&self) -> String {
+        let url = self.wait(self.client.current_url());
+        url.as_str().strip_prefix(&self.origin).unwrap_or(url.as_str()).to_owned()
+    }
+
+    /// All that can be read on the page.
+    pub(crate) fn text(&self) -> String {
+        let body = self.wait(self.client.find(Locator::Css("body")));
+        self.wait(body.text())
+    }
+
+    /// Waits until the page says this.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str) {
+        let path = format!("//body[contains(normalize-space(.), {})]", quoted(words));
+        let waiting = self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&path));
+        if self.runtime.block_on(waiting).is_err() {
+            panic!("{} does not say {words:?}, but: {}", self.path(), self.text());
+        }
+    }
+
+    fn element(&self, path: &str) -> Element {
+        let waiting = self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(path));
+        match self.runtime.block_on(waiting) {
+            Ok(element) => element,
+            Err(error) => panic!("{path} is not on {}: {error}\n{}", self.path(), self.text()),
+        }
+    }
+
+    /// Types into the field of this label.
+    #[track_caller]
+    pub(crate) fn fill(&self, label: &str, text: &str) {
+        let named = format!("//*[@id = //label[normalize-space() = {}]/@for]", quoted(label));
+        let field = self.element(&named);
+        self.wait(field.clear());
+        self.wait(field.send_keys(text));
+    }
+
+    /// Presses the button, or follows the link, with this text.
+    #[track_caller]
+    pub(crate) fn press(&self, text: &str) {
+        let text = quoted(text);
+        let path = format!(
+            "//button[normalize-space() = {text} or @aria-label = {text}] | //a[normalize-space() = {text}]"
+        );
+        self.wait(self.element(&path).click());
+    }
+
+    /// The text of the element with this id.
+    pub(crate) fn text_of(&self, id: &str) -> String {
+        self.wait(self.element(&format!("//*[@id = {}]", quoted(id))).text())
+    }
+
+    /// Presses keys, wherever the focus is.
+    pub(crate) fn keys(&self, keys: &str) {
+        let focused = self.wait(self.client.active_element());
+        self.wait(focused.send_keys(keys));
+    }
+
+    /// What a script says that is run by the browser itself, not by the page.
+    pub(crate) fn measure(&self, script: &str) -> Value {
+        self.wait(self.client.execute(script, Vec::new()))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let closing = self.client.clone().close();
+        // It ends with its driver in any case.
+        let _ = self.runtime.block_on(closing);
+    }
+}
+
+/// As XPath has it, which knows no escapes.
+fn quoted(text: &str) -> String {
+    assert!(!text.contains('"'), "{text}");
+    format!("\"{text}\"")
+}

@@ -2,55 +2,35 @@
 
 use std::time::Duration;
 
-use document::Mistake;
-
-/// Ten years. Longer waits are mistakes, and sums of these never overflow.
-const MAX_SECONDS: u64 = 3650 * 86_400;
+use document::{Mistake, NoAmount, bytes, seconds};
 
 /// Reads `30s`, `5m`, `24h` or `90d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, Mistake> {
-    let no_duration = || {
-        Mistake::new("not a duration").help("write a whole number and s, m, h or d, such as `30s`")
-    };
-    let (number, unit) = split(text);
-    let number: u64 = number.parse().map_err(|_| no_duration())?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(no_duration()),
-    };
-    match number.checked_mul(seconds) {
-        Some(0) => Err(Mistake::new("a duration of nothing").help("write at least `1s`")),
-        Some(seconds) if seconds <= MAX_SECONDS => Ok(Duration::from_secs(seconds)),
-        _ => Err(Mistake::new("too long").help("write at most `3650d`")),
-    }
+    seconds(text).map(Duration::from_secs).map_err(|why| match why {
+        NoAmount::Unreadable => Mistake::new("not a duration")
+            .help("write a whole number and s, m, h or d, such as `30s`"),
+        NoAmount::Nothing => Mistake::new("a duration of nothing").help("write at least `1s`"),
+        NoAmount::TooMuch => Mistake::new("too long").help("write at most `3650d`"),
+    })
 }
 
 /// Reads `4096`, `100kB`, `4MiB` or `1GiB`, as bytes.
 pub(super) fn size(text: &str) -> Result<u64, Mistake> {
-    let no_size = || {
-        Mistake::new("not a size")
-            .help("write a whole number and a unit (kB, MB, GB, KiB, MiB, GiB), such as `4MiB`")
+    let plain = text.strip_suffix('B').unwrap_or(text);
+    let size = match plain.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => match plain.parse() {
+            Ok(0) => Err(NoAmount::Nothing),
+            Ok(size) => Ok(size),
+            Err(_) => Err(NoAmount::Unreadable),
+        },
+        false => bytes(text),
     };
-    let (number, unit) = split(text);
-    let number: u64 = number.parse().map_err(|_| no_size())?;
-    let factor: u64 = match unit {
-        "" | "B" => 1,
-        "kB" => 1000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err(no_size()),
-    };
-    match number.checked_mul(factor) {
-        Some(0) => Err(Mistake::new("a size of nothing").help("write at least `1`")),
-        Some(bytes) => Ok(bytes),
-        None => Err(Mistake::new("too large")),
-    }
+    size.map_err(|why| match why {
+        NoAmount::Unreadable => Mistake::new("not a size")
+            .help("write a whole number and a unit (kB, MB, GB, KiB, MiB, GiB), such as `4MiB`"),
+        NoAmount::Nothing => Mistake::new("a size of nothing").help("write at least `1`"),
+        NoAmount::TooMuch => Mistake::new("too large"),
+    })
 }
 
 /// Reads a whole number within bounds.
@@ -59,12 +39,6 @@ pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, Mis
         Mistake::new("not a number that fits here")
             .help(format!("write a whole number from {least} to {most}"))
     })
-}
-
-/// The digits at the start, and the rest.
-fn split(text: &str) -> (&str, &str) {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    text.split_at_checked(digits).unwrap_or((text, ""))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! rather than ignored: anchors and aliases (and with them alias bombs), type tags, directives,
 //! several documents in a file, deep nesting.
 
+mod amount;
 mod diagnostic;
 mod mistake;
 mod node;
@@ -21,6 +22,7 @@ mod section;
 mod suggest;
 mod text;
 
+pub use amount::{NoAmount, bytes, seconds};
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 pub use mistake::Mistake;
 pub use node::{Entry, Node, Value};

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt as _;
-use oci::{Digest, Manifest, Operation, Read, RepositoryName};
+use oci::{Digest, Manifest, RepositoryName};
 
 use super::graph::Found;
-use super::upstream::{MAX_MANIFEST, ask, failed};
-use crate::content;
+use super::upstream::{MAX_MANIFEST, check_blob, open_blob};
 use crate::upstream::{Error, Upstream};
 
 /// What stands where the upstream fails to give a manifest, judged by the bytes of the blob of that
@@ -23,24 +21,7 @@ pub(super) async fn instead_of_manifest(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<Found>, Error> {
-    let operation = Operation::ReadBlob {
-        read: Read::Get,
-        repository: repository.clone(),
-        digest: digest.clone(),
-    };
-    let mut answer = ask(upstream, Method::GET, &operation).await?;
-    if let Some(redirected) = upstream.redirect(&answer)? {
-        answer.discard().await;
-        answer = upstream.follow(redirected, &Method::GET, &HeaderMap::new()).await?;
-    }
-    match answer.head.status() {
-        StatusCode::OK => {}
-        StatusCode::NOT_FOUND => {
-            answer.discard().await;
-            return Ok(None);
-        }
-        status => return Err(failed(&answer, format!("it answered {status} to a blob"))),
-    }
+    let Some(answer) = open_blob(upstream, repository, digest).await? else { return Ok(None) };
     let mut body = answer.stream(Arc::default());
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -54,8 +35,6 @@ pub(super) async fn instead_of_manifest(
             return Ok(None);
         }
     }
-    if content::digest(digest.algorithm(), &bytes) != *digest {
-        return Err(Error::Wrong("a blob has another digest than it was asked for".to_owned()));
-    }
+    check_blob(digest, &bytes)?;
     Ok(Manifest::parse(&bytes, None).err().map(|_| Found::Unreadable))
 }

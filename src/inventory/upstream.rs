@@ -317,26 +317,41 @@ pub(crate) async fn fetch_blob(
     digest: &Digest,
     most: usize,
 ) -> Result<Option<Bytes>, Error> {
-    let (repository, named) = (repository.clone(), digest.clone());
-    let operation = Operation::ReadBlob { read: Read::Get, repository, digest: named };
+    let Some(answer) = open_blob(upstream, repository, digest).await? else { return Ok(None) };
+    let bytes = answer.collect(most).await?;
+    check_blob(digest, &bytes)?;
+    Ok(Some(bytes))
+}
+
+/// The answer that holds a blob, from wherever the upstream keeps it; none where it is gone.
+pub(super) async fn open_blob(
+    upstream: &Upstream,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<Answer>, Error> {
+    let (repository, digest) = (repository.clone(), digest.clone());
+    let operation = Operation::ReadBlob { read: Read::Get, repository, digest };
     let mut answer = ask(upstream, Method::GET, &operation).await?;
     if let Some(elsewhere) = upstream.redirect(&answer)? {
         answer.discard().await;
         answer = upstream.follow(elsewhere, &Method::GET, &identity()).await?;
     }
     match answer.head.status() {
-        StatusCode::OK => {}
+        StatusCode::OK => Ok(Some(answer)),
         StatusCode::NOT_FOUND => {
             answer.discard().await;
-            return Ok(None);
+            Ok(None)
         }
-        status => return Err(failed(&answer, format!("it answered {status} to a blob"))),
+        status => Err(failed(&answer, format!("it answered {status} to a blob"))),
     }
-    let bytes = answer.collect(most).await?;
-    if content::digest(digest.algorithm(), &bytes) != *digest {
-        return Err(Error::Wrong("a blob has another digest than it was asked for".to_owned()));
+}
+
+/// That these bytes are the blob of that digest.
+pub(super) fn check_blob(digest: &Digest, bytes: &[u8]) -> Result<(), Error> {
+    if content::digest(digest.algorithm(), bytes) == *digest {
+        return Ok(());
     }
-    Ok(Some(bytes))
+    Err(Error::Wrong("a blob has another digest than it was asked for".to_owned()))
 }
 
 /// Whether it is certain that there is no such blob.

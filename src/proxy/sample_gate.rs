@@ -93,6 +93,26 @@ pub(super) async fn ask(
     request: &str,
     body: &[u8],
 ) -> Result<Response<Body>, Refusal> {
+    forward(gate, caller, request, async |forwarding, operation| {
+        let permit = match operation {
+            Operation::PutManifest { .. } => {
+                let pending = put_manifest(forwarding.question, operation).await?;
+                pending.judge(body.to_vec().into(), None).await?
+            }
+            read => authorize(forwarding.question, read).await?,
+        };
+        forwarding.run(permit, None).await
+    })
+    .await
+}
+
+/// Does something with `request` that was parsed, and with what a gate has for it.
+pub(super) async fn forward<T>(
+    gate: &Arc<Gate>,
+    caller: Caller,
+    request: &str,
+    act: impl AsyncFnOnce(Forwarding<'_>, Operation) -> T,
+) -> T {
     let (method, target) = request.split_once(' ').unwrap();
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -115,13 +135,6 @@ pub(super) async fn ask(
         now: gate.clock.now(),
         max_requests: gate.inventory.settings().max_requests,
     };
-    let permit = match operation {
-        Operation::PutManifest { .. } => {
-            let pending = put_manifest(question, operation).await?;
-            pending.judge(body.to_vec().into(), None).await?
-        }
-        read => authorize(question, read).await?,
-    };
     let forwarding = Forwarding {
         gate,
         question,
@@ -130,5 +143,5 @@ pub(super) async fn ask(
         exchange: &mut exchange,
         is_unconditional: false,
     };
-    forwarding.run(permit, None).await
+    act(forwarding, operation).await
 }

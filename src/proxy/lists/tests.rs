@@ -3,9 +3,7 @@ mod large;
 mod referrers;
 mod tags;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Instant;
 
 use http_body_util::BodyExt as _;
 use oci::{Digest, RepositoryName, Tag};
@@ -14,13 +12,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::authorize::Question;
 use crate::content::samples::{Sample, image, image_about, index, signature};
-use crate::identity::{Ceiling, Principal};
 use crate::inventory::Settings;
-use crate::proxy::exchange::Exchange;
-use crate::proxy::headers::Forwarded;
-use crate::proxy::sample_gate::gate;
+use crate::proxy::sample_gate::{forward, gate};
 use crate::proxy::{Gate, Limits};
 use crate::upstream::fake::{Asked, Fake, Reply};
 
@@ -114,12 +108,6 @@ impl World {
     }
 
     async fn answer(&self, who: &str, request: &str) -> Result<Response<Body>, Refusal> {
-        let (method, target) = request.split_once(' ').unwrap();
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (target, None),
-        };
-        let operation = Operation::parse(method, &format!("/v2/{path}"), query).unwrap();
         let (name, images) = who.split_once(" on ").unzip();
         let bounds = images.map(|images| {
             let images = images.split(' ').map(str::to_owned).collect();
@@ -127,32 +115,10 @@ impl World {
         });
         let subject = Subject::User(name.unwrap_or(who).to_owned());
         let caller = Caller { bounds, ..Caller::new(subject, Vec::new()) };
-        let principal = Principal { caller, ceiling: Ceiling::Unlimited, token_id: None };
-        let (head, ()) = http::Request::get("/").body(()).unwrap().into_parts();
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let gate = &self.gate;
-        let mut exchange = Exchange::new(Arc::clone(gate), "r1", address, &head, Instant::now());
-        let policy = gate.policy.current().policy.clone();
-        let question = Question {
-            policy: &policy,
-            inventory: &gate.inventory,
-            upstream: &gate.upstream,
-            locks: &gate.locks,
-            release: &gate.release,
-            seal: &gate.seal,
-            principal: &principal,
-            now: gate.clock.now(),
-            max_requests: gate.inventory.settings().max_requests,
-        };
-        let mut forwarding = Forwarding {
-            gate,
-            question,
-            head: &head,
-            forwarded: Forwarded { address, request_id: "r1" },
-            exchange: &mut exchange,
-            is_unconditional: false,
-        };
-        answer(&mut forwarding, operation).await
+        forward(&self.gate, caller, request, async |mut forwarding, operation| {
+            answer(&mut forwarding, operation).await
+        })
+        .await
     }
 }
 

@@ -225,8 +225,9 @@ impl<'a> Question<'a> {
         digest: &Digest,
         gates: &[&Arc<Gate>],
     ) -> Result<Judgement, Refusal> {
-        let budget = Budget::new(self.max_requests);
-        let asking = Asking { upstream: self.upstream, repository, budget: &budget };
+        let budget = Arc::new(Budget::new(self.max_requests));
+        let (upstream, inventory) = (self.upstream, self.inventory);
+        let asking = Asking { upstream, repository, budget: &budget, inventory };
         let holders = self.inventory.indexes(repository, digest);
         let judged = self.release.judge(asking, self.policy, gates, digest, &holders, self.now);
         judged.await?.ok_or_else(super::unknown_manifest)
@@ -264,6 +265,7 @@ impl From<Unknown> for Refusal {
         match unknown {
             Unknown::Upstream(error) => Undecided::Upstream(error).into(),
             Unknown::State(error) => Self::State(error),
+            Unknown::Base(undecided) => undecided.into(),
         }
     }
 }

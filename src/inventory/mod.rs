@@ -24,6 +24,7 @@ mod room;
 mod undecided;
 mod upstream;
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -282,6 +283,30 @@ impl Inventory {
         now: Timestamp,
     ) -> Result<bool, Exhausted> {
         Ok(self.first_unvouched(repository, &[digest], sight, now)?.is_none())
+    }
+
+    /// One of such tags from whose manifest `digest` is known to be reachable. Memory alone is asked.
+    ///
+    /// # Errors
+    /// It would take too long to find out.
+    pub(crate) fn tag_leading_to(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        is_such: impl Fn(&Tag) -> bool,
+        now: Timestamp,
+    ) -> Result<Option<Tag>, Exhausted> {
+        let found = RefCell::new(None);
+        // The walk ends at the first tag that is open.
+        let sight = |tag: &Tag| {
+            if !is_such(tag) {
+                return Sight::Closed;
+            }
+            found.borrow_mut().get_or_insert_with(|| tag.clone());
+            Sight::Open
+        };
+        let is_led_to = self.is_vouched_for(repository, digest, sight, now)?;
+        Ok(found.into_inner().filter(|_| is_led_to))
     }
 
     /// The first of several digests that is not known to be reachable from the manifest of a tag

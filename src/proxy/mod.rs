@@ -3,6 +3,8 @@
 //! [`Gate`] holds what every request needs. `request.rs` reads like the life of a request; what it
 //! calls lies beside it.
 
+#[cfg(test)]
+mod built_on;
 mod connection;
 mod exchange;
 mod forward;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oci::{Descriptor, Digest, Kind, Manifest, Platform, RepositoryName};
 use serde::Deserialize;
 
-use crate::inventory::{Budget, fetch, fetch_blob};
+use crate::inventory::{Budget, Inventory, fetch, fetch_blob};
 use crate::recent::Recent;
 use crate::upstream::{Error, Upstream};
 
@@ -30,6 +30,8 @@ pub(crate) enum Content {
         size: u64,
         /// The types of its layers, each once.
         media_types: Vec<Box<str>>,
+        /// Its layers, from the bottom.
+        layers: Box<[Digest]>,
     },
     /// Several, with what each runs on as the index says it.
     Index(Vec<(Option<Platform>, Digest)>),
@@ -58,7 +60,9 @@ pub(crate) struct Asking<'a> {
     /// There.
     pub(crate) repository: &'a RepositoryName,
     /// So often.
-    pub(crate) budget: &'a Budget,
+    pub(crate) budget: &'a Arc<Budget>,
+    /// Knows what is in it.
+    pub(crate) inventory: &'a Inventory,
 }
 
 /// Contents, remembered by digest.
@@ -152,6 +156,7 @@ impl Content {
                         .into_iter()
                         .map(Box::from)
                         .collect(),
+                    layers: manifest.layers.iter().map(|layer| layer.digest.clone()).collect(),
                 }
             }
             (Kind::Image, _) => Self::NotRunnable,

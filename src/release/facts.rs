@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use oci::{Digest, RepositoryName};
-use policy::gate::{Child, Facts, FlagFact, Form, Needs, ReportFacts, Scan, ScanState, Shape};
+use oci::{Digest, RepositoryName, Tag};
+use policy::gate::{
+    Child, Facts, FlagFact, Form, Gate, Needs, ReportFacts, Scan, ScanState, Shape,
+};
 use policy::{Action, Caller, Image, Policy};
 
+use super::bases::base_of;
 use super::contents::{Asking, Content, Contents};
 use super::records::{Known, Records};
 use super::signers::Signers;
 use super::{KeptReport, Progress};
+use crate::inventory::Undecided;
 use crate::store::StoreError;
 use crate::upstream;
 
@@ -26,6 +30,9 @@ pub enum Unknown {
     /// The state does not answer.
     #[error("the state could not be asked about the image")]
     State(#[from] StoreError),
+    /// It was not found out what it is built on.
+    #[error("it could not be told what the image is built on")]
+    Base(#[from] Undecided),
 }
 
 /// Where facts come from.
@@ -40,7 +47,9 @@ pub(crate) struct Sources {
 pub(crate) struct Purpose<'a> {
     /// Says whose reports count.
     pub(crate) policy: &'a Policy,
-    /// What its gates look at.
+    /// For these.
+    pub(crate) gates: &'a [&'a Arc<Gate>],
+    /// What they look at.
     pub(crate) needs: Needs,
     /// When.
     pub(crate) now: Timestamp,
@@ -104,6 +113,21 @@ impl Sources {
         }
     }
 
+    /// Of what each gate lets images be built on, one that the image of these layers is built on.
+    async fn bases(
+        &self,
+        asking: Asking<'_>,
+        purpose: Purpose<'_>,
+        image: (&Digest, &[Digest]),
+    ) -> Result<Vec<(RepositoryName, Tag)>, Unknown> {
+        let mut found = Vec::new();
+        for gate in purpose.gates {
+            let bases = gate.base_images();
+            found.extend(base_of(&self.contents, asking, bases, image, purpose.now).await?);
+        }
+        Ok(found)
+    }
+
     async fn at_depth(
         &self,
         asking: Asking<'_>,
@@ -114,7 +138,7 @@ impl Sources {
         let Some(content) = self.contents.manifest(asking, digest).await? else { return Ok(None) };
         let known = self.records.of(digest).await?;
         let form = match &*content {
-            Content::Image { config, size, media_types } => {
+            Content::Image { config, size, media_types, layers } => {
                 let config = match purpose.needs.labels {
                     true => Some(self.contents.config(asking, config).await?),
                     false => None,
@@ -122,7 +146,11 @@ impl Sources {
                 Form::Image {
                     platform: config.as_ref().and_then(|config| config.platform.clone()),
                     labels: config.and_then(|config| config.labels.clone()),
-                    shape: Shape { size: Some(*size), media_types: Some(media_types.clone()) },
+                    shape: Shape {
+                        size: Some(*size),
+                        media_types: Some(media_types.clone()),
+                        bases: self.bases(asking, purpose, (digest, layers)).await?,
+                    },
                     scan: scan(&known, asking.repository, purpose),
                 }
             }

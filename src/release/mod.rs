@@ -4,6 +4,7 @@
 //! it demands. What people and scanners said of a digest is kept in the state, as the records here;
 //! [`Release`] gathers that with what the bytes say, and has the gates judge it.
 
+mod bases;
 mod contents;
 mod exception;
 mod facts;
@@ -162,7 +163,7 @@ impl Release {
         now: Timestamp,
     ) -> Result<Option<Gathered>, Unknown> {
         let needs = gates.iter().map(|gate| gate.needs()).fold(Needs::default(), |a, b| a | b);
-        let purpose = Purpose { policy, needs, now };
+        let purpose = Purpose { policy, gates, needs, now };
         let Some(facts) = self.sources.facts(asking, purpose, digest).await? else {
             return Ok(None);
         };

@@ -55,7 +55,7 @@ impl Signers {
         {
             return Ok(found.signers.clone());
         }
-        let Asking { upstream, repository, budget } = asking;
+        let Asking { upstream, repository, budget, .. } = asking;
         let signers = signers(upstream, repository, digest, &keys, budget).await?;
         // What is not signed yet may be signed at any moment, and is looked for each time.
         if !signers.is_empty() {

@@ -100,6 +100,14 @@ impl RepositoryPattern {
         }
     }
 
+    /// The one repository that matches, if it is written out.
+    pub(crate) fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Path(path) => path.literal(),
+            Self::Regex(_) => None,
+        }
+    }
+
     pub(crate) fn matches(&self, repository: &str, bindings: Bindings<'_>) -> bool {
         match self {
             Self::Path(path) => path.matches(repository, bindings),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use document::{Mistake, Node, Problems, did_you_mean};
 use jiff::{SignedDuration, Timestamp};
-use oci::{Digest, RepositoryName};
+use oci::{Digest, RepositoryName, Tag};
 use reports::{Severity, Status, VulnerabilityId};
 
 use crate::flag_name::FlagName;
@@ -66,6 +66,7 @@ pub(super) fn read(
     let size = section.read("size", problems, lower::size);
     let types = section.take("media_types", problems);
     let types = types.map(|node| texts(node, "`media_types`", problems, keys));
+    let base = section.read("base_image", problems, tagged);
     let scan = section.read("scan", problems, |text| lower::word(text, &SCANS, "state of a scan"));
     let age = section.read("report_age", problems, lower::duration);
     let findings = section.take("vulnerabilities", problems);
@@ -89,7 +90,11 @@ pub(super) fn read(
         signed_by: signed_by.unwrap_or_default(),
         labels: labels.unwrap_or_default(),
         first_seen: first_seen.map(|it| it.value),
-        shape: Shape { size: size.map(|it| it.value), media_types: types },
+        shape: Shape {
+            size: size.map(|it| it.value),
+            media_types: types,
+            bases: base.map(|it| it.value).into_iter().collect(),
+        },
         scan: scan.map_or(implied, |it| it.value),
         report_age: age.map(|it| it.value).unwrap_or_default(),
         vulnerabilities: findings,
@@ -116,6 +121,17 @@ fn flag(text: &str, policy: &Policy) -> Result<FlagName, Mistake> {
     Err(Mistake::new(format!("unknown flag `{}`", text.escape_debug()))
         .label("not in any policy file")
         .maybe_help(did_you_mean(text, names.iter().map(String::as_str))))
+}
+
+/// An image by its tag.
+fn tagged(text: &str) -> Result<(RepositoryName, Tag), Mistake> {
+    let read = text.split_once(':').and_then(|(repository, tag)| {
+        Some((RepositoryName::new(repository).ok()?, Tag::new(tag).ok()?))
+    });
+    read.ok_or_else(|| {
+        Mistake::new(format!("`{}` is no tagged image", text.escape_debug()))
+            .help("write `REPOSITORY:TAG`, such as `base/debian:12`")
+    })
 }
 
 fn labels(node: &Node, problems: &mut Problems) -> BTreeMap<String, String> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use oci::{RepositoryName, Tag};
 use smallvec::SmallVec;
 
+use super::base::BaseImages;
 use super::require::{Grace, Require};
 use crate::caller::Caller;
 use crate::decide::RuleRef;
@@ -206,6 +207,12 @@ impl Gate {
     #[must_use]
     pub fn on(&self) -> &[Occasion] {
         &self.on
+    }
+
+    /// What it lets images be built on; nothing, if it lets them be built on anything.
+    #[must_use]
+    pub fn base_images(&self) -> &[BaseImages] {
+        &self.require.base_images
     }
 
     /// Whether it holds what it judges so, or only watches.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use oci::{Digest, Platform, RepositoryName};
+use oci::{Digest, Platform, RepositoryName, Tag};
 use reports::{Severity, Status, VulnerabilityId};
 
 use crate::flag_name::FlagName;
@@ -76,6 +76,9 @@ pub struct Shape {
     pub size: Option<u64>,
     /// The media types of its layers, each once.
     pub media_types: Option<Vec<Box<str>>>,
+    /// Tagged images whose layers are its first layers: of those that its gates let it be built on,
+    /// one for each gate. What is not known to be there is not here.
+    pub bases: Vec<(RepositoryName, Tag)>,
 }
 
 /// A flag that somebody set.

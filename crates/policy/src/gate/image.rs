@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use oci::Digest;
+use oci::{Digest, RepositoryName, Tag};
 
 use super::exception::Exception;
 use super::facts::{FindingFact, Scan, ScanState, Shape};
@@ -46,6 +46,10 @@ impl Judging<'_> {
                 None => self.hold(of.cloned(), Why::ShapeUnknown),
             }
         }
+        if !require.base_images.is_empty() {
+            let bases = shape.map(|shape| shape.bases.as_slice()).unwrap_or_default();
+            self.base(of, bases);
+        }
         if require.media_types.is_empty() {
             return;
         }
@@ -56,6 +60,17 @@ impl Judging<'_> {
             if !require.media_types.iter().any(|pattern| pattern.matches(found)) {
                 self.hold(of.cloned(), Why::MediaType(found.clone()));
             }
+        }
+    }
+
+    fn base(&mut self, of: Option<&Which>, bases: &[(RepositoryName, Tag)]) {
+        let wanted = &self.gate.require.base_images;
+        let is_one = |(repository, tag): &(RepositoryName, Tag)| {
+            wanted.iter().any(|base| base.repository() == repository && base.include(tag))
+        };
+        if !bases.iter().any(is_one) {
+            let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
+            self.hold(of.cloned(), Why::OtherBase { wanted: wanted.join(" or ").into() });
         }
     }
 

@@ -4,6 +4,7 @@
 //! [`Facts`]; [`judge`] says whether it may pass. What is not known never passes by itself: each gap
 //! is a [`Reason`] with a setting of its own, which blocks unless the policy says otherwise.
 
+mod base;
 mod compared;
 mod compiled;
 mod exception;
@@ -21,6 +22,7 @@ mod told;
 mod tree;
 mod verdict;
 
+pub use base::BaseImages;
 pub use compared::{ReleaseChange, compare_releases};
 pub use compiled::{Gate, Gates, Needs, Occasion};
 pub(crate) use compiled::{GateIndex, GateText};

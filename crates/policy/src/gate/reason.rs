@@ -74,6 +74,11 @@ pub enum Why {
     ShapeUnknown,
     /// A layer of a type that may not be.
     MediaType(Box<str>),
+    /// It is not known to be built on one of the images that it may be built on.
+    OtherBase {
+        /// As the gate writes them.
+        wanted: Box<str>,
+    },
     /// It was never scanned.
     Unscanned,
     /// It is being scanned.
@@ -115,6 +120,7 @@ impl Why {
             Self::TooLarge { .. } => "too_large",
             Self::ShapeUnknown => "shape_unknown",
             Self::MediaType(_) => "media_type",
+            Self::OtherBase { .. } => "other_base",
             Self::Unscanned => "unscanned",
             Self::ScanPending => "scan_pending",
             Self::ScanFailed { .. } => "scan_failed",
@@ -154,6 +160,9 @@ impl fmt::Display for Why {
             Self::ShapeUnknown => f.write_str("it is not known what its layers are"),
             Self::MediaType(found) => {
                 write!(f, "it has a layer of the type {}", printable(found))
+            }
+            Self::OtherBase { wanted } => {
+                write!(f, "its first layers are not those of {wanted}, as far as is known")
             }
             Self::Unscanned => f.write_str("it was never scanned"),
             Self::ScanPending => f.write_str("it is being scanned"),

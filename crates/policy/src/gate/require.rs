@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use oci::Platform;
 use reports::Severity;
 
+use super::base::BaseImages;
 use crate::flag_name::FlagName;
 use crate::glob::Bindings;
 use crate::path::PathPattern;
@@ -21,6 +22,8 @@ pub(crate) struct Require {
     /// In bytes.
     pub(crate) max_size: Option<u64>,
     pub(crate) media_types: Vec<ValuePattern>,
+    /// On one of these; on anything, if empty.
+    pub(crate) base_images: Vec<BaseImages>,
     /// Which children of an index are judged; all, if empty.
     pub(crate) platforms: Vec<PlatformPattern>,
     pub(crate) vulnerabilities: Option<Vulnerabilities>,

@@ -65,6 +65,7 @@ impl Require {
         add("max_age", self.max_age.map(written).into_iter().collect());
         add("max_size", self.max_size.map(|size| format!("{size} bytes")).into_iter().collect());
         add("media_types", self.media_types.iter().map(ToString::to_string).collect());
+        add("base_images", self.base_images.iter().map(ToString::to_string).collect());
         add("platforms", self.platforms.iter().map(ToString::to_string).collect());
         lines.extend(self.vulnerabilities.iter().flat_map(Vulnerabilities::lines));
         lines

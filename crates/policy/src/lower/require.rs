@@ -1,16 +1,26 @@
 //! What a gate asks for.
 
 use document::{Mistake, Node, Place, Section};
+use oci::RepositoryName;
 
 use super::Lowering;
 use super::amounts::{duration, size};
-use crate::gate::{Occasion, PlatformPattern, Require, ValuePattern, Vulnerabilities};
+use crate::gate::{BaseImages, Occasion, PlatformPattern, Require, ValuePattern, Vulnerabilities};
+use crate::image_pattern::ImagePattern;
 use crate::path::PathPattern;
 use crate::written::Word;
 
 /// The keys that ask for something.
-const ASKING: [&str; 7] =
-    ["vulnerabilities", "flags", "signed_by", "labels", "max_age", "max_size", "media_types"];
+const ASKING: [&str; 8] = [
+    "vulnerabilities",
+    "flags",
+    "signed_by",
+    "labels",
+    "max_age",
+    "max_size",
+    "media_types",
+    "base_images",
+];
 
 /// The longest name of a key or a label.
 const MAX: usize = 256;
@@ -31,6 +41,7 @@ impl Lowering<'_> {
         let max_age = max_age.and_then(|node| node.read("`max_age`", self.problems, duration));
         let max_size = section.read("max_size", self.problems, size);
         let types = section.take("media_types", self.problems);
+        let bases = section.take("base_images", self.problems);
         let platforms = section.take("platforms", self.problems);
         let scans = self.not_on_push("vulnerabilities", &mut section, on);
         let require = Require {
@@ -40,6 +51,7 @@ impl Lowering<'_> {
             max_age: max_age.map(|age| age.value),
             max_size: max_size.map(|size| size.value),
             media_types: types.map(|node| self.media_types(node)).unwrap_or_default(),
+            base_images: bases.map(|node| self.base_images(node)).unwrap_or_default(),
             platforms: platforms.map(|node| self.platforms(node)).unwrap_or_default(),
             vulnerabilities: scans.and_then(|node| self.vulnerabilities(node)),
         };
@@ -114,6 +126,27 @@ impl Lowering<'_> {
         let items = self.list(node, "`media_types`", false);
         let read = items.iter().filter_map(|item| item.read("a media type", self.problems, value));
         read.map(|pattern| pattern.value).collect()
+    }
+
+    /// Each in a repository of its own: the registry is looked through for them.
+    fn base_images(&mut self, node: &Node) -> Vec<BaseImages> {
+        let what = "`base_images`";
+        let mut bases = Vec::new();
+        for entry in self.constant_images(node, what) {
+            for pattern in entry.patterns {
+                let ImagePattern { repository, tags, uses_user, uses_group } = pattern;
+                if let Some(Ok(name)) = repository.literal().map(RepositoryName::new) {
+                    bases.push(BaseImages::new(name, tags));
+                } else if !uses_user && !uses_group {
+                    let mistake = Mistake::new(format!("`{repository}` is not one repository"))
+                        .label("base images are looked for in repositories that are known by name")
+                        .help("write the whole name; the tag may be a pattern: `base/debian:12*`");
+                    self.problems.at(entry.place, mistake);
+                    break;
+                }
+            }
+        }
+        bases
     }
 
     fn platforms(&mut self, node: &Node) -> Vec<PlatformPattern> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use oci::{Digest, Platform, RepositoryName};
 use serde::Serialize;
 
-use super::super::Api;
 use super::super::problem::Problem;
+use super::super::{Api, Images};
 use super::named::Named;
 use crate::inventory::Budget;
 use crate::release::{Asking, Content};
@@ -67,16 +67,17 @@ impl Kind {
 
 impl Api {
     /// Asks with a budget of its own.
-    pub(crate) fn budget(&self) -> Budget {
-        Budget::new(self.max_requests())
+    pub(crate) fn budget(&self) -> Arc<Budget> {
+        Arc::new(Budget::new(self.max_requests()))
     }
 
     pub(crate) fn asking<'a>(
         &'a self,
         repository: &'a RepositoryName,
-        budget: &'a Budget,
+        budget: &'a Arc<Budget>,
     ) -> Asking<'a> {
-        Asking { upstream: &self.images.upstream, repository, budget }
+        let Images { upstream, inventory, .. } = &self.images;
+        Asking { upstream, repository, budget, inventory }
     }
 
     /// What it is made of.

@@ -114,7 +114,7 @@ fn facts_that_are_not_understood() {
     };
     assert_snapshot!(said("{flags: [testet], signed: [k], scan: perhaps, size: 1, report_age: 1w}"), @r#"
     unknown flag `testet` [did you mean `tested`?]
-    unknown key `signed` in `facts` [keys of `facts` are `flags`, `signed_by`, `labels`, `first_seen`, `size`, `media_types`, `scan`, `report_age`, `vulnerabilities`, `passed_before`]
+    unknown key `signed` in `facts` [keys of `facts` are `flags`, `signed_by`, `labels`, `first_seen`, `size`, `media_types`, `base_image`, `scan`, `report_age`, `vulnerabilities`, `passed_before`]
     unknown state of a scan `perhaps` [write one of `never`, `pending`, `failed`, `incomplete`, `done`]
     `1` is no size [write a whole number and a unit (kB, MB, GB, KiB, MiB, GiB), such as `500MiB`]
     `1w` is no duration [write a whole number and s, m, h or d, such as `14d`]

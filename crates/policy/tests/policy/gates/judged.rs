@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oci::{RepositoryName, Tag};
 use policy::Policy;
 use policy::gate::{Child, Facts, Form, ReportFacts, Scan, ScanState, Shape, Verdict};
 use policy::gate::{VexFact, VexScope, VexStatus};
@@ -148,7 +149,8 @@ fn a_push_is_judged_by_what_the_manifest_shows() {
     let shown = |size, media_type: &str| {
         let mut facts = image(1);
         if let Form::Image { shape, .. } = &mut facts.form {
-            *shape = Shape { size: Some(size), media_types: Some(vec![media_type.into()]) };
+            let media_types = Some(vec![media_type.into()]);
+            *shape = Shape { size: Some(size), media_types, ..Shape::default() };
         }
         facts
     };
@@ -159,6 +161,45 @@ fn a_push_is_judged_by_what_the_manifest_shows() {
         "it has 1048577 bytes, and 1048576 are the most that may be; it has a layer of the type text/plain"
     );
     assert_eq!(told(&policy, &image(1), day(0)), "it is not known what its layers are");
+}
+
+#[test]
+fn an_image_has_to_be_built_on_one_of_the_images_that_are_named() {
+    let policy =
+        gate("{base_images: ['base/debian:12*', {repository: base/go, tag: {semver: '>=1.20'}}]}");
+    let built_on = |number, on: &str, base: Option<(&str, &str)>| {
+        let mut facts = image_for(number, on, Scan::default());
+        if let Form::Image { shape, .. } = &mut facts.form {
+            let base = base.map(|(repository, tag)| {
+                (RepositoryName::new(repository).unwrap(), Tag::new(tag).unwrap())
+            });
+            shape.bases = base.into_iter().collect();
+        }
+        facts
+    };
+    let by_itself = |base| told(&policy, &built_on(1, "linux/amd64", base), day(0));
+    for good in [("base/debian", "12"), ("base/debian", "12.5"), ("base/go", "1.21.0")] {
+        assert_eq!(by_itself(Some(good)), "passed", "{good:?}");
+    }
+    let held = "its first layers are not those of base/debian:12* or base/go:{semver: \">=1.20\"}, as far as is known";
+    let others = [
+        ("base/debian", "11"),
+        ("other/debian", "12"),
+        ("base/go", "1.19.0"),
+        ("base/go", "latest"),
+    ];
+    for other in others.map(Some).into_iter().chain([None]) {
+        assert_eq!(by_itself(other), held, "{other:?}");
+    }
+    assert_eq!(told(&policy, &facts(1, Form::NotRunnable), day(0)), held);
+    let mixed = index(
+        1,
+        vec![
+            built_on(2, "linux/amd64", Some(("base/debian", "12"))),
+            built_on(3, "linux/arm64", None),
+        ],
+    );
+    assert_eq!(told(&policy, &mixed, day(0)), format!("{held} (linux/arm64)"));
 }
 
 #[test]

@@ -135,6 +135,13 @@ fn what_a_gate_asks_for() {
     5 error: `media_types` is empty [name at least one]
     5 error: `linux` is no platform [write `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`, such as `linux/arm64`]
     "#);
+    assert_snapshot!(require("{base_images: ['base/*:12', {repository: {regex: 'base/.*'}}, 'base/${user}', 'base/a@sha256:1', '{base/a,base/b}:v*']}"), @r#"
+    5 error: `base/*` is not one repository [write the whole name; the tag may be a pattern: `base/debian:12*`]
+    5 error: `base/.*` is not one repository [write the whole name; the tag may be a pattern: `base/debian:12*`]
+    5 error: a variable cannot stand in `base_images` here [what is asked of an image does not depend on its reader: write the name, or `*`]
+    5 error: an image pattern cannot name a digest [name tags, or the whole repository; policy finds out which tags hold a digest]
+    "#);
+    assert_snapshot!(require("{base_images: []}"), @"5 error: `base_images` is empty [name at least one]");
     assert_snapshot!(require("{labels: {a: /x, b: 'a**', c: ''}}"), @r#"
     5 error: a value cannot begin with `/` here [begin with `**`, which is any number of parts]
     5 error: `**` has to be a whole part of the value [`*` is anything up to the next `/`, `**` any number of parts]
@@ -166,7 +173,7 @@ fn what_is_not_known_of_a_push() {
     "#);
     assert_eq!(
         said(&gate(
-            "{name: a, images: [a], on: [push], require: {flags: [tested], signed_by: [k], max_size: 1GiB}}"
+            "{name: a, images: [a], on: [push], require: {flags: [tested], signed_by: [k], max_size: 1GiB, base_images: [b]}}"
         )),
         ""
     );

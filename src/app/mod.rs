@@ -30,6 +30,7 @@ use crate::last_good::Keeper;
 use crate::log;
 use crate::proxy::tls::ServerTls;
 use crate::proxy::{Bound, ListenError, Listeners, Stop};
+use crate::release::Expiries;
 use crate::reload::UpstreamPassword;
 use crate::service::socket::AdminSocket;
 use crate::watch::Reloaded;
@@ -114,6 +115,14 @@ pub fn run(config: &Config) -> Result<(), Error> {
     let mut stopping = ended.clone();
     let keeping = runtime.spawn(keeper.run(ended.clone()));
     let learning = inventory::keep(runtime.handle(), &gate, ledger, ended.clone());
+    let expiries = Expiries {
+        state: Arc::clone(&state),
+        clock: Arc::clone(&gate.clock),
+        audit: Arc::clone(&gate.audit),
+    };
+    // Before the state is told of a later time.
+    let told = runtime.block_on(expiries.told_until());
+    let telling = runtime.spawn(expiries.run(told, ended.clone()));
     let following = runtime.spawn(state.follow(ended));
     let administering = runtime.spawn(async move {
         // Over as well when there is nobody left to say so.
@@ -150,6 +159,9 @@ pub fn run(config: &Config) -> Result<(), Error> {
         }
         if learning.await.is_err() {
             tracing::error!("keeping what is learned of the upstream had panicked");
+        }
+        if telling.await.is_err() {
+            tracing::error!("telling what has expired had panicked");
         }
         if following.await.is_err() {
             tracing::error!("following the state had panicked");

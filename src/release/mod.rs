@@ -7,6 +7,7 @@
 mod bases;
 mod contents;
 mod exception;
+mod expiry;
 mod facts;
 mod flag;
 mod grace;
@@ -37,6 +38,7 @@ pub(crate) use contents::Asking;
 pub(crate) use contents::Content;
 use contents::Contents;
 pub use exception::{Exception, ExceptionId, InvalidExceptionId};
+pub use expiry::Expiries;
 pub use facts::Unknown;
 pub(crate) use facts::counts;
 use facts::{Purpose, Sources};

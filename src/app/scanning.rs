@@ -28,6 +28,7 @@ pub(super) fn start(
         state: Arc::clone(gate.authenticator.state()),
         adapter: Adapter::new(&settings.adapter)?,
         upstream: Arc::clone(&gate.upstream),
+        inventory: gate.inventory.clone(),
         authenticator: Arc::clone(&gate.authenticator),
         policy: Box::new(move || Arc::clone(&policy.current().policy)),
         clock: Arc::clone(&gate.clock),

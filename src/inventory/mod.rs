@@ -370,6 +370,21 @@ impl Inventory {
         self.0.room.graph(repository).and_then(|graph| lock(&graph).subject_of(digest).cloned())
     }
 
+    /// A tag of which it is known that it points at the manifest itself, the first by name; none that
+    /// only says what something else is about.
+    #[must_use]
+    pub(crate) fn tag_of(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Option<Tag> {
+        let graph = self.0.room.graph(repository)?;
+        let graph = lock(&graph);
+        let tags = graph.tags_of(digest, self.clock(now));
+        tags.filter(|tag| tag.referrers_subject().is_none()).min().cloned()
+    }
+
     /// The manifests that are known to name the digest as a part, those that came last first.
     #[must_use]
     pub fn holders(&self, repository: &RepositoryName, digest: &Digest) -> Vec<Digest> {

@@ -258,6 +258,20 @@ impl Graph {
         })
     }
 
+    /// The tags that point at the digest now, as far as that was seen not long ago.
+    pub(in crate::inventory) fn tags_of(
+        &self,
+        digest: &Digest,
+        clock: Clock,
+    ) -> impl Iterator<Item = &Tag> {
+        let at = self.names.find(digest);
+        let pointing = at.into_iter().flat_map(move |at| self.pointing(at, clock));
+        pointing.filter(move |tag| {
+            let now = self.tags.get(*tag).map(|tagged| tagged.now);
+            now.is_some_and(|now| at.is_some_and(|at| now == Now::At(at)))
+        })
+    }
+
     /// The tags that point at the manifest, or did so not long ago. Where that is fresh, it counts
     /// even if nothing lingers: a tag that need not be asked again is where it was found.
     pub(super) fn pointing(&self, manifest: Id, clock: Clock) -> impl Iterator<Item = &Tag> {

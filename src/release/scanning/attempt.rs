@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oci::{Kind, Manifest, RepositoryName};
+use oci::{Kind, Manifest, RepositoryName, Tag};
 use policy::{Action, Caller};
 use reports::Report;
 
 use super::failure::Failure;
-use super::{SCANNER, Scanning, scanner};
+use super::{SCANNER, Scanning, record, scanner};
 use crate::audit::Record;
 use crate::identity::Access;
 use crate::inventory::fetch;
@@ -58,15 +58,25 @@ impl Scanning {
             registry: self.authenticator.issuer().as_str().to_owned(),
             repository: repository.clone(),
             digest: digest.clone(),
-            tag: None,
+            tag: self.inventory.tag_of(repository, digest, self.clock.now()),
             media_type: media_type.to_owned(),
             user: SCANNER.to_owned(),
             token: self.token(repository, self.clock.now())?,
         };
+        self.tell_start(asked, pull.tag.as_ref(), &metadata.name);
         let request = ScanRequest::new(&metadata, pull)?;
         let report = scan(&self.adapter, &request, LONGEST).await?;
         hold_against(&report, &manifest)?;
         self.keep(asked, report, &metadata).await
+    }
+
+    fn tell_start(&self, asked: &Scan, tag: Option<&Tag>, scanner: &str) {
+        let Scan { cause, attempts, .. } = asked;
+        self.audit.queue(Record {
+            reference: tag.map(ToString::to_string),
+            reason: Some(format!("{scanner}, because of {}, try {attempts}", cause.as_str())),
+            ..record(asked, "scan.started")
+        });
     }
 
     /// Each child has a scan of its own, unless that was asked for since.

@@ -22,6 +22,7 @@ use super::{Cause, Progress, Scan};
 use crate::audit::{Audit, Record};
 use crate::clock::Clock;
 use crate::identity::Authenticator;
+use crate::inventory::Inventory;
 use crate::log::Causes;
 use crate::metrics::Metrics;
 use crate::scanner::Adapter;
@@ -83,6 +84,8 @@ pub struct Scanning {
     pub adapter: Adapter,
     /// Where the gate looks what a manifest is before it has it scanned.
     pub upstream: Arc<Upstream>,
+    /// Knows the tags of what is scanned.
+    pub inventory: Inventory,
     /// Makes the tokens with which the scanner pulls, for the public address of the gate.
     pub authenticator: Arc<Authenticator>,
     /// The policy in force.
@@ -243,13 +246,7 @@ impl Scanning {
             let (repository, digest) = (&scan.repository, &scan.digest);
             tracing::warn!(%repository, %digest, %reason, "an image was not scanned");
         }
-        self.audit.queue(Record {
-            subject: Some(scanner().to_string()),
-            repository: Some(scan.repository.to_string()),
-            digest: Some(scan.digest.to_string()),
-            reason: Some(reason),
-            ..Record::new(event)
-        });
+        self.audit.queue(Record { reason: Some(reason), ..record(scan, event) });
     }
 
     /// Puts images whose reports are old into the queue.
@@ -285,6 +282,17 @@ impl Scanning {
             }
             sleep(self.pace.idle * 6).await;
         }
+    }
+}
+
+/// A record of what the scanner did about a scan.
+fn record(scan: &Scan, event: &'static str) -> Record {
+    Record {
+        subject: Some(scanner().to_string()),
+        kind: Some("service"),
+        repository: Some(scan.repository.to_string()),
+        digest: Some(scan.digest.to_string()),
+        ..Record::new(event)
     }
 }
 

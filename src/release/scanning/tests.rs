@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use oci::{Digest, RepositoryName};
+use oci::{Digest, RepositoryName, Tag};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -11,6 +11,7 @@ use crate::content::samples::{Sample, image, index, signature};
 use crate::identity::Credentials;
 use crate::identity::federation::Federation;
 use crate::identity::users::Users;
+use crate::inventory::{self, Forgetful};
 use crate::issue::sample::Scene;
 use crate::release::{Kept, Release};
 use crate::sample_scanner::{Mood, Scanner, Step};
@@ -43,6 +44,7 @@ struct World {
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
     audit: Arc<Audit>,
+    inventory: Inventory,
     /// What the scanner was handed.
     handed: Arc<Mutex<Vec<serde_json::Value>>>,
 }
@@ -86,6 +88,7 @@ impl World {
             clock: Arc::new(Clock::start()),
             metrics: Arc::new(Metrics::new()),
             audit: Arc::new(Audit::open(&audit).unwrap()),
+            inventory: Inventory::new(inventory::Settings::default(), Arc::new(Forgetful)),
             folder,
             handed,
         }
@@ -102,6 +105,7 @@ impl World {
             state: Arc::clone(self.state()),
             adapter: Adapter::new(&Settings { url, authorization_file: None, ca: None }).unwrap(),
             upstream: Arc::new(self.fake.upstream()),
+            inventory: self.inventory.clone(),
             authenticator: Arc::clone(&issue.authenticator),
             policy: Box::new(move || (issue.policy)()),
             clock: Arc::clone(&self.clock),
@@ -169,6 +173,15 @@ async fn a_report_is_kept_and_the_scanner_is_handed_a_token_for_one_repository()
         let one = image("one", &["layer"]);
         let world = World::new(kind, &[&one]).await;
         let running = world.run("a", PACE);
+        let tag = |name: &str, digest: &Digest| {
+            let (tag, now) = (Tag::new(name).unwrap(), world.clock.now());
+            world.inventory.checked_tag(&repository(), &tag, Some(digest), now);
+        };
+        let fallback = format!("{}.sig", one.digest.to_string().replace(':', "-"));
+        for name in ["v2", "v1", &fallback, "moved"] {
+            tag(name, &one.digest);
+        }
+        tag("moved", &image("other", &[]).digest);
         world.request(&repository(), &one.digest).await;
         let kept = world.until(&one.digest, is_done).await;
         let [report] = kept.reports.as_slice() else { panic!("{kept:?}") };
@@ -177,6 +190,7 @@ async fn a_report_is_kept_and_the_scanner_is_handed_a_token_for_one_repository()
         assert!(report.scanner.database.is_some() && report.uploader_groups.is_empty());
 
         let body = world.handed.lock().unwrap()[0].clone();
+        assert_eq!(body["artifact"]["tag"], "v1");
         assert_eq!(body["registry"]["url"], "https://gate.example");
         let header = body["registry"]["authorization"].as_str().unwrap().to_owned();
         let (scheme, text) = header.split_once(' ').unwrap();
@@ -211,7 +225,9 @@ async fn a_report_is_kept_and_the_scanner_is_handed_a_token_for_one_repository()
         assert!(!known.principal.ceiling.covers_catalog());
         running.stop().await;
         let recorded = world.recorded().await;
-        assert!(recorded.contains("\"event\":\"scan.finished\""), "{recorded}");
+        let started = recorded.find("\"event\":\"scan.started\"").unwrap();
+        assert!(recorded.contains("Sample, because of demand, try 1"), "{recorded}");
+        assert!(started < recorded.find("\"event\":\"scan.finished\"").unwrap(), "{recorded}");
         assert!(recorded.contains("Sample 1.2.3: 1 finding\""), "{recorded}");
         assert!(world.metrics.encode().contains("portcullis_scans_total{result=\"done\"} 1"));
     }

@@ -1,5 +1,7 @@
 //! The decision: denied unless a rule allows it, and any matching denial wins.
 
+use std::sync::Arc;
+
 use oci::RepositoryName;
 
 use crate::Action;
@@ -108,6 +110,17 @@ impl Policy {
     ) -> bool {
         let standing = Standing::new(&self.subjects, caller).ever();
         !self.tags_of(&standing, caller, action, repository).is_none()
+    }
+
+    /// The rules that allow the caller the action on some images, at whatever time, from wherever and
+    /// with whatever credential, in the order of their names. Others may deny it again.
+    #[must_use]
+    pub fn rules_allowing(&self, caller: &Caller, action: Action) -> Vec<RuleRef<'_>> {
+        let standing = Standing::new(&self.subjects, caller).ever();
+        let allow = |rule: &&Arc<Rule>| {
+            rule.allow.contains(action) && rule.concerns(&standing, Effect::Allow)
+        };
+        self.rules.iter().filter(allow).map(|rule| rule.reference()).collect()
     }
 
     /// The image patterns that could match the repository, of rules that concern the caller and

@@ -17,6 +17,7 @@ use super::output::OutputArgument;
 use crate::certificate;
 use crate::config::Config;
 use crate::identity::users::{Source, User};
+use crate::policy_folder;
 use crate::token::{KeyFolder, KeyState};
 
 #[derive(Debug, Args)]
@@ -72,6 +73,10 @@ fn findings(path: &Path) -> Vec<Finding> {
     ]);
     if let Some(settings) = &config.scanner {
         findings.push(Finding { what: "scanner", result: scanner::check(&settings.adapter) });
+        // Its mistakes are told once.
+        if policy_folder::load(&config.policies).is_ok() {
+            findings.push(Finding { what: "scans", result: scanner::rights(&config.policies) });
+        }
     }
     findings
 }

@@ -87,6 +87,28 @@ fn a_shadow_policy_is_read_as_the_other_one_is() {
 }
 
 #[test]
+fn a_scanner_that_no_rule_lets_in_is_told_with_the_rule_that_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |policy: &str| {
+        fs::write(folder.path().join("a.yaml"), policy).unwrap();
+        scanner::rights(folder.path()).map_err(|failure| {
+            assert_eq!(failure.exit, Exit::Input);
+            failure.text(false).to_owned()
+        })
+    };
+    let rule = "rules:\n  - {name: scans, subjects: [\"service:portcullis-scanner\"], images: [\"prod/**\"], allow: [pull, inspect]}\n";
+    assert_snapshot!(told(rule).unwrap(), @"service:portcullis-scanner: pull by rule `scans`, inspect by rule `scans`");
+    let more =
+        format!("{rule}{}", POLICY.replace("rules:\n", "").replace("user:alice", "authenticated"));
+    assert_snapshot!(told(&more).unwrap(), @"service:portcullis-scanner: pull by rule `a` and 1 more, inspect by rule `scans`");
+    assert_snapshot!(told(&rule.replace(", inspect", "")).unwrap_err(), @r#"
+    error: no rule lets service:portcullis-scanner inspect anything, so nothing is scanned
+    help: add a rule to the policy: `{name: scans, subjects: ["service:portcullis-scanner"], images: ["**"], allow: [pull, inspect]}`
+    "#);
+    assert!(told(POLICY).unwrap_err().contains("portcullis-scanner pull anything"));
+}
+
+#[test]
 fn users_of_both_files_are_told() {
     let (folder, address) = gate("200 OK", "htpasswd: htpasswd\n");
     let htpasswd = folder.path().join("htpasswd");

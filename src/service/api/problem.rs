@@ -62,6 +62,15 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// What is told, where what was sent is at fault and neither whoever sent it nor the gate.
+    pub(super) fn of_the_content(&self) -> Option<&str> {
+        let is_content = matches!(
+            self.status,
+            StatusCode::CONFLICT | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY
+        );
+        is_content.then_some(&*self.detail)
+    }
+
     /// There is nothing at this path.
     pub(crate) fn no_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is nothing here; see /api/v1/openapi.json")

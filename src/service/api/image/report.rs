@@ -163,6 +163,24 @@ pub(crate) async fn send(
     {
         return Err(refused);
     }
+    let sent = take(&api, &who, &which.r#ref, request).await;
+    if let Err(problem) = &sent
+        && let Some(reason) = problem.of_the_content()
+    {
+        let record = Record {
+            repository: Some(repository.to_string()),
+            reference: Some(reference.to_string()),
+            reason: Some(reason.to_owned()),
+            ..who.record("report.refused")
+        };
+        api.audit.flush(record).await?;
+    }
+    sent.map(Json)
+}
+
+/// Reads what was sent and keeps it.
+async fn take(api: &Api, who: &Requester, named: &str, request: Request) -> Result<Kept, Problem> {
+    let policy = api.policy();
     let Ok(_turn) = READING.acquire().await else { return Err(Problem::internal()) };
     let bytes = body(request).await?;
     let read = tokio::task::spawn_blocking(move || read(&bytes)).await;
@@ -178,13 +196,11 @@ pub(crate) async fn send(
         Document::Report(_) => Action::Report,
         Document::Statements(_) => Action::BreakGlass,
     };
-    let named = ("ref", which.r#ref.as_str());
-    let image = Named::find(&api, &who, &policy, named, Need::Do(action)).await?;
-    let kept = match document {
-        Document::Report(report) => keep(&api, &who, &image, *report).await?,
-        Document::Statements(said) => keep_statements(&api, &who, &image, said).await?,
-    };
-    Ok(Json(kept))
+    let image = Named::find(api, who, &policy, ("ref", named), Need::Do(action)).await?;
+    match document {
+        Document::Report(report) => keep(api, who, &image, *report).await,
+        Document::Statements(said) => keep_statements(api, who, &image, said).await,
+    }
 }
 
 async fn body(mut request: Request) -> Result<Bytes, Problem> {

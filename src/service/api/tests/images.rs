@@ -188,3 +188,69 @@ async fn gates_and_what_they_will_hold_are_for_administrators() {
     let scan = scene.post(As::User("bob"), "/image/scan?ref=prod/api:v1", "").await.problem();
     assert!(scan.starts_with("409 there is no scanner"), "{scan}");
 }
+
+#[tokio::test]
+async fn each_act_stands_in_the_trail_with_who_did_it_and_to_what() {
+    let scene = Scene::with(POLICY, true).await;
+    let one = image("one", &["a"]);
+    {
+        let mut shelf = scene.shelf.lock().unwrap();
+        *shelf = std::mem::take(&mut *shelf).tagged("prod/api", "v1", &one);
+    }
+    let (digest, other) = (one.digest.to_string(), image("two", &["b"]).digest.to_string());
+    let (bob, chief) = (|| As::User("bob"), || As::User("chief"));
+    let flags = "/image/flags?ref=prod/api:v1";
+    let report = "/image/report?ref=prod/api:v1";
+    let (early, late) = ("2026-01-02T03:04:05Z", "2026-01-03T03:04:05Z");
+    scene.ask(bob(), Method::PUT, flags, FLAG).await;
+    scene.ask(bob(), Method::DELETE, &format!("{flags}&flag=tested"), "").await;
+    scene.ask(bob(), Method::PUT, report, &trivy(&digest, late)).await;
+    scene.ask(bob(), Method::PUT, report, &trivy(&digest, early)).await;
+    scene.ask(bob(), Method::PUT, report, &trivy(&other, late)).await;
+    scene.ask(bob(), Method::PUT, report, "{}").await;
+    scene.ask(As::User("alice"), Method::PUT, report, "{}").await;
+    scene.post(bob(), "/image/scan?ref=prod/api:v1", "").await;
+    let glass = json!({"gate": "production", "image": "prod/api:v1", "reason": "incident 311",
+                       "expires_in": "4h"});
+    let made = scene.post(chief(), "/exceptions", &glass.to_string()).await.json();
+    let id = made["id"].as_str().unwrap();
+    scene.ask(chief(), Method::DELETE, &format!("/exceptions/{id}"), "").await;
+
+    let lines = scene.audit().await;
+    let records: Vec<serde_json::Value> =
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = records
+        .iter()
+        .map(|it| (it["event"].as_str().unwrap(), it["subject"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("flag.set", "user:bob"),
+            ("flag.removed", "user:bob"),
+            ("report.stored", "user:bob"),
+            ("report.refused", "user:bob"),
+            ("report.refused", "user:bob"),
+            ("report.refused", "user:bob"),
+            ("api.denied", "user:alice"),
+            ("scan.requested", "user:bob"),
+            ("exception.added", "user:chief"),
+            ("exception.removed", "user:chief"),
+        ],
+        "{lines:#?}"
+    );
+    for record in records.iter().filter(|record| record["event"] != "api.denied") {
+        assert_eq!(record["kind"], "user", "{record}");
+        assert_eq!(record["address"], "192.0.2.1", "{record}");
+        assert_eq!(
+            (&record["repository"], &record["reference"]),
+            (&json!("prod/api"), &json!("v1"))
+        );
+        assert!(!record["reason"].as_str().unwrap().is_empty(), "{record}");
+        // What was refused is of no image that is known.
+        let of = (record["event"] != "report.refused").then_some(digest.as_str());
+        assert_eq!(record["digest"].as_str(), of, "{record}");
+        let gate = record["event"].as_str().unwrap().starts_with("exception.");
+        assert_eq!(record["gate"].as_str(), gate.then_some("production"), "{record}");
+    }
+}

@@ -82,7 +82,7 @@ pub struct Record {
     /// By which rule.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
     pub rule: Option<String>,
-    /// The release gate that holds it.
+    /// The release gate that holds it, or that lets it through although something is missing.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
     pub gate: Option<String>,
     /// Why, in words.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use oci::{Digest, Manifest, Operation, Read, Reference, RepositoryName, Tag};
 use policy::Action;
-use policy::gate::{Gate, Gates, Held, Judgement, Occasion, Passed, Verdict};
+use policy::gate::{Gate, Gates, Held, Judgement, Occasion, Verdict};
 
-use super::{Granted, Permit, Question};
+use super::{Granted, Leniency, Permit, Question};
 use crate::inventory::{Budget, Undecided};
 use crate::refusal::{Refusal, Withheld};
 use crate::release::{Asking, Unknown};
@@ -18,14 +18,14 @@ const MAX_HOLDERS: usize = 500;
 /// Proof that the gates let content through. Only this module makes one.
 #[derive(Debug)]
 pub struct Released {
-    passed: Option<Passed>,
+    leniency: Option<Leniency>,
 }
 
 impl Released {
-    /// What the gates found; none where the content is no manifest and belongs to none.
+    /// What is missing all the same.
     #[must_use]
-    pub fn passed(&self) -> Option<&Passed> {
-        self.passed.as_ref()
+    pub fn leniency(&self) -> Option<&Leniency> {
+        self.leniency.as_ref()
     }
 }
 
@@ -118,7 +118,7 @@ impl<'a> Question<'a> {
         let gates = self.gates(repository, None);
         let judgement = self.judge(repository, digest, &gates).await?;
         let held = match judgement.verdict {
-            Verdict::Passed(passed) => return Ok(Released { passed: Some(passed) }),
+            Verdict::Passed(_) => return Ok(Released { leniency: Leniency::of(&judgement) }),
             Verdict::Held(held) => held,
         };
         let holding = holding(&held);
@@ -156,7 +156,7 @@ impl<'a> Question<'a> {
         if holders.is_empty() {
             let caller = &self.principal.caller;
             if self.inventory.is_own(repository, caller, digest, self.now) {
-                return Ok(Released { passed: None });
+                return Ok(Released { leniency: None });
             }
             self.reader(repository).find(digest).await?;
             holders = self.inventory.holders(repository, digest);
@@ -192,7 +192,8 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Judges what is to be stored under these tags.
+    /// Judges what is to be stored under these tags, and tells what it lacks for one of them all the
+    /// same.
     ///
     /// # Errors
     /// A gate before pushes holds it, or it could not be told.
@@ -202,8 +203,9 @@ impl<'a> Question<'a> {
         tags: impl Iterator<Item = &Tag>,
         digest: &Digest,
         manifest: &Manifest,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Leniency>, Refusal> {
         let caller = &self.principal.caller;
+        let mut leniency = None;
         for tag in tags {
             let gates = self.policy.gates_for(caller, Occasion::Push, repository, Some(tag));
             if gates.is_empty() {
@@ -211,12 +213,13 @@ impl<'a> Question<'a> {
             }
             self.release.learn(digest, Some(manifest));
             let judgement = self.judge(repository, digest, &gates).await?;
+            leniency = leniency.or_else(|| Leniency::of(&judgement));
             if let Verdict::Held(held) = judgement.verdict {
                 let image = format!("{repository}:{tag}");
                 return Err(Refusal::Held(Box::new(Withheld::new("push", image, &held))));
             }
         }
-        Ok(())
+        Ok(leniency)
     }
 
     async fn judge(
@@ -240,7 +243,7 @@ impl<'a> Question<'a> {
         reference: &Reference,
     ) -> Result<Released, Refusal> {
         match judgement.verdict {
-            Verdict::Passed(passed) => Ok(Released { passed: Some(passed) }),
+            Verdict::Passed(_) => Ok(Released { leniency: Leniency::of(&judgement) }),
             Verdict::Held(held) => Err(self.withheld(held, repository, reference)),
         }
     }

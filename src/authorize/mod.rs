@@ -9,6 +9,7 @@ mod acting;
 mod delete;
 mod explained;
 mod gated;
+mod lenient;
 mod lock;
 mod read;
 mod reader;
@@ -23,6 +24,7 @@ use policy::{Action, Image, Policy};
 pub(crate) use acting::Effort;
 pub use explained::explained;
 pub use gated::Released;
+pub use lenient::Leniency;
 pub use lock::{Locked, Locks, Turn};
 pub(crate) use reader::Reader;
 pub use write::PendingManifest;
@@ -100,6 +102,8 @@ pub struct ManifestContent {
     pub digest: Digest,
     /// Parsed.
     pub manifest: Manifest,
+    /// What gates let it in without.
+    pub leniency: Option<Leniency>,
 }
 
 impl Permit {

@@ -220,12 +220,13 @@ impl PendingManifest<'_> {
         Self::at_hand(&manifest)?;
         self.earned(&manifest).await?;
         self.attached(&manifest).await?;
-        self.question
+        let leniency = self
+            .question
             .let_in(&self.repository, self.tags.iter().map(|(tag, _)| tag), &digest, &manifest)
             .await?;
         let lock = self.lock(&digest, &bytes, &manifest).await?;
         let Self { operation, rule, .. } = self;
-        let content = Box::new(ManifestContent { bytes, digest, manifest });
+        let content = Box::new(ManifestContent { bytes, digest, manifest, leniency });
         Ok(Permit { granted: Granted::Manifest { operation, content }, rule, lock })
     }
 

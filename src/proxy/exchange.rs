@@ -12,7 +12,7 @@ use policy::{Credential, Subject};
 
 use super::Gate;
 use crate::audit::{Decision, Record, Unwritten};
-use crate::authorize::{Granted, Permit};
+use crate::authorize::{Granted, Leniency, Permit};
 use crate::body::{Body, Progress};
 use crate::identity::Principal;
 use crate::refusal::Refusal;
@@ -151,8 +151,17 @@ impl Exchange {
         self.record.rule = permit.rule().map(str::to_owned);
         if let Granted::Manifest { content, .. } = permit.granted() {
             self.served(&content.digest);
+            self.released(content.leniency.as_ref());
         }
         self.gate.metrics.decision(Decision::Allow, "granted");
+    }
+
+    /// What the gates let it through without.
+    pub(super) fn released(&mut self, leniency: Option<&Leniency>) {
+        if let Some(Leniency { gate, reason }) = leniency {
+            self.record.gate = Some(gate.clone());
+            self.record.reason = Some(reason.clone());
+        }
     }
 
     /// Which manifest it turned out to be.

@@ -91,7 +91,10 @@ impl Forwarding<'_> {
             Operation::ReadBlob { read, repository, digest } => {
                 let released = self.question.let_blob_through(repository, digest).await;
                 match (released, *read) {
-                    (Ok(_), read) => self.blob(operation, read).await,
+                    (Ok(released), read) => {
+                        self.exchange.released(released.leniency());
+                        self.blob(operation, read).await
+                    }
                     // Clients take nothing but this for "it is not there".
                     (Err(Refusal::Held(_)), Read::Head) => Err(unknown_blob()),
                     (Err(refusal), _) => Err(refusal),

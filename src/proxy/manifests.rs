@@ -120,13 +120,15 @@ pub(super) async fn read_gated(
             if let Reference::Tag(tag) = reference {
                 forwarding.gate.inventory.saw_tag(repository, tag, &digest, question.now);
             }
-            question.let_through(repository, reference, &digest).await?;
+            let released = question.let_through(repository, reference, &digest).await?;
+            forwarding.exchange.released(released.leniency());
             Ok(forwarding.stream(answer, HeaderMap::new()))
         }
         Read::Get => {
             let held = hold(forwarding, repository, reference, answer).await?;
             question.release.learn(&held.digest, held.manifest.as_ref());
-            question.let_through(repository, reference, &held.digest).await?;
+            let released = question.let_through(repository, reference, &held.digest).await?;
+            forwarding.exchange.released(released.leniency());
             Ok(held.response)
         }
     }
@@ -237,7 +239,7 @@ pub(super) async fn store(
     let Operation::PutManifest { repository, reference, tags } = &operation else {
         return Err(Refusal::Internal("not a manifest to be stored"));
     };
-    let ManifestContent { bytes, digest, manifest } = *content;
+    let ManifestContent { bytes, digest, manifest, .. } = *content;
     let answer = forwarding.send(&operation, Method::PUT, Body::full(bytes)).await?;
     let mut headers = HeaderMap::new();
     if answer.head.status().is_success() {

@@ -1,6 +1,8 @@
 //! An image on its way to production, as CI, QA, security people and a cluster see it.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use crate::support::client::Ask;
 use crate::support::clock::HOUR;
@@ -8,6 +10,7 @@ use crate::support::ctr::Containerd;
 use crate::support::docker::Docker;
 use crate::support::gate::Setup;
 use crate::support::images::{Image, Index};
+use crate::support::process::wait_for;
 use crate::support::release::{api, flag, report, trivy};
 use crate::support::scene::Scene;
 
@@ -199,4 +202,83 @@ fn a_report_about_another_image_is_stored_nowhere() {
     flag(&scene, "ci", "prod/api:v1", "tested");
     flag(&scene, "qa", "prod/api:v1", "qa-passed");
     held(&scene, &image, "v1", "CVE-2022-37434");
+}
+
+const LENIENT: &str = r#"
+flags: {tested: {}}
+rules:
+  - {name: ci, subjects: ["user:ci"], images: ["prod/**"], allow: [pull, push, "flag:tested"]}
+  - {name: clusters, subjects: ["user:cluster"], images: ["prod/**"], allow: [pull]}
+  - {name: on-call, subjects: ["user:oncall"], images: ["prod/**"], allow: [pull, break-glass]}
+gates:
+  - {name: arrivals, images: ["prod/**"], on: [push], mode: audit, require: {flags: [tested]}}
+  - {name: flagged, images: ["prod/**"], subjects: [user:cluster], require: {flags: [tested]}, grace: {flag_expired: 1d}}
+  - {name: scanned, images: ["prod/**"], subjects: [user:cluster], mode: audit, require: {vulnerabilities: {}}}
+  - {name: sooner, images: ["prod/**"], subjects: [user:cluster], require: {vulnerabilities: {unscanned: warn}}}
+"#;
+
+/// Gate and reason of the latest request with this operation.
+fn told(scene: &Scene, operation: &str, count: usize) -> (String, String) {
+    let is_such = |record: &&Value| {
+        record["operation"] == operation
+            && record["decision"] == "allow"
+            && !record["gate"].is_null()
+    };
+    let records = scene.gate.requests(|records| records.iter().filter(is_such).count() == count);
+    let last = records.iter().rfind(is_such).unwrap();
+    let text = |key: &str| last[key].as_str().unwrap().to_owned();
+    (text("gate"), text("reason"))
+}
+
+#[test]
+fn what_gates_let_through_although_something_is_missing_stands_in_the_trail() {
+    let users: [(&str, &[&str]); 3] = [("ci", &[]), ("cluster", &[]), ("oncall", &[])];
+    let scene = Scene::with(LENIENT, &users, Setup::own_clock);
+    let image = Image::oci("lenient");
+    scene.client("ci").push("prod/api", "v1", &image);
+    let (gate, reason) = told(&scene, "manifest_put", 1);
+    assert_eq!(
+        (&*gate, &*reason),
+        ("arrivals", "gate \"arrivals\": it is not flagged tested (audit)")
+    );
+
+    let glass = json!({
+        "gate": "flagged", "image": "prod/api:v1", "expires_in": "1h", "reason": "incident 311",
+    });
+    let made = api(&scene.gate.basic("oncall"), "POST", "/api/v1/exceptions", &glass);
+    let until = made.expect(201).json()["expires_at"].as_str().unwrap().to_owned();
+    let pull = || scene.client("cluster").get("/v2/prod/api/manifests/v1").expect(200);
+    pull();
+    let never = "gate \"scanned\": it was never scanned (audit); \
+                 gate \"sooner\": it was never scanned (warning)";
+    let (gate, reason) = told(&scene, "manifest_read", 1);
+    let broken = format!("gate \"flagged\": its glass is broken until {until}; {never}");
+    assert_eq!((&*gate, reason), ("flagged", broken));
+    let layer = &image.layers[0].digest;
+    scene.client("cluster").get(&format!("/v2/prod/api/blobs/{layer}")).expect(200);
+    assert_eq!(told(&scene, "blob_read", 1).0, "flagged");
+
+    // Its flag has ended, and it passed before.
+    scene.gate.clock().set(2 * HOUR);
+    let flagged = json!({"flag": "tested", "expires_in": "1h"});
+    let target = "/api/v1/image/flags?ref=prod/api:v1";
+    api(&scene.gate.basic("ci"), "POST", target, &flagged).expect(200);
+    pull();
+    assert_eq!(told(&scene, "manifest_read", 2).1, never);
+    scene.gate.clock().set(4 * HOUR);
+    wait_for("the pass that gives grace", Duration::from_secs(30), || {
+        let answer = scene.client("cluster").get("/v2/prod/api/manifests/v1");
+        (answer.status == 200).then_some(())
+    });
+    let (gate, reason) = told(&scene, "manifest_read", 3);
+    assert_eq!(gate, "flagged");
+    assert!(reason.starts_with("gate \"flagged\": its flag tested expired at "), "{reason}");
+    assert!(reason.contains(" (grace until ") && reason.ends_with(never), "{reason}");
+
+    // The end of what was made at three in the morning.
+    let ended = wait_for("the end of the exception", Duration::from_secs(60), || {
+        scene.gate.audit().into_iter().find(|record| record["event"] == "exception.expired")
+    });
+    assert_eq!((&ended["gate"], &ended["reference"]), (&json!("flagged"), &json!("v1")));
+    assert_eq!(ended["digest"], image.digest());
 }

@@ -44,6 +44,7 @@ mod policy_in_force;
 mod privileges;
 mod promotions;
 mod racing;
+mod release_example;
 mod release_story;
 mod reload;
 mod reload_under_load;

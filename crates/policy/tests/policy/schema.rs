@@ -242,7 +242,7 @@ fn yaml_files(folder: &Path, policies: &mut Vec<SourceFile>, cases: &mut Vec<Sou
 fn the_policies_and_cases_of_the_project_are_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let (mut policies, mut cases) = (Vec::new(), Vec::new());
-    for folder in ["policies", "examples/policies"] {
+    for folder in ["policies", "examples/policies", "examples/release/policies"] {
         yaml_files(&root.join(folder), &mut policies, &mut cases);
     }
     assert!(policies.len() >= 10 && cases.len() >= 8);

@@ -21,10 +21,10 @@ mod pusher;
 mod recall;
 mod resolve;
 mod room;
+mod tagged;
 mod undecided;
 mod upstream;
 
-use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use oci::{Digest, Manifest, RepositoryName, Tag};
 
 use crate::metrics::Metrics;
+pub(crate) use blob::fetch_blob;
 pub use crawl::{Crawl, Pace};
 pub(crate) use graph::MAX_DEPTH;
 use graph::{Clock, Graph, Walk};
@@ -50,8 +51,8 @@ use tokio::sync::Semaphore;
 pub use undecided::{Lookup, Undecided};
 pub use upstream::Budget;
 pub(crate) use upstream::{
-    MANIFEST_TYPES, each_referrer, fetch, fetch_blob, fetch_bytes, fetch_tagged, head_digest,
-    head_tag, learn_manifests, tag_digests,
+    MANIFEST_TYPES, each_referrer, fetch, fetch_bytes, fetch_tagged, head_digest, head_tag,
+    learn_manifests, tag_digests,
 };
 
 /// The configuration's `inventory`.
@@ -285,30 +286,6 @@ impl Inventory {
         Ok(self.first_unvouched(repository, &[digest], sight, now)?.is_none())
     }
 
-    /// One of such tags from whose manifest `digest` is known to be reachable. Memory alone is asked.
-    ///
-    /// # Errors
-    /// It would take too long to find out.
-    pub(crate) fn tag_leading_to(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-        is_such: impl Fn(&Tag) -> bool,
-        now: Timestamp,
-    ) -> Result<Option<Tag>, Exhausted> {
-        let found = RefCell::new(None);
-        // The walk ends at the first tag that is open.
-        let sight = |tag: &Tag| {
-            if !is_such(tag) {
-                return Sight::Closed;
-            }
-            found.borrow_mut().get_or_insert_with(|| tag.clone());
-            Sight::Open
-        };
-        let is_led_to = self.is_vouched_for(repository, digest, sight, now)?;
-        Ok(found.into_inner().filter(|_| is_led_to))
-    }
-
     /// The first of several digests that is not known to be reachable from the manifest of a tag
     /// that is open to the caller. Memory alone is asked.
     ///
@@ -368,21 +345,6 @@ impl Inventory {
     #[must_use]
     pub fn subject_of(&self, repository: &RepositoryName, digest: &Digest) -> Option<Digest> {
         self.0.room.graph(repository).and_then(|graph| lock(&graph).subject_of(digest).cloned())
-    }
-
-    /// A tag of which it is known that it points at the manifest itself, the first by name; none that
-    /// only says what something else is about.
-    #[must_use]
-    pub(crate) fn tag_of(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-        now: Timestamp,
-    ) -> Option<Tag> {
-        let graph = self.0.room.graph(repository)?;
-        let graph = lock(&graph);
-        let tags = graph.tags_of(digest, self.clock(now));
-        tags.filter(|tag| tag.referrers_subject().is_none()).min().cloned()
     }
 
     /// The manifests that are known to name the digest as a part, those that came last first.

@@ -310,64 +310,6 @@ pub(crate) async fn each_referrer(
     Ok(!is_first)
 }
 
-/// A blob of at most `most` bytes, from wherever the upstream keeps it; none where it is gone.
-pub(crate) async fn fetch_blob(
-    upstream: &Upstream,
-    repository: &RepositoryName,
-    digest: &Digest,
-    most: usize,
-) -> Result<Option<Bytes>, Error> {
-    let Some(answer) = open_blob(upstream, repository, digest).await? else { return Ok(None) };
-    let bytes = answer.collect(most).await?;
-    check_blob(digest, &bytes)?;
-    Ok(Some(bytes))
-}
-
-/// The answer that holds a blob, from wherever the upstream keeps it; none where it is gone.
-pub(super) async fn open_blob(
-    upstream: &Upstream,
-    repository: &RepositoryName,
-    digest: &Digest,
-) -> Result<Option<Answer>, Error> {
-    let (repository, digest) = (repository.clone(), digest.clone());
-    let operation = Operation::ReadBlob { read: Read::Get, repository, digest };
-    let mut answer = ask(upstream, Method::GET, &operation).await?;
-    if let Some(elsewhere) = upstream.redirect(&answer)? {
-        answer.discard().await;
-        answer = upstream.follow(elsewhere, &Method::GET, &identity()).await?;
-    }
-    match answer.head.status() {
-        StatusCode::OK => Ok(Some(answer)),
-        StatusCode::NOT_FOUND => {
-            answer.discard().await;
-            Ok(None)
-        }
-        status => Err(failed(&answer, format!("it answered {status} to a blob"))),
-    }
-}
-
-/// That these bytes are the blob of that digest.
-pub(super) fn check_blob(digest: &Digest, bytes: &[u8]) -> Result<(), Error> {
-    if content::digest(digest.algorithm(), bytes) == *digest {
-        return Ok(());
-    }
-    Err(Error::Wrong("a blob has another digest than it was asked for".to_owned()))
-}
-
-/// Whether it is certain that there is no such blob.
-pub(super) async fn lacks_blob(
-    upstream: &Upstream,
-    repository: &RepositoryName,
-    digest: &Digest,
-) -> Result<bool, Error> {
-    let (repository, digest) = (repository.clone(), digest.clone());
-    let operation = Operation::ReadBlob { read: Read::Head, repository, digest };
-    let answer = ask(upstream, Method::HEAD, &operation).await?;
-    let lacks = answer.head.status() == StatusCode::NOT_FOUND;
-    answer.discard().await;
-    Ok(lacks)
-}
-
 /// An answer that is none: the upstream cannot answer now, or it answers as it should not.
 pub(super) fn failed(answer: &Answer, wrong: String) -> Error {
     let status = answer.head.status();
@@ -411,6 +353,6 @@ pub(super) async fn send(
 }
 
 /// What is hashed is not to be packed on the way.
-fn identity() -> HeaderMap {
+pub(super) fn identity() -> HeaderMap {
     HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))])
 }

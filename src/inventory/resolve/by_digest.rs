@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use oci::Digest;
 
 use super::super::Undecided;
-use super::super::blob::instead_of_manifest;
+use super::super::blob::{instead_of_manifest, lacks_blob};
 use super::super::graph::{Found, Graph};
-use super::super::upstream::{fetch, lacks_blob};
+use super::super::upstream::fetch;
 use super::search::{MAX_SUBJECTS, Search};
 use crate::log::Causes;
 use crate::upstream::Error;

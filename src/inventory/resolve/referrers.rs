@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use oci::{Digest, Tag};
 
+use super::super::blob::lacks_blob;
 use super::super::graph::{Below, Graph};
-use super::super::upstream::{head_digest, lacks_blob, referrers};
+use super::super::upstream::{head_digest, referrers};
 use super::super::{MAX_STEPS, Undecided};
 use super::search::{MAX_SUBJECTS, Search};
 use crate::upstream::Error;

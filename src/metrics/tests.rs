@@ -210,3 +210,18 @@ fn no_gates() -> Judgement {
     };
     policy::gate::judge(&[], &policy, &repository, &facts, &[], Timestamp::UNIX_EPOCH)
 }
+
+#[test]
+fn every_metric_stands_in_the_documentation() {
+    let documented = include_str!("../../docs/operations.md");
+    let made = [include_str!("../metrics.rs"), include_str!("gates.rs")].into_iter();
+    let calls = made.flat_map(|source| source.split("make").skip(1)).map(str::trim_start);
+    let is_metric = |call: &&str| {
+        [".counter", ".gauge", ".histogram"].iter().any(|kind| call.starts_with(kind))
+    };
+    let names: Vec<_> = calls.filter(is_metric).filter_map(|call| call.split('"').nth(1)).collect();
+    assert!(names.len() > 30, "{names:?}");
+    for name in names {
+        assert!(documented.contains(&format!("`{name}`")), "{name}");
+    }
+}

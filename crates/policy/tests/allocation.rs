@@ -11,7 +11,7 @@ use std::sync::Arc;
 use allocation_counter::measure;
 use oci::{RepositoryName, Tag};
 use policy::{
-    Action, Bounds, Caller, Circumstances, Credential, Image, Policy, SourceFile, Subject,
+    Action, Bounds, Caller, Circumstances, Credential, FlagName, Image, Policy, SourceFile, Subject,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,6 +21,7 @@ use proptest::test_runner::TestRunner;
 
 /// Every kind of subject, pattern, exception and condition.
 const POLICY: &str = r#"
+flags: {tested: {}, qa-passed: {}, security-reviewed: {}}
 groups:
   inner: [user:alice, "service:ci/**", "peer:eu/*"]
   middle: [group:inner]
@@ -46,6 +47,8 @@ rules:
     networks: [10.0.0.0/8, "fd00::/8"]
     token: {kind: [user, service, peer]}
   - {name: closed, subjects: [group:team-a], images: ["team/b/**"], deny: [pull]}
+  - {name: says, subjects: [authenticated], images: ["team/**"], allow: ["flag:tested", "flag:qa-passed", report, scan]}
+  - {name: not-says, subjects: ["user:b*"], images: ["**:v*"], deny: ["flag:qa-passed"]}
 "#;
 
 fn caller() -> impl Strategy<Value = Caller> {
@@ -107,8 +110,12 @@ fn a_decision_asks_for_no_memory() {
     let file = SourceFile { path: "policy.yaml".into(), text: POLICY.into() };
     let policy = Policy::compile(&[file]).unwrap().policy;
     let mut runner = TestRunner::deterministic();
-    let question = (caller(), image(), select(Action::ALL.to_vec()));
+    let flags = ["tested", "qa-passed", "security-reviewed", "unheard-of"];
+    let flags = flags.map(|name| Action::Flag(FlagName::new(name).unwrap()));
+    let actions: Vec<_> = Action::ALL.into_iter().chain(flags).collect();
+    let question = (caller(), image(), select(actions));
     let (mut allowed, mut denied, mut unmentioned, mut explained) = (0, 0, 0, 0);
+    let mut flagged = [0; 2];
     for _ in 0..5_000 {
         let (caller, (repository, tag), action) = question.new_tree(&mut runner).unwrap().current();
         let image = Image { repository: &repository, tag: tag.as_ref() };
@@ -116,6 +123,9 @@ fn a_decision_asks_for_no_memory() {
         let asked = measure(|| decision = Some(policy.decide(&caller, action, image)));
         assert_eq!(asked.count_total, 0, "{caller:?} {action} {repository}:{tag:?}");
         let decision = decision.unwrap();
+        if let (Action::Flag(_), Some(_)) = (action, decision.rule()) {
+            flagged[usize::from(decision.is_allowed())] += 1;
+        }
         match (decision.is_allowed(), decision.rule()) {
             (true, _) => allowed += 1,
             (false, Some(_)) => denied += 1,
@@ -128,4 +138,5 @@ fn a_decision_asks_for_no_memory() {
         allowed > 300 && denied > 200 && unmentioned > 300,
         "{allowed} allowed, {denied} denied, {unmentioned} unmentioned"
     );
+    assert!(flagged.iter().all(|&count| count > 10), "flags: {flagged:?} denied and allowed");
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
+use reports::Severity;
 
 use super::exception::Exception;
 use super::facts::{FindingFact, Scan, ScanState, Shape};
-use super::findings::{Merged, count, merged};
+use super::findings::{Merged, count, merged, score};
 use super::found::{Found, TOLD};
 use super::judge::Judging;
 use super::lasting::after;
@@ -87,13 +88,17 @@ impl Judging<'_> {
         }
         let about: Vec<&Exception> =
             self.policy.exceptions().filter(|it| it.is_about(self.repository, digests)).collect();
-        let found = merged(scan, |finding| self.is_cleared(&about, scan, finding));
+        let found = merged(
+            scan,
+            |finding| self.is_cleared(&about, scan, finding),
+            |finding| require.may_mind(finding),
+        );
         let (mut held, mut in_grace, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         let grace = gate.grace.new_finding.filter(|_| self.has_passed());
         for merged in found {
             let Some(is_known) = require.minds(&merged) else { continue };
             let may_wait = is_known || require.unknown_severity == OnUnknown::Block;
-            let end = grace.filter(|_| may_wait).map(|grace| after(merged.first_seen(), grace));
+            let end = grace.filter(|_| may_wait).map(|grace| after(merged.first_seen, grace));
             match end {
                 Some(end) if self.lasting.is_before(end) => in_grace.push((end, is_known, merged)),
                 _ if is_known => held.push(merged),
@@ -175,9 +180,9 @@ impl Judging<'_> {
         &mut self,
         require: &Vulnerabilities,
         of: Option<&Which>,
-        found: Vec<(Timestamp, bool, Merged)>,
+        found: Vec<(Timestamp, bool, Merged<'_>)>,
     ) {
-        let mut by_end: BTreeMap<(Timestamp, bool), Vec<Merged>> = BTreeMap::new();
+        let mut by_end: BTreeMap<(Timestamp, bool), Vec<Merged<'_>>> = BTreeMap::new();
         for (end, is_known, merged) in found {
             by_end.entry((end, is_known)).or_default().push(merged);
         }
@@ -194,34 +199,40 @@ impl Judging<'_> {
 
 impl Vulnerabilities {
     /// Whether it is too much, and if so, whether for what is known of it.
-    fn minds(&self, merged: &Merged) -> Option<bool> {
-        let finding = &merged.finding;
-        if self.only_fixable && finding.fixed_in.is_none() {
+    fn minds(&self, merged: &Merged<'_>) -> Option<bool> {
+        if self.only_fixable && !merged.is_fixable {
             return None;
         }
-        let too_severe = self.max_severity.is_some_and(|max| max.is_exceeded_by(finding.severity));
-        if too_severe || self.max_cvss.is_some_and(|max| merged.score > max) {
+        if self.exceeds(merged.severity, merged.score) {
             return Some(true);
         }
         (merged.is_unknown && self.unknown_severity.as_gap() != OnGap::Allow).then_some(false)
     }
 
-    fn found(&self, mut merged: Vec<Merged>) -> Found {
+    /// Whether it may be too much by what this finding alone says; another one may say that there is
+    /// a version without it. Of findings that are one vulnerability, some may, or it is not minded.
+    fn may_mind(&self, finding: &FindingFact) -> bool {
+        let is_unknown = finding.severity == Severity::Unknown;
+        self.exceeds(finding.severity, score(finding))
+            || is_unknown && self.unknown_severity.as_gap() != OnGap::Allow
+    }
+
+    fn exceeds(&self, severity: Severity, score: f64) -> bool {
+        self.max_severity.is_some_and(|max| max.is_exceeded_by(severity))
+            || self.max_cvss.is_some_and(|max| score > max)
+    }
+
+    fn found(&self, mut merged: Vec<Merged<'_>>) -> Found {
         let count = count(&merged);
-        let order = |it: &Merged| {
-            let FindingFact { severity, id, package, .. } = &it.finding;
-            (std::cmp::Reverse(*severity), it.score, id.to_string(), package.clone())
-        };
         merged.sort_by(|one, other| {
-            let (one, other) = (order(one), order(other));
-            one.0
-                .cmp(&other.0)
-                .then(other.1.total_cmp(&one.1))
-                .then_with(|| (one.2, one.3).cmp(&(other.2, other.3)))
+            let by_severity = other.severity.cmp(&one.severity);
+            by_severity
+                .then_with(|| other.score.total_cmp(&one.score))
+                .then_with(|| one.name().cmp(&other.name()))
         });
         Found {
             count,
-            worst: merged.into_iter().take(TOLD).map(|merged| merged.finding).collect(),
+            worst: merged.iter().take(TOLD).filter_map(Merged::finding).collect(),
             from: self.max_severity.and_then(MaxSeverity::least_held),
             above: self.max_cvss,
         }

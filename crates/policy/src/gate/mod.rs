@@ -4,6 +4,7 @@
 //! [`Facts`]; [`judge`] says whether it may pass. What is not known never passes by itself: each gap
 //! is a [`Reason`] with a setting of its own, which blocks unless the policy says otherwise.
 
+mod alike;
 mod base;
 mod compared;
 mod compiled;

@@ -36,7 +36,16 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(policy: &str, users: Users, federation: Federation) -> Self {
-        let (state, folder) = sample::kept(Arc::new(Clock::start()));
+        Self::on(sample::kept(Arc::new(Clock::start())), policy, users, federation)
+    }
+
+    /// The same on a state that is there, for as long as the folder is.
+    pub(crate) fn on(
+        (state, folder): (Arc<State>, TempDir),
+        policy: &str,
+        users: Users,
+        federation: Federation,
+    ) -> Self {
         let users = Arc::new(ArcSwap::from_pointee(users));
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);

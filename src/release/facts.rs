@@ -7,13 +7,13 @@ use oci::{Digest, RepositoryName, Tag};
 use policy::gate::{
     Child, Facts, FlagFact, Form, Gate, Needs, ReportFacts, Scan, ScanState, Shape,
 };
-use policy::{Action, Caller, Image, Policy};
+use policy::{Action, Caller, Image, Policy, Subject};
 
 use super::bases::base_of;
 use super::contents::{Asking, Content, Contents};
 use super::records::{Known, Records};
 use super::signers::Signers;
-use super::{KeptReport, Progress};
+use super::{BriefReport, KeptReport, Progress};
 use crate::inventory::Undecided;
 use crate::store::StoreError;
 use crate::upstream;
@@ -254,10 +254,28 @@ fn scan(known: &Known, repository: &RepositoryName, purpose: Purpose<'_>) -> Sca
 /// A report counts where it was sent, as its uploader might do that then; and wherever else the
 /// uploader might send it, with the groups of then and the policy of now.
 pub(crate) fn counts(report: &KeptReport, repository: &RepositoryName, policy: &Policy) -> bool {
-    report.repository == *repository || {
-        let caller = Caller::new(report.uploader.clone(), report.uploader_groups.clone());
-        policy.decide(&caller, Action::Report, Image { repository, tag: None }).is_allowed()
-    }
+    let KeptReport { uploader, uploader_groups, .. } = report;
+    report.repository == *repository || may_report(uploader, uploader_groups, repository, policy)
+}
+
+/// The same by what lists tell of it.
+pub(crate) fn brief_counts(
+    report: &BriefReport,
+    repository: &RepositoryName,
+    policy: &Policy,
+) -> bool {
+    let BriefReport { uploader, uploader_groups, .. } = report;
+    report.repository == *repository || may_report(uploader, uploader_groups, repository, policy)
+}
+
+fn may_report(
+    uploader: &Subject,
+    groups: &[String],
+    repository: &RepositoryName,
+    policy: &Policy,
+) -> bool {
+    let caller = Caller::new(uploader.clone(), groups.to_vec());
+    policy.decide(&caller, Action::Report, Image { repository, tag: None }).is_allowed()
 }
 
 /// The scan in this repository says most; one elsewhere was of the same bytes.

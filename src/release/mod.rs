@@ -5,6 +5,7 @@
 //! [`Release`] gathers that with what the bytes say, and has the gates judge it.
 
 mod bases;
+mod brief;
 mod contents;
 mod exception;
 mod expiry;
@@ -34,14 +35,15 @@ use crate::recent::Recent;
 use crate::state::State;
 use crate::store::StoreError;
 use crate::upstream;
+pub use brief::{Brief, BriefReport};
 pub(crate) use contents::Asking;
 pub(crate) use contents::Content;
 use contents::Contents;
 pub use exception::{Exception, ExceptionId, InvalidExceptionId};
 pub use expiry::Expiries;
 pub use facts::Unknown;
-pub(crate) use facts::counts;
 use facts::{Purpose, Sources};
+pub(crate) use facts::{brief_counts, counts};
 pub use flag::Flag;
 use grace::Grace;
 pub use kept::{Kept, PassedGate};

@@ -1,5 +1,6 @@
 //! States for tests: one that is kept in a folder, and one that never answers.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
@@ -15,7 +16,9 @@ use tokio::runtime::Runtime;
 use super::State;
 use crate::clock::Clock;
 use crate::inventory::Lesson;
-use crate::release::{Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan};
+use crate::release::{
+    Brief, Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
+};
 use crate::store::{
     Changes, CrawlProgress, Extent, FamilyQuery, FindingQuery, Found, KeptPolicy, Learned, Lessons,
     News, OfRepository, Released, Releases, ReplicaLocks, Revocation, Rotation, ScanCounts,
@@ -40,10 +43,12 @@ pub(crate) fn kept(clock: Arc<Clock>) -> (Arc<State>, TempDir) {
 
 /// A state that is kept in this folder. Only one at a time can be.
 pub(crate) fn kept_in(folder: &TempDir, clock: Arc<Clock>) -> Arc<State> {
-    let settings = Settings {
-        url: StoreUrl::Sqlite(folder.path().join("state/portcullis.db")),
-        max_staleness: Duration::from_secs(300),
-    };
+    kept_at(StoreUrl::Sqlite(folder.path().join("state/portcullis.db")), clock)
+}
+
+/// A state that is kept there.
+pub(crate) fn kept_at(url: StoreUrl, clock: Arc<Clock>) -> Arc<State> {
+    let settings = Settings { url, max_staleness: Duration::from_secs(300) };
     // Tests that run in a runtime of their own may not wait in it.
     let opened = thread::spawn(move || {
         RUNTIME.block_on(async {
@@ -235,6 +240,9 @@ impl Lessons for Absent {
 #[async_trait]
 impl Releases for Absent {
     async fn kept_of(&self, _: &Digest) -> Result<Kept, StoreError> {
+        no_answer()
+    }
+    async fn briefs_of(&self, _: &[Digest]) -> Result<HashMap<Digest, Brief>, StoreError> {
         no_answer()
     }
     async fn released_since(&self, _: Sequence, _: u32) -> Result<Released, StoreError> {

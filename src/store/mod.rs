@@ -265,4 +265,4 @@ fn failed(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

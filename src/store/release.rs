@@ -1,12 +1,16 @@
 //! What people and scanners said of images, as the state keeps it.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oci::{Digest, RepositoryName};
 use policy::Subject;
 
 use super::{Sequence, StoreError};
-use crate::release::{Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan};
+use crate::release::{
+    Brief, Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
+};
 
 /// The operations of the release gate on the state. What changes has numbers of its own, apart from
 /// those of [`Store::changes`](super::Store::changes), in the order in which it is committed.
@@ -14,6 +18,9 @@ use crate::release::{Cause, Exception, ExceptionId, Flag, Kept, KeptReport, Kept
 pub trait Releases: Send + Sync + 'static {
     /// Everything that is kept of a digest.
     async fn kept_of(&self, digest: &Digest) -> Result<Kept, StoreError>;
+
+    /// What is said of these digests, in short. Those of which nothing is said are left out.
+    async fn briefs_of(&self, digests: &[Digest]) -> Result<HashMap<Digest, Brief>, StoreError>;
 
     /// Of which digests something changed after `since`, each once, at most so many. A number that
     /// is not reached yet is of another state (a backup was restored): `is_all` says that everything

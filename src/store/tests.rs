@@ -5,7 +5,7 @@ mod families;
 mod inventory;
 mod opening;
 #[path = "../../tests/integration/support/postgres.rs"]
-mod postgres_server;
+pub(crate) mod postgres_server;
 #[path = "../../tests/integration/support/process.rs"]
 #[allow(dead_code, reason = "the integration tests use more of it")]
 mod process;
@@ -14,6 +14,7 @@ mod repository_lock;
 mod revocations;
 mod rotation;
 mod small;
+mod tags;
 
 use std::sync::Arc;
 

@@ -5,3 +5,4 @@ mod form;
 mod images;
 mod lifecycle;
 pub(crate) mod scene;
+mod size;

@@ -72,7 +72,7 @@ CREATE TABLE passed_gates (
 ) STRICT;
 CREATE INDEX passed_gates_gate ON passed_gates (gate, passed_at, digest);
 
--- `findings` are all that the report found, packed.
+-- `findings` are all that the report found, packed, and `counts` how many that are of each severity.
 CREATE TABLE reports (
     id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL,
@@ -87,6 +87,7 @@ CREATE TABLE reports (
     made_at INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     recognized INTEGER NOT NULL,
+    counts TEXT NOT NULL,
     findings BLOB NOT NULL,
     UNIQUE (digest, repository, uploader, scanner)
 ) STRICT;

@@ -1,5 +1,6 @@
 //! What people and scanners said of images.
 
+mod briefs;
 mod changes;
 mod exceptions;
 mod findings;
@@ -14,6 +15,7 @@ mod statements;
 mod times;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -24,7 +26,9 @@ use super::super::release::{FindingQuery, Found, Released, Releases, ScanCounts,
 use super::super::{Sequence, StoreError};
 use super::Sql;
 use super::work::Work;
-use crate::release::{Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan};
+use crate::release::{
+    Brief, Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
+};
 
 pub(super) use changes::{first_seen, last};
 
@@ -32,6 +36,10 @@ pub(super) use changes::{first_seen, last};
 impl Releases for Sql {
     async fn kept_of(&self, digest: &Digest) -> Result<Kept, StoreError> {
         kept::of(&mut self.read("look up what is said of an image").await?, digest).await
+    }
+
+    async fn briefs_of(&self, digests: &[Digest]) -> Result<HashMap<Digest, Brief>, StoreError> {
+        briefs::of(&mut self.read("list what is said of images").await?, digests).await
     }
 
     async fn released_since(&self, since: Sequence, limit: u32) -> Result<Released, StoreError> {

@@ -1,5 +1,6 @@
 //! What is said of images.
 
+mod briefs;
 mod changes;
 mod reports;
 mod sayings;

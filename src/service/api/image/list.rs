@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
-use oci::{Digest, Reference, RepositoryName};
+use oci::{Digest, Reference, RepositoryName, Tag};
 use policy::Policy;
 use reports::Severity;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use super::super::requester::Requester;
 use super::flags::{ShownFlag, shown as shown_flags};
 use crate::authorize::Effort;
 use crate::proxy::seal::Purpose;
-use crate::release::{Known, counts};
+use crate::release::{Brief, brief_counts};
 use crate::store::{FindingKey, FindingQuery, Place, Tagged};
 
 /// On a page, unless the client says how many.
@@ -112,6 +112,7 @@ struct Listing<'a> {
     policy: Arc<Policy>,
     now: Timestamp,
     query: &'a Query,
+    limit: usize,
     severity: Option<Severity>,
     /// In lower case; all of them have to be in the name.
     words: Vec<String>,
@@ -136,6 +137,7 @@ pub(crate) async fn list(
         policy: api.policy(),
         now: api.now(),
         query: &query,
+        limit,
         severity,
         words: words.split_whitespace().map(str::to_owned).collect(),
     };
@@ -145,100 +147,92 @@ pub(crate) async fn list(
         (None, Some(package)) => Some(FindingKey::Package(package.clone())),
         (None, None) => None,
     };
-    let page = match (key, cursor) {
-        (Some(key), None) => listing.by_finding(key, None, limit).await?,
+    let looked_at = match (key, cursor) {
+        (Some(key), None) => listing.by_finding(key, None).await?,
         (Some(key), Some(Cursor::Finding(severity, report, index))) => {
-            listing.by_finding(key, Some(Place { severity, report, index }), limit).await?
+            listing.by_finding(key, Some(Place { severity, report, index })).await?
         }
-        (None, None) => listing.by_name(None, limit).await?,
+        (None, None) => listing.by_name(None).await?,
         (None, Some(Cursor::Tag(repository, tag))) => {
             let repository = repository.parse().map_err(|_| wrong_cursor())?;
-            listing.by_name(Some((repository, tag)), limit).await?
+            listing.by_name(Some((repository, tag))).await?
         }
         _ => return Err(wrong_cursor()),
     };
-    Ok(Json(page))
+    Ok(Json(listing.page(looked_at).await?))
+}
+
+/// Something that may be shown.
+struct Candidate {
+    repository: RepositoryName,
+    /// None where it was found by what is in it.
+    tag: Option<Tag>,
+    digest: Digest,
+    finding: Option<ShownFinding>,
+    /// By its name and finding alone.
+    is_meant: bool,
+    /// After which the next page begins, if it is the last on this one.
+    place: Cursor,
+}
+
+/// What is looked at for one page.
+struct LookedAt {
+    candidates: Vec<Candidate>,
+    /// There may be more after these.
+    goes_on: bool,
 }
 
 impl Listing<'_> {
-    async fn by_name(
-        &self,
-        after: Option<(RepositoryName, String)>,
-        limit: usize,
-    ) -> Result<Page, Problem> {
+    /// Where everything is shown that is looked at, no more of it than fits.
+    fn looks_at(&self) -> u32 {
+        let Query { q, tag, flag, severity, cve, package, .. } = self.query;
+        // One of these is by what it is looked for.
+        let by = if cve.is_some() { package } else { &None };
+        let is_filtered = [q, tag, flag, severity, by].into_iter().any(Option::is_some);
+        if is_filtered { LOOKED_AT } else { u32::try_from(self.limit).unwrap_or(LOOKED_AT) }
+    }
+
+    async fn by_name(&self, after: Option<(RepositoryName, String)>) -> Result<LookedAt, Problem> {
         let within = self.within()?;
         // No tag is empty, so all of the repository come after it.
         let start = || within.clone().map(|repository| (repository, String::new()));
-        let after = after.or_else(start);
-        let tags = self
-            .api
-            .issue
-            .state
-            .ask(move |store| async move { store.tags_after(after.as_ref(), LOOKED_AT).await });
+        let (after, limit) = (after.or_else(start), self.looks_at());
+        let state = &self.api.issue.state;
+        let tags =
+            state.ask(move |store| async move { store.tags_after(after.as_ref(), limit).await });
         let tags = tags.await?;
-        let mut images = Vec::new();
-        let mut next = None;
-        let is_whole = tags.len() == usize::try_from(LOOKED_AT).unwrap_or(usize::MAX);
-        let count = tags.len();
-        for (at, tagged) in tags.into_iter().enumerate() {
-            if within.as_ref().is_some_and(|within| *within != tagged.repository) {
-                next = None;
-                break;
+        let is_within = |tagged: &Tagged| within.as_ref().is_none_or(|it| *it == tagged.repository);
+        let goes_on = is_full(&tags, limit) && tags.last().is_some_and(is_within);
+        let candidates = tags.into_iter().take_while(is_within).map(|tagged| {
+            let Tagged { repository, tag, digest } = tagged;
+            let is_tag = self.query.tag.as_ref().is_none_or(|wanted| *wanted == tag.as_str());
+            Candidate {
+                is_meant: is_tag && self.is_called(&format!("{repository}:{tag}")),
+                place: Cursor::Tag(repository.to_string(), tag.to_string()),
+                repository,
+                tag: Some(tag),
+                digest,
+                finding: None,
             }
-            let place = Cursor::Tag(tagged.repository.to_string(), tagged.tag.to_string());
-            images.extend(self.tagged(tagged).await?);
-            let is_last = at + 1 == count;
-            next = (!is_last || is_whole).then_some(place);
-            if images.len() == limit {
-                break;
-            }
-        }
-        Ok(Page { images, cursor: next.and_then(|next| self.api.seal_cursor(&next)) })
+        });
+        Ok(LookedAt { candidates: candidates.collect(), goes_on })
     }
 
-    fn within(&self) -> Result<Option<RepositoryName>, Problem> {
-        let within = self.query.repository.as_deref().map(RepositoryName::new).transpose();
-        within.map_err(|error| Problem::wrong(format!("`repository`: {error}")))
-    }
-
-    async fn tagged(&self, tagged: Tagged) -> Result<Option<Entry>, Problem> {
-        let Tagged { repository, tag, digest } = tagged;
-        let is_meant = self.query.tag.as_ref().is_none_or(|wanted| *wanted == tag.as_str())
-            && self.is_called(&format!("{repository}:{tag}"));
-        let reference = Reference::Tag(tag.clone());
-        if !is_meant || !self.knows(&repository, &reference).await? {
-            return Ok(None);
-        }
-        self.entry(&repository, Some(tag.to_string()), &digest, None).await
-    }
-
-    async fn by_finding(
-        &self,
-        by: FindingKey,
-        after: Option<Place>,
-        limit: usize,
-    ) -> Result<Page, Problem> {
+    async fn by_finding(&self, by: FindingKey, after: Option<Place>) -> Result<LookedAt, Problem> {
         let within = self.within()?;
-        let query = FindingQuery { by, after, limit: LOOKED_AT };
+        let limit = if within.is_some() { LOOKED_AT } else { self.looks_at() };
+        let query = FindingQuery { by, after, limit };
         let found =
             self.api.issue.state.ask(|store| async move { store.find_findings(&query).await });
         let found = found.await?;
-        let is_whole = found.len() == usize::try_from(LOOKED_AT).unwrap_or(usize::MAX);
-        let (mut images, mut next, count) = (Vec::new(), None, found.len());
-        for (at, found) in found.into_iter().enumerate() {
-            let Place { severity, report, index } = found.place.clone();
-            let is_last = at + 1 == count;
-            let place = Cursor::Finding(severity, report, index);
-            next = (!is_last || is_whole).then_some(place);
+        let goes_on = is_full(&found, limit);
+        let candidates = found.into_iter().map(|found| {
+            let Place { severity, report, index } = found.place;
             let package = self.query.package.as_ref();
             let is_meant = package.is_none_or(|package| *package == found.package)
                 && self.severity.is_none_or(|least| severity >= least)
                 && within.as_ref().is_none_or(|within| *within == found.repository)
                 && self.is_called(found.repository.as_str());
-            let reference = Reference::Digest(found.digest.clone());
-            if !is_meant || !self.knows(&found.repository, &reference).await? {
-                continue;
-            }
             let shown = ShownFinding {
                 id: found.id,
                 severity: severity.to_string(),
@@ -248,21 +242,75 @@ impl Listing<'_> {
                 scanner: found.scanner,
                 made_at: found.made_at,
             };
-            images.extend(self.entry(&found.repository, None, &found.digest, Some(shown)).await?);
-            if images.len() == limit {
-                break;
+            Candidate {
+                repository: found.repository,
+                tag: None,
+                digest: found.digest,
+                finding: Some(shown),
+                is_meant,
+                place: Cursor::Finding(severity, report, index),
             }
-        }
-        Ok(Page { images, cursor: next.and_then(|next| self.api.seal_cursor(&next)) })
+        });
+        Ok(LookedAt { candidates: candidates.collect(), goes_on })
     }
 
-    async fn knows(
+    /// As many as fit of those that may be shown.
+    async fn page(&self, LookedAt { candidates, goes_on }: LookedAt) -> Result<Page, Problem> {
+        let (mut images, mut last) = (Vec::new(), None);
+        let mut left = candidates.into_iter();
+        while left.len() > 0 {
+            let mut some =
+                self.entries(left.by_ref().take(self.limit).collect()).await?.into_iter();
+            while let Some((place, entry)) = some.next() {
+                last = Some(place);
+                images.extend(entry);
+                if images.len() == self.limit {
+                    let goes_on = goes_on || some.len() > 0 || left.len() > 0;
+                    return Ok(self.ended(images, last.filter(|_| goes_on)));
+                }
+            }
+        }
+        Ok(self.ended(images, last.filter(|_| goes_on)))
+    }
+
+    fn ended(&self, images: Vec<Entry>, last: Option<Cursor>) -> Page {
+        Page { images, cursor: last.and_then(|last| self.api.seal_cursor(&last)) }
+    }
+
+    /// What is shown of each, if it is. What is said of them is asked for at once: asking takes
+    /// longer than answering.
+    async fn entries(
         &self,
-        repository: &RepositoryName,
-        reference: &Reference,
-    ) -> Result<bool, Problem> {
-        let image = (repository, reference);
-        self.who.knows(self.api, &self.policy, image, Effort::Known).await
+        candidates: Vec<Candidate>,
+    ) -> Result<Vec<(Cursor, Option<Entry>)>, Problem> {
+        let mut entries = Vec::with_capacity(candidates.len());
+        let mut digests = Vec::new();
+        for candidate in candidates {
+            let is_shown = candidate.is_meant && self.knows(&candidate).await?;
+            digests.extend(is_shown.then(|| candidate.digest.clone()));
+            entries.push((candidate.place.clone(), is_shown.then_some(candidate)));
+        }
+        let state = &self.api.issue.state;
+        let briefs = state.ask(move |store| async move { store.briefs_of(&digests).await }).await?;
+        let entry = |candidate: Candidate| {
+            let brief = briefs.get(&candidate.digest);
+            self.entry(candidate, brief)
+        };
+        Ok(entries.into_iter().map(|(place, it)| (place, it.and_then(entry))).collect())
+    }
+
+    fn within(&self) -> Result<Option<RepositoryName>, Problem> {
+        let within = self.query.repository.as_deref().map(RepositoryName::new).transpose();
+        within.map_err(|error| Problem::wrong(format!("`repository`: {error}")))
+    }
+
+    async fn knows(&self, candidate: &Candidate) -> Result<bool, Problem> {
+        let Candidate { repository, tag, digest, .. } = candidate;
+        let reference = match tag {
+            Some(tag) => Reference::Tag(tag.clone()),
+            None => Reference::Digest(digest.clone()),
+        };
+        self.who.knows(self.api, &self.policy, (repository, &reference), Effort::Known).await
     }
 
     fn is_called(&self, name: &str) -> bool {
@@ -271,55 +319,42 @@ impl Listing<'_> {
     }
 
     /// What is shown of it; none where it is not what is looked for.
-    async fn entry(
-        &self,
-        repository: &RepositoryName,
-        tag: Option<String>,
-        digest: &Digest,
-        finding: Option<ShownFinding>,
-    ) -> Result<Option<Entry>, Problem> {
-        let known = self.api.images.release.known(digest).await?;
-        let flags = shown_flags(&known.kept.flags, &self.policy, repository, self.now);
+    fn entry(&self, candidate: Candidate, brief: Option<&Brief>) -> Option<Entry> {
+        let Candidate { repository, tag, digest, finding, .. } = candidate;
+        let flags = brief.map(|brief| brief.flags.as_slice()).unwrap_or_default();
+        let flags = shown_flags(flags, &self.policy, &repository, self.now);
         let flags: Vec<_> =
             flags.iter().filter(|flag| flag.is_in_force()).map(ShownFlag::name).collect();
         if self.query.flag.as_ref().is_some_and(|wanted| !flags.contains(wanted)) {
-            return Ok(None);
+            return None;
         }
-        let (findings, reported_at) = self.reported(&known, repository);
+        // The newest report that counts here.
+        let reports = brief.into_iter().flat_map(|brief| &brief.reports);
+        let counting = reports.filter(|it| brief_counts(it, &repository, &self.policy));
+        let newest = counting.max_by_key(|report| report.made_at);
+        let counts = newest.map(|report| &report.counts);
         if finding.is_none()
             && let Some(least) = self.severity
-            && !findings.iter().flatten().any(|(severity, _)| *severity >= least)
+            && !counts.into_iter().flatten().any(|(severity, _)| *severity >= least)
         {
-            return Ok(None);
+            return None;
         }
-        let named = |findings: BTreeMap<Severity, usize>| {
-            findings.into_iter().map(|(severity, count)| (severity.to_string(), count)).collect()
+        let named = |counts: &BTreeMap<Severity, usize>| {
+            counts.iter().map(|(severity, count)| (severity.to_string(), *count)).collect()
         };
-        Ok(Some(Entry {
+        Some(Entry {
             repository: repository.to_string(),
-            tag,
+            tag: tag.map(|tag| tag.to_string()),
             digest: digest.to_string(),
             flags,
-            findings: findings.map(named),
-            reported_at,
+            findings: counts.map(named),
+            reported_at: newest.map(|report| report.made_at),
             finding,
-        }))
+        })
     }
+}
 
-    /// The findings of the newest report that counts here, and when that was made.
-    fn reported(
-        &self,
-        known: &Known,
-        here: &RepositoryName,
-    ) -> (Option<BTreeMap<Severity, usize>>, Option<Timestamp>) {
-        let counting = known.kept.reports.iter().filter(|it| counts(it, here, &self.policy));
-        let Some(newest) = counting.max_by_key(|report| report.made_at) else {
-            return (None, None);
-        };
-        let mut findings = BTreeMap::new();
-        for kept in &newest.findings {
-            *findings.entry(kept.finding.severity).or_default() += 1;
-        }
-        (Some(findings), Some(newest.made_at))
-    }
+/// Whether there may be more than was told.
+fn is_full<T>(told: &[T], limit: u32) -> bool {
+    u32::try_from(told.len()).is_ok_and(|told| told >= limit)
 }

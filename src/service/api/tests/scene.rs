@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 
 use super::super::*;
 use crate::audit::{self, Decision};
+use crate::clock::Clock;
 use crate::identity::federation::Federation;
 use crate::identity::users::{Files, Texts, Users};
 use crate::identity::{Access, ClientAddress};
@@ -27,6 +28,7 @@ use crate::inventory::{Forgetful, Settings};
 use crate::issue::sample;
 use crate::reload::PolicyFiles;
 use crate::shadow::{Difference, Pair, Verdict};
+use crate::state::{State, sample as state_sample};
 use crate::token::{Grant, Kind, Order, mint};
 use crate::upstream::fake::{Fake, Shelf};
 use crate::watch::Reloaded;
@@ -138,7 +140,13 @@ impl Scene {
 
     /// One with images, and perhaps a scanner.
     pub(crate) async fn with(policy: &str, has_scanner: bool) -> Self {
-        let gate = sample::Scene::new(policy, users("", "admins"), Federation::default());
+        let kept = state_sample::kept(Arc::new(Clock::start()));
+        Self::on(kept, policy, has_scanner).await
+    }
+
+    /// The same on a state that is there.
+    pub(super) async fn on(kept: (Arc<State>, TempDir), policy: &str, has_scanner: bool) -> Self {
+        let gate = sample::Scene::on(kept, policy, users("", "admins"), Federation::default());
         let folder = tempfile::tempdir().unwrap();
         let audit = audit::Settings::new(folder.path().join("audit.jsonl"));
         let audit = Arc::new(Audit::open(&audit).unwrap());

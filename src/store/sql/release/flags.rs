@@ -49,7 +49,7 @@ pub(super) async fn of(work: &mut Work, digest: &Digest) -> Result<Vec<Flag>, St
     work.rows(sql, &[digest.as_bytes().into()]).await?.iter().map(flag).collect()
 }
 
-fn flag(row: &Row) -> Result<Flag, StoreError> {
+pub(super) fn flag(row: &Row) -> Result<Flag, StoreError> {
     Ok(Flag {
         repository: row.read("repository")?,
         digest: row.digest("digest")?,

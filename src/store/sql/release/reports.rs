@@ -12,7 +12,7 @@ use super::super::row::{Row, damaged};
 use super::super::work::Work;
 use super::changes::changed;
 use super::times::{self, Times};
-use super::{findings, hash, packed, plain};
+use super::{briefs, findings, hash, packed, plain};
 use crate::release::{KeptFinding, KeptReport};
 
 /// A finding as it is packed. What this version does not know of it is passed over.
@@ -70,11 +70,12 @@ async fn write<'a>(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO reports (id, digest, repository, uploader, scanner, scanner_name, \
         scanner_version, scanner_database, uploader_groups, format, made_at, received_at, \
-        recognized, findings) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+        recognized, counts, findings) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
         ON CONFLICT (id) DO UPDATE SET scanner_version = excluded.scanner_version, \
         scanner_database = excluded.scanner_database, uploader_groups = excluded.uploader_groups, \
         format = excluded.format, made_at = excluded.made_at, received_at = excluded.received_at, \
-        recognized = excluded.recognized, findings = excluded.findings";
+        recognized = excluded.recognized, counts = excluded.counts, findings = excluded.findings";
     let written = |error: serde_json::Error| StoreError::Damaged(error.to_string());
     let findings = pack(&report.findings, times)?;
     let values = [
@@ -91,6 +92,7 @@ async fn write<'a>(
         report.made_at.into(),
         report.received_at.into(),
         i64::from(report.recognized).into(),
+        briefs::counted(&report.findings)?.into(),
         Value::Bytes(&findings),
     ];
     work.execute(sql, &values).await?;

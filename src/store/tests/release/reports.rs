@@ -10,7 +10,7 @@ fn id(name: &str) -> VulnerabilityId {
     VulnerabilityId::new(name).unwrap()
 }
 
-fn finding(name: &str, package: &str, severity: Severity) -> Finding {
+pub(super) fn finding(name: &str, package: &str, severity: Severity) -> Finding {
     let finding = json_finding(name, package);
     Finding { severity, ..finding }
 }
@@ -39,7 +39,7 @@ fn json_finding(name: &str, package: &str) -> Finding {
 }
 
 /// A report that was made and came at a time, by the scanner of a name.
-fn report(scanner: &str, time: i64, findings: &[Finding]) -> KeptReport {
+pub(super) fn report(scanner: &str, time: i64, findings: &[Finding]) -> KeptReport {
     let findings = findings.iter().cloned();
     KeptReport {
         repository: repository("prod/api"),

@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::finding::{Cvss, CvssVersion, Finding, Package, Status};
-use crate::lenient::{digest, filled, links, list, time};
+use crate::lenient::{digest, filled, links, list, once, time};
 use crate::names::{VulnerabilityId, named};
-use crate::read::{Refused, document};
+use crate::read::{Limits, Refused, document};
 use crate::report::{About, Format, Report, Scanner};
+use crate::room::Room;
 use crate::severity::Severity;
 
 #[derive(Deserialize)]
@@ -132,7 +133,7 @@ struct AffectedVersion {
     status: Option<String>,
 }
 
-pub(crate) fn read(json: &[u8]) -> Result<Report, Refused> {
+pub(crate) fn read(json: &[u8], limits: Limits) -> Result<Report, Refused> {
     let document: Document = document(Format::CycloneDx, json)?;
     let Some(vulnerabilities) = document.vulnerabilities else {
         return Err(Refused::Unsupported {
@@ -144,11 +145,10 @@ pub(crate) fn read(json: &[u8]) -> Result<Report, Refused> {
     let mut components = HashMap::new();
     let top = document.metadata.component.iter().chain(&document.components);
     top.for_each(|component| index(component, &mut components));
-    let findings = vulnerabilities
-        .iter()
-        .enumerate()
-        .map(|(place, vulnerability)| findings(vulnerability, &components, place));
-    let findings = findings.collect::<Result<Vec<_>, _>>()?.concat();
+    let mut room = Room::new(limits);
+    for (place, vulnerability) in vulnerabilities.iter().enumerate() {
+        findings(vulnerability, &components, place, &mut room)?;
+    }
     let tool = match document.metadata.tools {
         Some(Tools::List(tools) | Tools::Object { components: tools }) => tools.into_iter().next(),
         None => None,
@@ -164,7 +164,7 @@ pub(crate) fn read(json: &[u8]) -> Result<Report, Refused> {
         created: time(document.metadata.timestamp.as_deref()),
         about,
         recognized: !document.components.is_empty(),
-        findings,
+        findings: room.into_findings(),
     })
 }
 
@@ -180,12 +180,7 @@ fn about(component: Option<&Component>) -> Result<About, Refused> {
     let of_purl = component.purl.as_deref().and_then(digest_of_purl);
     let of_version = component.version.as_deref().and_then(digest);
     let named = component.all("aquasecurity:trivy:RepoDigest").filter_map(digest);
-    let mut manifests = Vec::new();
-    for digest in of_purl.into_iter().chain(of_version).chain(named) {
-        if !manifests.contains(&digest) {
-            manifests.push(digest);
-        }
-    }
+    let manifests = once(of_purl.into_iter().chain(of_version).chain(named));
     let config = component.all("aquasecurity:trivy:ImageID").find_map(digest);
     Ok(About { manifests, config })
 }
@@ -223,7 +218,8 @@ fn findings(
     vulnerability: &Vulnerability,
     components: &HashMap<&str, &Component>,
     place: usize,
-) -> Result<Vec<Finding>, Refused> {
+    room: &mut Room,
+) -> Result<(), Refused> {
     let misread = |inner: &str, problem: &str| Refused::Misread {
         format: Format::CycloneDx.as_str(),
         place: format!("vulnerabilities[{place}].{inner}"),
@@ -232,7 +228,7 @@ fn findings(
     if vulnerability.affects.is_empty() {
         return Err(misread("affects", "it does not say which component has the vulnerability"));
     }
-    let mut found = Vec::new();
+    let told = told(vulnerability);
     for (at, affected) in vulnerability.affects.iter().enumerate() {
         // A BOM-Link names the document first: `urn:cdx:serial/version#reference`.
         let reference = affected.r#ref.as_str();
@@ -242,21 +238,46 @@ fn findings(
             let inner = format!("affects[{at}].ref");
             return Err(misread(&inner, "no component of the document has this `bom-ref`"));
         };
-        found.push(finding(vulnerability, component, &affected.versions));
+        // What is looked through for each.
+        let looked = vulnerability.recommendation.as_ref().map_or(0, String::len);
+        room.take(looked + component.properties.len())?;
+        room.push(finding(told.clone(), vulnerability, component, &affected.versions))?;
     }
-    Ok(found)
+    Ok(())
+}
+
+/// What it tells of each component.
+fn told(vulnerability: &Vulnerability) -> Finding {
+    let others = vulnerability.references.iter().filter_map(|reference| reference.id.as_deref());
+    let others = others.filter_map(VulnerabilityId::new).filter(VulnerabilityId::names_one);
+    let (id, aliases) = named(vulnerability.id.clone(), others);
+    let (severity, severity_source) = severity(vulnerability);
+    let url = vulnerability.source.as_ref().and_then(|source| source.url.clone());
+    let urls = vulnerability.advisories.iter().filter_map(|advisory| advisory.url.clone());
+    Finding {
+        id,
+        aliases,
+        package: Package::default(),
+        layer: None,
+        severity,
+        severity_source,
+        cvss: vulnerability.ratings.iter().filter_map(cvss).collect(),
+        status: Status::Unknown,
+        fixed_in: Vec::new(),
+        title: None,
+        description: filled(vulnerability.description.clone()),
+        links: links(urls.chain(url)),
+        weaknesses: vulnerability.cwes.iter().map(|cwe| format!("CWE-{cwe}")).collect(),
+        published: time(vulnerability.published.as_deref()),
+    }
 }
 
 fn finding(
+    told: Finding,
     vulnerability: &Vulnerability,
     component: &Component,
     versions: &[AffectedVersion],
 ) -> Finding {
-    let others = vulnerability.references.iter().filter_map(|reference| reference.id.as_deref());
-    let others = others.filter_map(VulnerabilityId::new).filter(VulnerabilityId::names_one);
-    let (id, aliases) = named(vulnerability.id.clone(), others);
-    let source = vulnerability.source.as_ref();
-    let (severity, severity_source) = severity(vulnerability);
     let unaffected =
         versions.iter().filter(|version| version.status.as_deref() == Some("unaffected"));
     let mut fixed_in: Vec<String> =
@@ -265,8 +286,6 @@ fn finding(
         fixed_in = recommended(vulnerability.recommendation.as_deref(), &component.name);
     }
     let state = vulnerability.analysis.as_ref().and_then(|analysis| analysis.state.as_deref());
-    let url = source.and_then(|source| source.url.clone());
-    let urls = vulnerability.advisories.iter().filter_map(|advisory| advisory.url.clone());
     let layer = component.first(["aquasecurity:trivy:LayerDigest", "syft:location:0:layerID"]);
     let path = component.first(["aquasecurity:trivy:FilePath", "syft:location:0:path"]);
     let kind = component.first(["aquasecurity:trivy:PkgType", "syft:package:type"]);
@@ -275,8 +294,6 @@ fn finding(
         None => component.name.clone(),
     };
     Finding {
-        id,
-        aliases,
         package: Package {
             name,
             version: component.version.clone().unwrap_or_default(),
@@ -285,16 +302,9 @@ fn finding(
             path: path.map(str::to_owned),
         },
         layer: layer.and_then(digest),
-        severity,
-        severity_source,
-        cvss: vulnerability.ratings.iter().filter_map(cvss).collect(),
         status: state.map_or(Status::Unknown, Status::of_scanner).or_by(&fixed_in),
         fixed_in,
-        title: None,
-        description: filled(vulnerability.description.clone()),
-        links: links(urls.chain(url)),
-        weaknesses: vulnerability.cwes.iter().map(|cwe| format!("CWE-{cwe}")).collect(),
-        published: time(vulnerability.published.as_deref()),
+        ..told
     }
 }
 

@@ -56,6 +56,9 @@ pub struct Finding {
     pub published: Option<Timestamp>,
 }
 
+/// What a list takes for each entry beside its text.
+const ENTRY: usize = size_of::<String>();
+
 impl Finding {
     /// Whether a version without it is known.
     #[must_use]
@@ -67,6 +70,20 @@ impl Finding {
     #[must_use]
     pub fn max_cvss(&self) -> Option<f64> {
         self.cvss.iter().map(|cvss| cvss.score).reduce(f64::max)
+    }
+
+    /// About how many bytes its texts are, and what holds them.
+    pub(crate) fn length(&self) -> usize {
+        let Package { name, version, purl, kind, path } = &self.package;
+        let texts = [purl, kind, path, &self.severity_source, &self.title, &self.description];
+        let texts = texts.into_iter().flatten().map(String::len);
+        let lists = [&self.fixed_in, &self.links, &self.weaknesses];
+        let lists = lists.into_iter().flatten().map(|text| text.len() + ENTRY);
+        let names = self.aliases.iter().map(|name| name.as_str().len() + ENTRY);
+        let scores = self.cvss.iter().flat_map(|cvss| [&cvss.vector, &cvss.source]);
+        let scores = scores.map(|text| text.as_ref().map_or(0, String::len) + ENTRY);
+        let all = texts.chain(lists).chain(names).chain(scores);
+        all.fold(ENTRY + name.len() + version.len(), usize::saturating_add)
     }
 
     /// Whether it goes by this name.

@@ -1,5 +1,7 @@
 //! Grype's JSON.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -180,12 +182,13 @@ fn finding(found: Match) -> Finding {
     let status = state.map_or(Status::Unknown, Status::of_scanner);
     let fixed_in = fix.map(|fix| fix.versions).unwrap_or_default();
     let related_cvss = related.into_iter().filter(|_| same).flat_map(|related| related.cvss);
-    let mut cvss: Vec<Cvss> = Vec::new();
-    for score in vulnerability.cvss.into_iter().chain(related_cvss).filter_map(score) {
-        if !cvss.contains(&score) {
-            cvss.push(score);
-        }
-    }
+    let scores = vulnerability.cvss.into_iter().chain(related_cvss).filter_map(score);
+    let mut seen = HashSet::new();
+    let is_new = |cvss: &Cvss| {
+        let Cvss { version, score, vector, source } = cvss;
+        seen.insert((*version, score.to_bits(), vector.clone(), source.clone()))
+    };
+    let cvss: Vec<Cvss> = scores.filter(is_new).collect();
     let place = artifact.locations.into_iter().next();
     let layer = place.as_ref().and_then(|place| place.layer_id.as_deref()).and_then(digest);
     Finding {

@@ -1,5 +1,8 @@
 //! Reading what other programs write: members may be missing or `null`, and there may be more.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use jiff::Timestamp;
 use oci::Digest;
 use serde::{Deserialize, Deserializer};
@@ -31,14 +34,14 @@ pub(crate) fn digest(text: &str) -> Option<Digest> {
 
 /// The links among these texts, each once.
 pub(crate) fn links(texts: impl IntoIterator<Item = String>) -> Vec<String> {
-    let mut links: Vec<String> = Vec::new();
-    for text in texts {
-        let is_link = ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
-        if is_link && !links.contains(&text) {
-            links.push(text);
-        }
-    }
-    links
+    let is_link = |text: &String| ["https://", "http://"].iter().any(|it| text.starts_with(it));
+    once(texts.into_iter().filter(is_link))
+}
+
+/// Each of these once, where it comes first. There may be millions.
+pub(crate) fn once<T: Clone + Eq + Hash>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    all.into_iter().filter(|one| seen.insert(one.clone())).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod names;
 mod osv_scanner;
 mod read;
 mod report;
+mod room;
 mod severity;
 mod trivy;
 pub mod vex;

@@ -7,6 +7,8 @@ use std::hash::{Hash, Hasher};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::lenient::once;
+
 /// The name of a vulnerability, such as `CVE-2021-44228` or `GHSA-jfh8-c2jp-5v3q`.
 ///
 /// Compared without regard to case, and shown as it was written.
@@ -91,12 +93,7 @@ pub(crate) fn named(
     id: VulnerabilityId,
     others: impl IntoIterator<Item = VulnerabilityId>,
 ) -> (VulnerabilityId, Vec<VulnerabilityId>) {
-    let mut names = vec![id];
-    for other in others {
-        if !names.contains(&other) {
-            names.push(other);
-        }
-    }
+    let mut names = once(std::iter::once(id).chain(others));
     let first = names.iter().position(VulnerabilityId::is_cve).unwrap_or(0);
     let id = names.remove(first);
     (id, names)

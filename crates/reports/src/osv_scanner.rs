@@ -3,14 +3,17 @@
 //! It tells whole OSV records and, beside them, which are the same vulnerability: each such group is
 //! one finding.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::finding::{Cvss, CvssVersion, Finding, Package, Status};
-use crate::lenient::{filled, links, list, time};
+use crate::lenient::{filled, links, list, once, time};
 use crate::names::{VulnerabilityId, named};
-use crate::read::{Refused, document};
+use crate::read::{Limits, Refused, document};
 use crate::report::{About, Format, Report, Scanner};
+use crate::room::Room;
 use crate::severity::Severity;
 
 #[derive(Deserialize)]
@@ -114,7 +117,7 @@ struct DatabaseSpecific {
     cwe_ids: Option<serde_json::Value>,
 }
 
-pub(crate) fn read(json: &[u8]) -> Result<Report, Refused> {
+pub(crate) fn read(json: &[u8], limits: Limits) -> Result<Report, Refused> {
     let document: Document = document(Format::OsvScanner, json)?;
     let of_image = |results: &Results| {
         let kind = results.source.as_ref().and_then(|source| source.r#type.as_deref());
@@ -126,14 +129,14 @@ pub(crate) fn read(json: &[u8]) -> Result<Report, Refused> {
         let name = first.map_or_else(|| "files".to_owned(), |path| format!("the file {path}"));
         return Err(Refused::NotAnImage(name));
     }
-    let mut findings = Vec::new();
+    let mut room = Room::new(limits);
     let mut recognized = false;
     for (place, results) in document.results.into_iter().enumerate() {
         let path = results.source.and_then(|source| filled(source.path));
         for (at, found) in results.packages.into_iter().enumerate() {
             recognized = true;
             let place = format!("results[{place}].packages[{at}]");
-            findings.extend(findings_in(&found, path.as_deref(), &place)?);
+            findings_in(&found, path.as_deref(), &place, &mut room)?;
         }
     }
     Ok(Report {
@@ -142,15 +145,27 @@ pub(crate) fn read(json: &[u8]) -> Result<Report, Refused> {
         created: None,
         about: About::default(),
         recognized,
-        findings,
+        findings: room.into_findings(),
     })
 }
 
-fn findings_in(found: &Found, path: Option<&str>, place: &str) -> Result<Vec<Finding>, Refused> {
-    let mut findings = Vec::new();
+fn findings_in(
+    found: &Found,
+    path: Option<&str>,
+    place: &str,
+    room: &mut Room,
+) -> Result<(), Refused> {
+    let mut by_id: HashMap<&VulnerabilityId, Vec<usize>> = HashMap::new();
+    for (at, record) in found.vulnerabilities.iter().enumerate() {
+        by_id.entry(&record.id).or_default().push(at);
+    }
+    let mut grouped = HashSet::new();
     for (at, group) in found.groups.iter().enumerate() {
+        let places = group.ids.iter().filter_map(|id| by_id.get(id)).flatten().copied();
+        // As they stand in the document.
+        let places: BTreeSet<usize> = places.collect();
         let records: Vec<&Record> =
-            found.vulnerabilities.iter().filter(|record| group.ids.contains(&record.id)).collect();
+            places.iter().filter_map(|&place| found.vulnerabilities.get(place)).collect();
         let Some(first) = records.first() else {
             return Err(Refused::Misread {
                 format: Format::OsvScanner.as_str(),
@@ -159,15 +174,28 @@ fn findings_in(found: &Found, path: Option<&str>, place: &str) -> Result<Vec<Fin
             });
         };
         let score = group.max_severity.as_deref().and_then(|score| score.parse().ok());
-        findings.push(finding(found, first, &records, &group.aliases, score, path));
+        room.take(records.iter().map(|record| record.entries()).sum())?;
+        room.push(finding(found, first, &records, &group.aliases, score, path))?;
+        grouped.extend(&group.ids);
     }
     // What is in no group is a finding of its own, so that none is lost.
-    let is_grouped =
-        |record: &&Record| found.groups.iter().any(|group| group.ids.contains(&record.id));
-    for record in found.vulnerabilities.iter().filter(|record| !is_grouped(record)) {
-        findings.push(finding(found, record, &[record], &[], None, path));
+    for record in found.vulnerabilities.iter().filter(|record| !grouped.contains(&record.id)) {
+        room.push(finding(found, record, &[record], &[], None, path))?;
     }
-    Ok(findings)
+    Ok(())
+}
+
+impl Record {
+    /// How much of it is looked at for each group that it is in.
+    fn entries(&self) -> usize {
+        let ranges = self.affected.iter().flat_map(|affected| &affected.ranges);
+        let events = ranges.map(|range| 1 + range.events.len()).sum::<usize>();
+        self.aliases.len()
+            + self.severity.len()
+            + self.references.len()
+            + self.affected.len()
+            + events
+    }
 }
 
 fn finding(
@@ -251,14 +279,9 @@ fn fixed_in(found: &Found, records: &[&Record]) -> Vec<String> {
             package.name == *name && family(&package.ecosystem) == family(ecosystem)
         })
     };
-    let mut versions = Vec::new();
     let affected = records.iter().flat_map(|record| &record.affected).filter(is_this);
     let ranges = affected.flat_map(|affected| &affected.ranges);
     let ranges = ranges.filter(|range| range.r#type.as_deref() != Some("GIT"));
-    for fixed in ranges.flat_map(|range| &range.events).filter_map(|event| event.fixed.as_ref()) {
-        if !versions.contains(fixed) {
-            versions.push(fixed.clone());
-        }
-    }
-    versions
+    let events = ranges.flat_map(|range| &range.events);
+    once(events.filter_map(|event| event.fixed.clone()))
 }

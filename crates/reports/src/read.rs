@@ -111,9 +111,9 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Report, Refused> {
     let report = match recognize(json)? {
         Format::Trivy => trivy::read(json),
         Format::Grype => grype::read(json),
-        Format::CycloneDx => cyclonedx::read(json),
+        Format::CycloneDx => cyclonedx::read(json, limits),
         Format::Harbor => harbor::read(json),
-        Format::OsvScanner => osv_scanner::read(json),
+        Format::OsvScanner => osv_scanner::read(json, limits),
     }?;
     if report.findings.len() > limits.findings {
         return Err(Refused::TooMany(limits.findings));

@@ -989,3 +989,56 @@ proptest! {
         prop_assert!(read(&bytes, Limits::default()).is_err());
     }
 }
+
+/// A document of some kilobytes, which stands for a hundred times as much.
+fn repeating(format: &str) -> Vec<u8> {
+    let long = "x".repeat(10_000);
+    let times = |text: &str| vec![text; 100].join(",");
+    let text = match format {
+        "cyclonedx" => format!(
+            r#"{{"bomFormat": "CycloneDX", "specVersion": "1.6",
+                "metadata": {{"component": {{"type": "container", "name": "app"}}}},
+                "components": [{{"bom-ref": "a", "name": "a"}}],
+                "vulnerabilities": [{{"id": "CVE-1", "description": "{long}", "affects": [{}]}}]}}"#,
+            times(r#"{"ref": "a"}"#)
+        ),
+        _ => format!(
+            r#"{{"image_metadata": {{}}, "results": [{{"packages": [{{"package": {{"name": "a"}},
+                "vulnerabilities": [{{"id": "CVE-1", "details": "{long}"}}],
+                "groups": [{}]}}]}}]}}"#,
+            times(r#"{"ids": ["CVE-1"]}"#)
+        ),
+    };
+    text.into_bytes()
+}
+
+#[test]
+fn what_a_report_stands_for_is_no_longer_than_a_report_may_be() {
+    for format in ["cyclonedx", "osv-scanner"] {
+        let bytes = repeating(format);
+        let limited = |bytes_left, findings| {
+            let limits = Limits { bytes: bytes_left, findings };
+            read(&bytes, limits).map(|report| report.findings.len())
+        };
+        assert_eq!(limited(2_000_000, 100).unwrap(), 100, "{format}");
+        assert!(matches!(limited(500_000, 100), Err(Refused::TooLong(500_000))), "{format}");
+        assert!(matches!(limited(2_000_000, 99), Err(Refused::TooMany(99))), "{format}");
+    }
+}
+
+#[test]
+fn many_names_and_links_of_one_finding_are_each_told_once() {
+    let count = 50_000;
+    let list = |text: &dyn Fn(usize) -> String| {
+        (0..count).map(|at| format!("{:?}", text(at))).collect::<Vec<_>>().join(",")
+    };
+    let (ids, links) = (list(&|at| format!("CVE-1-{at}")), list(&|at| format!("https://a/{at}")));
+    let json = format!(
+        r#"{{"SchemaVersion": 2, "ArtifactType": "container_image", "Results": [{{"Class": "os-pkgs",
+            "Vulnerabilities": [{{"VulnerabilityID": "CVE-1-0", "PkgName": "a", "VendorIDs": [{ids}],
+            "References": [{links},{links}]}}]}}]}}"#
+    );
+    let report = read(json.as_bytes(), Limits::default()).unwrap();
+    assert_eq!(report.findings[0].aliases.len(), count - 1);
+    assert_eq!(report.findings[0].links.len(), count);
+}

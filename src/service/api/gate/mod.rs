@@ -4,6 +4,7 @@ mod exceptions;
 mod forecast;
 mod list;
 pub(crate) mod verdict;
+mod whom;
 
 use std::sync::Arc;
 

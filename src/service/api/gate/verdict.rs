@@ -1,11 +1,11 @@
 //! `/api/v1/image/gates`: what the gates before an image say to it, and why.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
-use oci::Reference;
 use policy::gate::{
     Clearance, Cleared, Evidence, Gate, Gates, InGrace, Judgement, Occasion, Reason, Verdict,
 };
@@ -19,6 +19,10 @@ use super::super::input::Asked;
 use super::super::problem::Problem;
 use super::super::requester::Requester;
 use super::list::{mode, on};
+use super::whom::{Whom, tag};
+
+/// The word for what a gate that is enforced does not let pass.
+const HELD: &str = "held";
 
 /// Which image, and for whom; for anyone, if nobody is named.
 #[derive(Deserialize)]
@@ -35,8 +39,14 @@ pub(crate) struct Question {
 pub(crate) struct Verdicts {
     #[serde(flatten)]
     pub(crate) image: Shown,
-    /// Whether a gate that is enforced holds it.
+    /// Whether a pull is held: the gates at pulls that are enforced let it pass, or need not.
     pub(crate) held: bool,
+    /// Whoever is asked about may inspect it, or delete it and so read its manifest: to them gates do
+    /// not apply.
+    pub(crate) exempt: bool,
+    /// A tag leads to the digest that they may read and that no gate stands before of those that hold
+    /// it, so that it may be pulled by its digest.
+    pub(crate) open_by_tag: bool,
     pub(crate) gates: Vec<ShownVerdict>,
 }
 
@@ -111,6 +121,10 @@ impl ShownCleared {
 }
 
 impl ShownVerdict {
+    fn is_held_at(&self, occasion: Occasion) -> bool {
+        self.verdict == HELD && self.on.contains(&occasion.as_str())
+    }
+
     fn of(gate: &Gate, judgement: &Judgement) -> Self {
         let held = match &judgement.verdict {
             Verdict::Held(held) => Some(held),
@@ -118,7 +132,7 @@ impl ShownVerdict {
         };
         let verdict = match held {
             None => "passed",
-            Some(_) if gate.is_enforced() => "held",
+            Some(_) if gate.is_enforced() => HELD,
             Some(_) => "would be held",
         };
         let evidence: Option<&Evidence> = match &judgement.verdict {
@@ -151,17 +165,10 @@ impl ShownVerdict {
 
 /// The gates before an image, for a caller or for whomever; each once, those at pulls first.
 pub(super) fn before<'p>(policy: &'p Policy, image: &Named, caller: Option<&Caller>) -> Gates<'p> {
-    let tag = match &image.reference {
-        Reference::Tag(tag) => Some(tag),
-        Reference::Digest(_) => None,
-    };
+    let whom = Whom { policy, caller, repository: &image.repository };
     let mut gates = Gates::new();
     for occasion in Occasion::ALL {
-        let more = match caller {
-            Some(caller) => policy.gates_for(caller, occasion, &image.repository, tag),
-            None => policy.gates_before(occasion, &image.repository, tag),
-        };
-        for gate in more {
+        for gate in whom.gates(occasion, tag(image)) {
             if !gates.iter().any(|known| known.name() == gate.name()) {
                 gates.push(gate);
             }
@@ -190,8 +197,14 @@ pub(crate) async fn verdicts(
             shown.push(ShownVerdict::of(gate, &judgement));
         }
     }
-    let held = shown.iter().any(|shown| shown.verdict == "held");
-    Ok(Verdicts { image: image.shown(), held, gates: shown })
+    let whom = Whom { policy, caller, repository: &image.repository };
+    let holding = shown.iter().filter(|it| it.is_held_at(Occasion::Pull));
+    let holding: BTreeSet<&str> = holding.map(|shown| shown.gate.as_str()).collect();
+    let exempt = whom.is_exempt(tag(image));
+    let is_open = !holding.is_empty() && !exempt && tag(image).is_none();
+    let open_by_tag = is_open && whom.is_open_by_tag(api, &image.digest, &holding).await?;
+    let held = !holding.is_empty() && !exempt && !open_by_tag;
+    Ok(Verdicts { image: image.shown(), held, exempt, open_by_tag, gates: shown })
 }
 
 pub(crate) async fn show(

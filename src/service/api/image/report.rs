@@ -254,13 +254,7 @@ async fn keep(api: &Api, who: &Requester, image: &Named, report: Report) -> Resu
     let stored = Arc::clone(&kept);
     let is_kept = api.change(|store| async move { store.keep_report(&stored).await });
     if !is_kept.await? {
-        let text = format!(
-            "a later report of {} by {} is kept: this one is of {}",
-            kept.scanner.name,
-            shown_subject(&kept.uploader),
-            kept.made_at
-        );
-        return Err(Problem::new(StatusCode::CONFLICT, text));
+        return Err(later(api, &kept).await?);
     }
     let shown = ShownReport::of(&kept, &image.repository);
     let reason = format!("{} ({} findings)", kept.scanner.name, kept.findings.len());
@@ -268,6 +262,27 @@ async fn keep(api: &Api, who: &Requester, image: &Named, report: Report) -> Resu
     let record = Record { digest: Some(kept.digest.to_string()), ..record };
     api.audit.flush(record).await?;
     Ok(Kept { image: image.shown(), report: Some(shown), statements: None })
+}
+
+/// Refuses a report, as a later one is kept in its place.
+async fn later(api: &Api, refused: &KeptReport) -> Result<Problem, Problem> {
+    let known = api.images.release.known(&refused.digest).await?;
+    let same = known.kept.reports.iter().find(|report| {
+        report.repository == refused.repository
+            && report.uploader == refused.uploader
+            && report.scanner.name == refused.scanner.name
+    });
+    // By now it may be gone.
+    let made_at = same.map(|kept| format!(", which was made at {}", kept.made_at));
+    let text = format!(
+        "a later report of {} by {} is kept{}; this one was made at {}: scan the image again and \
+         send that report",
+        refused.scanner.name,
+        shown_subject(&refused.uploader),
+        made_at.unwrap_or_default(),
+        refused.made_at
+    );
+    Ok(Problem::new(StatusCode::CONFLICT, text))
 }
 
 /// Kept for each image that the name stands for: that is what a gate looks at.

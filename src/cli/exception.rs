@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use http::Method;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{self, read};
 use super::failure::{Exit, Failure};
@@ -75,9 +75,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
                 let gate = common.gate.signed_in().await?;
                 let path = format!("/exceptions/{}", client::escaped(id));
                 let answer = gate.call(Method::DELETE, &path, None).await?;
-                let Exception { gate, image, .. } = read(answer.clone())?;
-                let text = format!("{id} is over: gate {gate} judges {image} again");
-                common.output.print(&text, &answer)?;
+                common.output.print(&removed(&answer)?, &answer)?;
             }
         }
         Ok(Exit::Done)
@@ -90,18 +88,36 @@ async fn add(addition: &Addition) -> Result<(), Failure> {
     let body = json!({ "gate": name, "image": image, "reason": reason, field: until });
     let gate = common.gate.signed_in().await?;
     let answer = gate.call(Method::POST, "/exceptions", Some(&body)).await?;
-    let Exception { id, digests, expires_at, .. } = read(answer.clone())?;
-    let until = moment(expires_at, Timestamp::now());
-    let digests = digests.join("\n");
-    let text = format!("{id}: gate {name} lets {image} through, until {until}\n{digests}");
-    common.output.print(&text, &answer)
+    common.output.print(&added(&answer, Timestamp::now())?, &answer)
+}
+
+/// What is printed of one that was made.
+pub(in crate::cli) fn added(answer: &Value, now: Timestamp) -> Result<String, Failure> {
+    let Exception { id, gate, image, digests, expires_at, .. } = read(answer.clone())?;
+    let until = moment(expires_at, now);
+    let digests: Vec<_> = digests.iter().map(|digest| format!("\n  {digest}")).collect();
+    Ok(format!(
+        "{id}: gate {gate} lets {image} through until {until}, as it is now:{}",
+        digests.concat()
+    ))
+}
+
+/// What is printed of one that was taken back.
+pub(in crate::cli) fn removed(answer: &Value) -> Result<String, Failure> {
+    let Exception { id, gate, image, .. } = read(answer.clone())?;
+    Ok(format!("{id} is over: gate {gate} judges {image} again"))
 }
 
 async fn list(common: &Common) -> Result<(), Failure> {
     let gate = common.gate.signed_in().await?;
     let answer = gate.call(Method::GET, "/exceptions", None).await?;
+    common.output.print(&listed(&answer, Timestamp::now())?, &answer)
+}
+
+/// What is printed of all of them.
+pub(in crate::cli) fn listed(answer: &Value, now: Timestamp) -> Result<String, Failure> {
     let Exceptions { exceptions } = read(answer.clone())?;
-    common.output.print(&text(&exceptions, Timestamp::now()), &answer)
+    Ok(text(&exceptions, now))
 }
 
 fn text(exceptions: &[Exception], now: Timestamp) -> String {

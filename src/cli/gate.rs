@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::client::{self, Gate, read, with_query};
 use super::failure::{Exit, Failure};
-use super::image::{Common, Verdict, verdict_lines};
+use super::image::{Common, Verdicts};
 use super::moment::moment;
 use super::output;
 use super::table::table;
@@ -69,8 +69,8 @@ struct Listed {
 struct Shown {
     repository: String,
     digest: String,
-    held: bool,
-    gates: Vec<Verdict>,
+    #[serde(flatten)]
+    verdicts: Verdicts,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +79,14 @@ struct Page {
     images: usize,
     entries: Vec<Value>,
     cursor: Option<String>,
+}
+
+/// All pages together.
+#[derive(Deserialize)]
+struct All {
+    until: Timestamp,
+    images: usize,
+    entries: Vec<Foreseen>,
 }
 
 #[derive(Deserialize)]
@@ -105,12 +113,17 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
 async fn list(common: &Common) -> Result<Exit, Failure> {
     let gate = common.gate.signed_in().await?;
     let answer = gate.call(Method::GET, "/gates", None).await?;
-    let gates: Gates = read(answer.clone())?;
-    common.output.print(&listed(&gates.gates), &answer)?;
+    common.output.print(&listed(&answer)?, &answer)?;
     Ok(Exit::Done)
 }
 
-fn listed(gates: &[Listed]) -> String {
+/// What is printed of the gates of the policy.
+pub(in crate::cli) fn listed(answer: &Value) -> Result<String, Failure> {
+    let Gates { gates } = read(answer.clone())?;
+    Ok(gates_text(&gates))
+}
+
+fn gates_text(gates: &[Listed]) -> String {
     if gates.is_empty() {
         return "no gates".to_owned();
     }
@@ -131,31 +144,31 @@ async fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
     }
     let gate = arguments.common.gate.signed_in().await?;
     let answer = gate.call(Method::GET, &with_query("/image/gates", &query), None).await?;
-    let shown: Shown = read(answer.clone())?;
-    arguments.common.output.print(&verdicts(&shown, Timestamp::now()), &answer)?;
-    Ok(if shown.held { Exit::Denied } else { Exit::Done })
+    let (text, held) = verdicts(&answer, Timestamp::now())?;
+    arguments.common.output.print(&text, &answer)?;
+    Ok(if held { Exit::Denied } else { Exit::Done })
 }
 
-fn verdicts(shown: &Shown, now: Timestamp) -> String {
-    let Shown { repository, digest, held, gates } = shown;
-    let what = match (held, gates.is_empty()) {
-        (_, true) => "no gate stands before it",
-        (true, _) => "held",
-        (false, _) => "passes",
-    };
-    let lines = verdict_lines(gates, now);
-    let lines: Vec<_> = lines.iter().map(|line| format!("\n{line}")).collect();
-    format!("{repository}@{digest}: {what}{}", lines.concat())
+/// What is printed of what gates say to an image, and whether a pull is held.
+pub(in crate::cli) fn verdicts(answer: &Value, now: Timestamp) -> Result<(String, bool), Failure> {
+    let Shown { repository, digest, verdicts } = read(answer.clone())?;
+    let lines: Vec<_> = verdicts.lines(now).iter().map(|line| format!("\n  {line}")).collect();
+    let text = format!("{repository}@{digest}: {}{}", verdicts.answer(), lines.concat());
+    Ok((text, verdicts.held))
 }
 
 async fn forecast(arguments: &ForecastArguments) -> Result<Exit, Failure> {
     let gate = arguments.common.gate.signed_in().await?;
     let (images, until, entries) = all(&gate, &arguments.within).await?;
-    let foreseen: Vec<Foreseen> = entries.iter().cloned().map(read).collect::<Result<_, _>>()?;
-    let text = foreseen_text(&foreseen, images, until, Timestamp::now());
     let json = json!({ "until": until, "images": images, "entries": entries });
-    arguments.common.output.print(&text, &json)?;
+    arguments.common.output.print(&forecasted(&json, Timestamp::now())?, &json)?;
     Ok(if entries.is_empty() { Exit::Done } else { Exit::Denied })
+}
+
+/// What is printed of all parts of a forecast.
+pub(in crate::cli) fn forecasted(all: &Value, now: Timestamp) -> Result<String, Failure> {
+    let All { until, images, entries } = read(all.clone())?;
+    Ok(foreseen_text(&entries, images, until, now))
 }
 
 /// All pages, with a word for whoever watches.

@@ -17,6 +17,8 @@ mod login;
 mod moment;
 mod output;
 mod policy;
+#[cfg(test)]
+pub(crate) mod printed;
 mod secret_input;
 mod serve;
 mod service;

@@ -64,6 +64,18 @@ pub(crate) fn index(children: &[&Sample]) -> Sample {
     index_about(children, None)
 }
 
+/// An index that says what each of these runs on, such as `linux/arm64`.
+pub(crate) fn index_for(children: &[(&str, &Sample)]) -> Sample {
+    let children = children.iter().map(|(platform, child)| {
+        let (os, architecture) = platform.split_once('/').unwrap();
+        let mut child = descriptor(child.media_type(), &child.digest);
+        child["platform"] = json!({ "os": os, "architecture": architecture });
+        child
+    });
+    let children: Vec<_> = children.collect();
+    Sample::new(ManifestType::OciIndex, json!({ "manifests": children }), None)
+}
+
 /// An index that claims to be attached to something.
 pub(crate) fn index_about(children: &[&Sample], subject: Option<&Digest>) -> Sample {
     let children: Vec<_> =

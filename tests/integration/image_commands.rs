@@ -128,7 +128,7 @@ fn what_is_told_of_images_is_found_by_those_who_may_know_of_them() {
     assert_eq!(ci.run(&["image", "report", "prod/api:v1", &document]).code, Some(1));
     scene.client("cluster").get("/v2/prod/api/manifests/v1").expect(403);
     let said = maker.run(&["image", "report", "prod/api:v1", &document]).ok().out;
-    assert!(said.contains("1 statements of Example makers kept for prod/api"), "{said}");
+    assert!(said.contains("1 OpenVEX statement of Example makers kept for prod/api"), "{said}");
     scene.client("cluster").get("/v2/prod/api/manifests/v1").expect(200);
     let shown = cluster.run(&["gate", "show", "prod/api:v1"]).ok().out;
     assert!(shown.contains("cleared: CVE-2022-37434 in zlib1g by Example makers"), "{shown}");

@@ -75,23 +75,30 @@ pub(super) async fn set(arguments: &Arguments) -> Result<Exit, Failure> {
     let gate = arguments.common.gate.signed_in().await?;
     let path = with_query("/image/flags", &[("ref", &arguments.image)]);
     let answer = gate.call(Method::PUT, &path, Some(&body)).await?;
-    let done: Done = read(answer.clone())?;
-    let until = done.flag.ends_at.map(|ends| moment(ends, Timestamp::now()));
-    let until = until.map(|until| format!(", until {until}")).unwrap_or_default();
-    let Done { repository, digest, flag } = done;
-    let text = format!("{repository}@{digest} is flagged {}{until}", flag.flag);
-    arguments.common.output.print(&text, &answer)?;
+    arguments.common.output.print(&flagged(&answer, Timestamp::now())?, &answer)?;
     Ok(Exit::Done)
+}
+
+/// What is printed of a flag that was set.
+pub(in crate::cli) fn flagged(answer: &Value, now: Timestamp) -> Result<String, Failure> {
+    let Done { repository, digest, flag } = read(answer.clone())?;
+    let until = flag.ends_at.map(|ends| format!(", until {}", moment(ends, now)));
+    let until = until.unwrap_or_default();
+    Ok(format!("{repository}@{digest} is flagged {}{until}", flag.flag))
 }
 
 pub(super) async fn remove(arguments: &RemovalArguments) -> Result<Exit, Failure> {
     let gate = arguments.common.gate.signed_in().await?;
     let query = [("ref", arguments.image.as_str()), ("flag", arguments.flag.as_str())];
     let answer = gate.call(Method::DELETE, &with_query("/image/flags", &query), None).await?;
-    let Done { repository, digest, flag } = read(answer.clone())?;
-    let text = format!("{repository}@{digest} is not flagged {} any more", flag.flag);
-    arguments.common.output.print(&text, &answer)?;
+    arguments.common.output.print(&unflagged(&answer)?, &answer)?;
     Ok(Exit::Done)
+}
+
+/// What is printed of one that was taken away.
+pub(in crate::cli) fn unflagged(answer: &Value) -> Result<String, Failure> {
+    let Done { repository, digest, flag } = read(answer.clone())?;
+    Ok(format!("{repository}@{digest} is not flagged {} any more", flag.flag))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::super::client::{Gate, read, with_query};
 use super::super::failure::{Exit, Failure};
 use super::super::moment::relative;
+use super::super::output;
 use super::super::table::table;
 use super::Common;
 use super::report::counts;
@@ -64,6 +65,11 @@ struct Page {
 }
 
 #[derive(Deserialize)]
+struct Images {
+    images: Vec<Image>,
+}
+
+#[derive(Deserialize)]
 struct Image {
     repository: String,
     tag: Option<String>,
@@ -85,24 +91,34 @@ struct Finding {
 
 pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let gate = arguments.common.gate.signed_in().await?;
-    let mut images = Vec::new();
+    let mut found = Found::default();
     if arguments.repositories.is_empty() {
-        images = pages(&gate, &arguments.filter, &[]).await?;
+        found = pages(&gate, &arguments.filter, &[]).await?;
     }
     for repository in &arguments.repositories {
-        images.extend(pages(&gate, &arguments.filter, &[("repository", repository)]).await?);
+        let more = pages(&gate, &arguments.filter, &[("repository", repository)]).await?;
+        found.images.extend(more.images);
+        found.goes_on |= more.goes_on;
     }
-    print(&images, &arguments.common)
+    print(found, &arguments.common)
 }
 
 pub(super) async fn search(arguments: &SearchArguments) -> Result<Exit, Failure> {
     let gate = arguments.common.gate.signed_in().await?;
     let words = arguments.words.join(" ");
-    print(&pages(&gate, &arguments.filter, &[("q", &words)]).await?, &arguments.common)
+    print(pages(&gate, &arguments.filter, &[("q", &words)]).await?, &arguments.common)
+}
+
+/// What was found, up to the limit.
+#[derive(Default)]
+struct Found {
+    images: Vec<Value>,
+    /// There may be more.
+    goes_on: bool,
 }
 
 /// All pages, up to the limit.
-async fn pages(gate: &Gate, filter: &Filter, more: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
+async fn pages(gate: &Gate, filter: &Filter, more: &[(&str, &str)]) -> Result<Found, Failure> {
     let (mut images, mut cursor): (Vec<Value>, Option<String>) = (Vec::new(), None);
     loop {
         let left = filter.limit.saturating_sub(images.len()).clamp(1, 1000).to_string();
@@ -119,18 +135,28 @@ async fn pages(gate: &Gate, filter: &Filter, more: &[(&str, &str)]) -> Result<Ve
         query.extend(filters.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
         let page: Page = gate.ask(Method::GET, &with_query("/images", &query), None).await?;
         images.extend(page.images);
-        cursor = page.cursor.filter(|_| images.len() < filter.limit);
-        if cursor.is_none() {
+        cursor = page.cursor;
+        if cursor.is_none() || images.len() >= filter.limit {
+            let goes_on = cursor.is_some() || images.len() > filter.limit;
             images.truncate(filter.limit);
-            return Ok(images);
+            return Ok(Found { images, goes_on });
         }
     }
 }
 
-fn print(images: &[Value], common: &Common) -> Result<Exit, Failure> {
-    let shown: Vec<Image> = images.iter().cloned().map(read).collect::<Result<_, _>>()?;
-    common.output.print(&text(&shown, Timestamp::now()), &json!({ "images": images }))?;
+fn print(Found { images, goes_on }: Found, common: &Common) -> Result<Exit, Failure> {
+    let answer = json!({ "images": images });
+    common.output.print(&printed(&answer, Timestamp::now())?, &answer)?;
+    if goes_on {
+        output::aside("these are not all; `--limit` tells of more");
+    }
     Ok(Exit::Done)
+}
+
+/// What is printed of images.
+pub(in crate::cli) fn printed(answer: &Value, now: Timestamp) -> Result<String, Failure> {
+    let Images { images } = read(answer.clone())?;
+    Ok(text(&images, now))
 }
 
 fn text(images: &[Image], now: Timestamp) -> String {
@@ -138,7 +164,7 @@ fn text(images: &[Image], now: Timestamp) -> String {
         return "no images".to_owned();
     }
     let rows: Vec<_> = images.iter().map(|image| row(image, now)).collect();
-    table(["IMAGE", "DIGEST", "FLAGS", "REPORT", "FINDINGS"], &rows)
+    table(["IMAGE", "DIGEST", "FLAGS", "REPORTED", "FINDINGS"], &rows)
 }
 
 fn row(image: &Image, now: Timestamp) -> [String; 5] {

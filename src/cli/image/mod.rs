@@ -13,7 +13,17 @@ use super::failure::{Exit, Failure};
 use super::output::OutputArgument;
 
 pub(super) use flag::expiry;
-pub(super) use show::{Verdict, verdict_lines};
+pub(super) use show::Verdicts;
+
+/// What is printed of answers, for the tests of the API that gives them.
+#[cfg(test)]
+pub(in crate::cli) mod printed {
+    pub(in crate::cli) use super::flag::{flagged, unflagged};
+    pub(in crate::cli) use super::list::printed as listed;
+    pub(in crate::cli) use super::report::printed as reported;
+    pub(in crate::cli) use super::scan::printed as scanned;
+    pub(in crate::cli) use super::show::printed as shown;
+}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use clap::Args;
 use document::{Mistake, printable};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::client::{read, with_query};
 use super::super::failure::{Exit, Failure};
@@ -44,6 +45,7 @@ struct Report {
 
 #[derive(Deserialize)]
 struct Statements {
+    digest: String,
     author: String,
     statements: usize,
 }
@@ -56,9 +58,14 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let gate = arguments.common.gate.signed_in().await?;
     let path = with_query("/image/report", &[("ref", &arguments.image)]);
     let answer = gate.hand_in(&path, bytes).await?;
-    let kept: Kept = read(answer.clone())?;
-    arguments.common.output.print(&text(&kept), &answer)?;
+    arguments.common.output.print(&printed(&answer)?, &answer)?;
     Ok(Exit::Done)
+}
+
+/// What is printed of what was kept.
+pub(in crate::cli) fn printed(answer: &Value) -> Result<String, Failure> {
+    let kept: Kept = read(answer.clone())?;
+    Ok(text(&kept))
 }
 
 fn contents(file: &Path) -> io::Result<Bytes> {
@@ -76,18 +83,27 @@ fn text(kept: &Kept) -> String {
     let mut lines = Vec::new();
     if let Some(Report { digest, scanner, recognized, findings }) = &kept.report {
         lines.push(format!("report of {} kept for {repository}@{digest}", printable(scanner)));
-        lines.push(counts(findings));
-        if !recognized {
-            lines.push("the scanner recognized nothing in the image".to_owned());
-        }
+        lines.push(match recognized {
+            true => counts(findings),
+            false => {
+                "the scanner recognized nothing in the image, so this says nothing of it".to_owned()
+            }
+        });
     }
-    if let Some(Statements { author, statements }) = &kept.statements {
+    if let Some(Statements { digest, author, statements }) = &kept.statements {
         lines.push(format!(
-            "{statements} statements of {} kept for {repository}",
+            "{} of {} kept for {repository}@{digest}",
+            openvex(*statements),
             printable(author)
         ));
     }
     lines.join("\n")
+}
+
+/// "2 OpenVEX statements"
+pub(super) fn openvex(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} OpenVEX statement{plural}")
 }
 
 /// "1 critical, 3 low", the worst first.

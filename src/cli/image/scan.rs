@@ -7,6 +7,7 @@ use clap::Args;
 use document::printable;
 use http::Method;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::sleep;
 
 use super::super::client::{read, with_query};
@@ -69,7 +70,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         answer = gate.call(Method::GET, &path, None).await?;
         scans = read(answer.clone())?;
     }
-    arguments.common.output.print(&text(&scans.scans), &answer)?;
+    arguments.common.output.print(&printed(&answer)?, &answer)?;
     let failed = arguments.wait && scans.scans.iter().any(|scan| scan.state == "failed");
     Ok(if failed { Exit::Denied } else { Exit::Done })
 }
@@ -86,9 +87,15 @@ fn progress(scans: &[Scan]) -> String {
     }
 }
 
+/// What is printed of how far scans are.
+pub(in crate::cli) fn printed(answer: &Value) -> Result<String, Failure> {
+    let Scans { scans, .. } = read(answer.clone())?;
+    Ok(text(&scans))
+}
+
 fn text(scans: &[Scan]) -> String {
     let row = |scan: &Scan| {
-        let platform = scan.platform.clone().unwrap_or_default();
+        let platform = scan.platform.clone().unwrap_or_else(|| "-".to_owned());
         let reason = scan.reason.clone().unwrap_or_default();
         [scan.digest.clone(), platform, scan.state.clone(), reason]
     };

@@ -7,13 +7,14 @@ use document::printable;
 use http::Method;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::client::{read, with_query};
 use super::super::failure::{Exit, Failure};
 use super::super::moment::{moment, relative};
 use super::super::table::facts;
 use super::Common;
-use super::report::counts;
+use super::report::{counts, openvex};
 use super::scan::Scan;
 
 #[derive(Debug, Args)]
@@ -74,15 +75,20 @@ struct Statements {
     statements: usize,
 }
 
+/// What the gates before an image say.
 #[derive(Deserialize)]
-struct Verdicts {
+pub(in crate::cli) struct Verdicts {
+    pub(in crate::cli) held: bool,
+    exempt: bool,
+    open_by_tag: bool,
     gates: Vec<Verdict>,
 }
 
 /// What one gate says.
 #[derive(Deserialize)]
-pub(in crate::cli) struct Verdict {
+struct Verdict {
     gate: String,
+    on: Vec<String>,
     file: String,
     line: usize,
     verdict: String,
@@ -115,9 +121,14 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let gate = arguments.common.gate.signed_in().await?;
     let path = with_query("/image", &[("ref", &arguments.image)]);
     let answer = gate.call(Method::GET, &path, None).await?;
-    let image: Image = read(answer.clone())?;
-    arguments.common.output.print(&text(&image, Timestamp::now()), &answer)?;
+    arguments.common.output.print(&printed(&answer, Timestamp::now())?, &answer)?;
     Ok(Exit::Done)
+}
+
+/// What is printed of an answer.
+pub(in crate::cli) fn printed(answer: &Value, now: Timestamp) -> Result<String, Failure> {
+    let image: Image = read(answer.clone())?;
+    Ok(text(&image, now))
 }
 
 fn text(image: &Image, now: Timestamp) -> String {
@@ -145,7 +156,7 @@ fn text(image: &Image, now: Timestamp) -> String {
     add("reports", image.reports.iter().map(|report| report_line(report, image, now)).collect());
     let said = |it: &Statements| {
         let author = printable(&it.author);
-        format!("{} OpenVEX statements of {author}, sent by {}", it.statements, it.by)
+        format!("{} of {author}, sent by {}", openvex(it.statements), it.by)
     };
     add("statements", image.statements.iter().map(said).collect());
     let scans = image.scans.iter().filter(|scan| scan.state != "never").map(|scan| {
@@ -154,7 +165,8 @@ fn text(image: &Image, now: Timestamp) -> String {
         format!("{}{}{}", scan.state, platform.unwrap_or_default(), why.unwrap_or_default())
     });
     add("scans", scans.collect());
-    add("gates", verdict_lines(&image.verdicts.gates, now));
+    let verdicts = &image.verdicts;
+    add(&format!("gates: {}", verdicts.answer()), verdicts.lines(now));
     parts.join("\n\n")
 }
 
@@ -182,15 +194,34 @@ fn report_line(report: &Report, image: &Image, now: Timestamp) -> String {
     format!("{scanner}{}, {age}, by {}: {found}", of.unwrap_or_default(), report.by)
 }
 
-/// What each gate says, and below it why.
-pub(in crate::cli) fn verdict_lines(verdicts: &[Verdict], now: Timestamp) -> Vec<String> {
-    verdicts.iter().flat_map(|verdict| verdict.lines(now)).collect()
+impl Verdicts {
+    /// What a pull would get, and why, if that is not what the gates say.
+    pub(in crate::cli) fn answer(&self) -> &'static str {
+        match self {
+            Self { gates, .. } if gates.is_empty() => "no gate stands before it",
+            Self { exempt: true, .. } => {
+                "passes: gates hold nothing back from whoever may inspect or delete it"
+            }
+            Self { open_by_tag: true, .. } => {
+                "passes by its digest: a tag leads to it that no gate which holds it stands before"
+            }
+            Self { held: true, .. } => "held",
+            _ => "passes",
+        }
+    }
+
+    /// What each gate says, and below it why.
+    pub(in crate::cli) fn lines(&self, now: Timestamp) -> Vec<String> {
+        self.gates.iter().flat_map(|verdict| verdict.lines(now)).collect()
+    }
 }
 
 impl Verdict {
     fn lines(&self, now: Timestamp) -> Vec<String> {
-        let Self { gate, file, line, verdict, .. } = self;
-        let mut lines = vec![format!("{gate}: {verdict} ({file}:{line})")];
+        let Self { gate, file, line, verdict, on, .. } = self;
+        let is_for_pulls = on.iter().any(|on| on == "pull");
+        let when = if is_for_pulls { "" } else { ", at pushes alone" };
+        let mut lines = vec![format!("{gate}: {verdict} ({file}:{line}{when})")];
         if self.is_artifact {
             lines.push("  an artifact: those are exempt".to_owned());
         }

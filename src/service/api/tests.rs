@@ -6,3 +6,4 @@ mod images;
 mod lifecycle;
 pub(crate) mod scene;
 mod size;
+mod texts;

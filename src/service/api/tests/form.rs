@@ -1,16 +1,76 @@
 //! The form of requests and answers, and that the description is that of the routes.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{Method, Request};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::scene::{As, Scene};
+use super::scene::{Answer, As, Scene};
 use crate::service::api::openapi::DESCRIPTION;
 use crate::service::api::{LocalAdministrator, routes};
 
 fn description() -> Value {
     serde_json::from_str(DESCRIPTION).unwrap()
+}
+
+/// Asserts that an answer has the form that is described for the request.
+pub(super) fn fits(method: &Method, path: &str, answer: &Answer) {
+    let description = description();
+    let path = format!("/api/v1{}", path.split('?').next().unwrap());
+    let is_meant = |described: &&String| {
+        let (described, asked) = (described.split('/'), path.split('/'));
+        described.clone().count() == asked.clone().count()
+            && described.zip(asked).all(|(one, other)| one == other || one.starts_with('{'))
+    };
+    let described = description["paths"].as_object().unwrap().keys().find(is_meant).unwrap();
+    let method = &description["paths"][described][method.as_str().to_lowercase()];
+    let content = &method["responses"][answer.status.as_str()]["content"]["application/json"];
+    conforms(&description, &content["schema"], &answer.json(), &path);
+}
+
+/// As far as the description goes: types, words, times, and each field there and described.
+fn conforms(description: &Value, schema: &Value, value: &Value, place: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let schema = description.pointer(name.strip_prefix('#').unwrap()).unwrap();
+        return conforms(description, schema, value, place);
+    }
+    if let Some(either) = schema["oneOf"].as_array() {
+        let meant = either.iter().find(|it| (it["type"] == "null") == value.is_null());
+        return conforms(description, meant.unwrap(), value, place);
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let is_kind = schema["type"] == kind
+        || schema["type"].as_array().is_some_and(|kinds| kinds.contains(&json!(kind)));
+    assert!(is_kind, "{place} is {value}, and described as {schema}");
+    if let Some(words) = schema["enum"].as_array() {
+        assert!(words.contains(value), "{place}: {value}");
+    }
+    if let (Some("date-time"), Some(text)) = (schema["format"].as_str(), value.as_str()) {
+        assert!(text.parse::<jiff::Timestamp>().is_ok(), "{place}: {text}");
+    }
+    for item in value.as_array().into_iter().flatten() {
+        conforms(description, &schema["items"], item, &format!("{place}[]"));
+    }
+    let Some(fields) = value.as_object() else { return };
+    let Some(described) = schema["properties"].as_object() else {
+        let each = &schema["additionalProperties"];
+        return fields.values().for_each(|it| conforms(description, each, it, place));
+    };
+    let names = |object: &Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(described), names(fields), "{place}");
+    assert_eq!(schema["required"].as_array().unwrap().len(), fields.len(), "{place}: always there");
+    for (name, value) in fields {
+        conforms(description, &described[name], value, &format!("{place}.{name}"));
+    }
 }
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];

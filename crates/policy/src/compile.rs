@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::check;
 use crate::clauses::Clauses;
 use crate::flag_name::FlagName;
-use crate::gate::{Exception, Flag, Gate, GateIndex, GateText};
+use crate::gate::{Exception, Exceptions, Flag, Gate, GateIndex, GateText};
 use crate::image_pattern::ImagePattern;
 use crate::lower;
 use crate::policy::{Compiled, Delegation, Policy};
@@ -148,7 +148,7 @@ fn build(written: Vec<Written>, files: &[SourceFile]) -> (Policy, Places) {
         delegations: delegations.into(),
         flags: flags.into(),
         gates: GateIndex::new(gates),
-        exceptions: exceptions.into(),
+        exceptions: Exceptions::new(exceptions),
     };
     (policy, places)
 }

@@ -9,7 +9,7 @@ use oci::{RepositoryName, Tag};
 use crate::caller::Caller;
 use crate::clauses::Clauses;
 use crate::decide::RuleRef;
-use crate::gate::{Exception, Flag, GateIndex};
+use crate::gate::{Exception, Exceptions, Flag, GateIndex};
 use crate::rule::Rule;
 use crate::subjects::{Role, Scope, Standing, Subjects};
 
@@ -28,7 +28,7 @@ pub struct Policy {
     /// In the order of their names.
     pub(crate) flags: Box<[Flag]>,
     pub(crate) gates: GateIndex,
-    pub(crate) exceptions: Box<[Exception]>,
+    pub(crate) exceptions: Exceptions,
 }
 
 /// Files that may speak of some images and groups only.
@@ -101,7 +101,7 @@ impl Policy {
 
     /// The exceptions, expired or not.
     pub fn exceptions(&self) -> impl ExactSizeIterator<Item = &Exception> {
-        self.exceptions.iter()
+        self.exceptions.all().iter()
     }
 
     /// The keys that gates ask for, each with a gate that does: to be held against the keys that

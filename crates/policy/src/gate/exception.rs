@@ -1,5 +1,6 @@
 //! Vulnerabilities that a policy lets pass for a while.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use super::facts::FindingFact;
 use super::package::PackagePattern;
 use crate::glob::Bindings;
 use crate::image_pattern::RepositoryPattern;
+use crate::prefix_map::PrefixMap;
 
 /// A vulnerability that does not hold some images for a while.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +34,59 @@ pub(crate) enum Covered {
     Repositories(RepositoryPattern),
     /// One manifest, and the children of an index; in one repository, if it names one.
     Digest(Option<RepositoryName>, Digest),
+}
+
+/// All exceptions of a policy, filed by what they are about: an image has few of them.
+#[derive(Debug)]
+pub(crate) struct Exceptions {
+    all: Box<[Exception]>,
+    /// By the literal beginning of the repository.
+    by_beginning: PrefixMap<Vec<usize>>,
+    by_digest: HashMap<Digest, Vec<usize>>,
+}
+
+impl Exceptions {
+    pub(crate) fn new(all: Vec<Exception>) -> Self {
+        let mut beginnings: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut by_digest: HashMap<Digest, Vec<usize>> = HashMap::new();
+        for (place, exception) in all.iter().enumerate() {
+            for image in &exception.images {
+                match image {
+                    Covered::Repositories(pattern) => {
+                        beginnings.entry(pattern.literal_prefix()).or_default().push(place);
+                    }
+                    Covered::Digest(_, digest) => {
+                        by_digest.entry(digest.clone()).or_default().push(place);
+                    }
+                }
+            }
+        }
+        let mut by_beginning = PrefixMap::default();
+        for (beginning, places) in beginnings {
+            by_beginning.insert(beginning, places);
+        }
+        Self { all: all.into(), by_beginning, by_digest }
+    }
+
+    pub(crate) fn all(&self) -> &[Exception] {
+        &self.all
+    }
+
+    /// Those that are about a manifest, in their order, as [`Exception::is_about`].
+    pub(super) fn about(
+        &self,
+        repository: &RepositoryName,
+        digests: &[&Digest],
+    ) -> Vec<&Exception> {
+        let by_beginning = self.by_beginning.candidates(repository.as_str());
+        let by_digest = digests.iter().filter_map(|digest| self.by_digest.get(*digest));
+        let found = by_beginning.map(|(_, places)| places).chain(by_digest).flatten();
+        let mut places: Vec<usize> = found.copied().collect();
+        places.sort_unstable();
+        places.dedup();
+        let found = places.into_iter().filter_map(|place| self.all.get(place));
+        found.filter(|exception| exception.is_about(repository, digests)).collect()
+    }
 }
 
 impl Exception {

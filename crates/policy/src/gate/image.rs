@@ -86,8 +86,7 @@ impl Judging<'_> {
         if require.max_severity.is_none() && require.max_cvss.is_none() {
             return;
         }
-        let about: Vec<&Exception> =
-            self.policy.exceptions().filter(|it| it.is_about(self.repository, digests)).collect();
+        let about = self.policy.exceptions.about(self.repository, digests);
         let found = merged(
             scan,
             |finding| self.is_cleared(&about, scan, finding),

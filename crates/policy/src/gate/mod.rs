@@ -27,8 +27,8 @@ pub use base::BaseImages;
 pub use compared::{ReleaseChange, compare_releases};
 pub use compiled::{Gate, Gates, Needs, Occasion};
 pub(crate) use compiled::{GateIndex, GateText};
-pub(crate) use exception::Covered;
 pub use exception::Exception;
+pub(crate) use exception::{Covered, Exceptions};
 pub use facts::{
     Child, Facts, FindingFact, FlagFact, Form, ReportFacts, Scan, ScanState, Shape, VexFact,
     VexScope, VexStatus,

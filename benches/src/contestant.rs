@@ -84,9 +84,9 @@ pub enum Written {
 /// A policy that decides, but has no requests yet.
 pub enum Compiled {
     /// Ours.
-    Yaml(policy::Policy),
+    Yaml(Box<policy::Policy>),
     /// Cedar's.
-    Cedar(cedar_policy::PolicySet),
+    Cedar(Box<cedar_policy::PolicySet>),
     /// Casbin's.
     Casbin(Box<::casbin::Enforcer>),
     /// Lines with expressions.
@@ -101,8 +101,8 @@ impl Written {
     #[must_use]
     pub fn compile(self) -> Compiled {
         match self {
-            Self::Yaml(files) => Compiled::Yaml(portcullis::compile(&files)),
-            Self::Cedar(text) => Compiled::Cedar(cedar::compile(&text)),
+            Self::Yaml(files) => Compiled::Yaml(Box::new(portcullis::compile(&files))),
+            Self::Cedar(text) => Compiled::Cedar(Box::new(cedar::compile(&text))),
             Self::Casbin(rows) => Compiled::Casbin(Box::new(casbin::compile(rows))),
             Self::List(lines) => Compiled::List(first_match::compile(lines)),
         }
@@ -117,8 +117,8 @@ impl Compiled {
     #[must_use]
     pub fn ready(self, workload: &Workload) -> Box<dyn Contestant> {
         match self {
-            Self::Yaml(policy) => Box::new(portcullis::Portcullis::new(policy, workload)),
-            Self::Cedar(policies) => Box::new(cedar::Cedar::new(policies, workload)),
+            Self::Yaml(policy) => Box::new(portcullis::Portcullis::new(*policy, workload)),
+            Self::Cedar(policies) => Box::new(cedar::Cedar::new(*policies, workload)),
             Self::Casbin(enforcer) => Box::new(casbin::Casbin::new(*enforcer, workload)),
             Self::List(lines) => Box::new(first_match::FirstMatch::new(lines, workload)),
         }

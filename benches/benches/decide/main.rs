@@ -1,4 +1,4 @@
-//! How long a decision takes, and what it takes to compile a policy: `cargo bench` in this folder.
+//! How long a decision takes, and what it takes to compile a policy: `cargo bench --bench decide`.
 //!
 //! `-- teams` measures one shape, `-- 10000` one size; `--json` prints what machines read.
 

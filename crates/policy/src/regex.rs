@@ -26,7 +26,7 @@ pub(crate) struct Regex {
 pub(crate) const MAX_END: usize = 63;
 
 /// Where an expression stands after a part of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Reached {
     /// So many bytes of the literal beginning have been there.
     Beginning(usize),

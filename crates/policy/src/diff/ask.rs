@@ -13,6 +13,7 @@ use super::delegations::delegations;
 use super::entries::{Entry, entries};
 use super::images::{Bound, Images, Repository};
 use super::limits::Limit;
+use super::meetings::Meetings;
 use super::names::Names;
 use super::people::People;
 use super::rows::{Cell, Difference, Rows};
@@ -24,13 +25,11 @@ use super::{Comparison, Example, Progress};
 use crate::Action;
 use crate::actions::Actions;
 use crate::caller::Caller;
+use crate::glob::Part;
 use crate::policy::{Image, Policy};
 
 /// Of questions to both policies: a minute or so.
 pub(super) const MAX_QUESTIONS: usize = 20_000_000;
-
-/// The names that are found with others: a variable that stands in a pattern twice.
-const MAX_ROUNDS: usize = 2;
 
 pub(super) struct Asking<'p> {
     policies: Both<&'p Policy>,
@@ -292,7 +291,7 @@ impl<'p> Asking<'p> {
     }
 }
 
-/// With those whose names stand in images.
+/// With those whose names images tell apart.
 fn everybody(
     policies: Both<&Policy>,
     words: &Words,
@@ -301,11 +300,15 @@ fn everybody(
 ) -> People {
     let mut names = Names::default();
     let mut people = People::new(policies, words, &names);
-    for _ in 0..MAX_ROUNDS {
-        if !names.find(entries, &people, words, limits) {
-            break;
+    let meetings = Meetings::new(entries, limits);
+    if meetings.is_empty() {
+        return people;
+    }
+    // A user can have the name of a group, so users are looked for again once there are groups.
+    for variable in [Part::User, Part::Group, Part::User] {
+        if names.find(&variable, &meetings, entries, &people, words, limits) {
+            people = People::new(policies, words, &names);
         }
-        people = People::new(policies, words, &names);
     }
     people
 }

@@ -10,11 +10,11 @@ use super::grammar::Grammar;
 use super::limits::Limit;
 use super::people::People;
 use super::shape::Shape;
-use super::walk::paths;
+use super::walk::{Path, meeting_paths, paths};
 use super::words::Words;
 use crate::caller::Subject;
 use crate::glob::{Bindings, Glob, Part};
-use crate::image_pattern::{ImagePattern, RepositoryPattern, TagPattern, Undecided};
+use crate::image_pattern::{ImagePattern, RepositoryPattern, Undecided};
 use crate::image_text::is_segment;
 
 /// For so many names, a variable stands for each; beyond, for the first, and the comparison is not
@@ -28,10 +28,6 @@ pub(super) struct Bound<'p> {
     pub(super) is_exception: bool,
     pub(super) user: Option<String>,
     pub(super) group: Option<String>,
-    /// Its variables stand for any name.
-    pub(super) is_anybody: bool,
-    /// Alike for one pattern of one rule, whatever its variables stand for.
-    pub(super) pattern: usize,
     shape: usize,
 }
 
@@ -42,7 +38,7 @@ impl Bound<'_> {
 
     /// `None`: a variable stands for nothing.
     pub(super) fn bind(&self, glob: &Glob) -> Option<Glob> {
-        if self.is_anybody { Some(glob.of_anybody()) } else { glob.bind(self.bindings()) }
+        glob.bind(self.bindings())
     }
 
     /// Whether its variables stand for names.
@@ -64,9 +60,6 @@ impl Bound<'_> {
     }
 
     pub(super) fn matches_tag(&self, tag: Option<&Tag>) -> bool {
-        if let (true, TagPattern::Matching(glob)) = (self.is_anybody, &self.image.tags) {
-            return tag.is_some_and(|tag| glob.of_anybody().matches(tag.as_str(), self.bindings()));
-        }
         // A rule that cannot be decided about a tag may decide about it.
         self.image.tags.matches(tag.map(Tag::as_str), self.bindings(), Undecided::Matches)
     }
@@ -78,7 +71,14 @@ struct Written<'p> {
     entry: usize,
     image: &'p ImagePattern,
     is_exception: bool,
-    pattern: usize,
+}
+
+fn written<'e, 'p>(entries: &'e [Entry<'p>]) -> impl Iterator<Item = (&'e Entry<'p>, Written<'p>)> {
+    entries.iter().enumerate().flat_map(|(place, entry)| {
+        let own = entry.images.iter().map(|image| (*image, false));
+        let all = own.chain(entry.except_images.iter().map(|image| (*image, true)));
+        all.map(move |(image, is_exception)| (entry, Written { entry: place, image, is_exception }))
+    })
 }
 
 /// Every pattern of the rules, and the different repositories among them.
@@ -99,58 +99,76 @@ pub(super) struct Repository {
 
 impl<'p> Images<'p> {
     pub(super) fn new(entries: &[Entry<'p>], people: &People, words: &Words) -> Self {
-        Self::of(entries, people, words, false)
-    }
-
-    /// Likewise; the variables stand for any name, too.
-    pub(super) fn of_anybody(entries: &[Entry<'p>], people: &People, words: &Words) -> Self {
-        Self::of(entries, people, words, true)
-    }
-
-    fn of(entries: &[Entry<'p>], people: &People, words: &Words, of_anybody: bool) -> Self {
         let mut users = user_names(entries, people);
         let mut groups = group_names(people, words);
         let all = (users.len(), groups.len());
         users.truncate(MAX_NAMES);
         groups.truncate(MAX_NAMES);
-        let mut images = Self {
-            bound: Vec::new(),
-            shapes: Vec::new(),
-            by_shape: Vec::new(),
-            wanted: Vec::new(),
-            unnamed: HashMap::new(),
-        };
-        let (mut known, mut pattern) = (HashMap::new(), 0);
-        for (place, entry) in entries.iter().enumerate() {
-            let own = entry.images.iter().map(|image| (*image, false));
-            for (image, is_exception) in
-                own.chain(entry.except_images.iter().map(|image| (*image, true)))
-            {
-                let of_users = Some(all.0).filter(|_| image.uses_user);
-                let of_groups = Some(all.1).filter(|_| image.uses_group);
-                let most = of_users.max(of_groups).filter(|count| *count > MAX_NAMES);
-                if let Some(count) = most {
-                    images.add_unnamed(image, entry.is_touched && !is_exception, count);
-                }
-                pattern += 1;
-                let written = Written { entry: place, image, is_exception, pattern };
-                if of_anybody && (image.uses_user || image.uses_group) {
-                    images.add(entry, written, (None, None), &mut known);
-                }
-                for user in names(image.uses_user, &users) {
-                    for group in names(image.uses_group, &groups) {
-                        images.add(entry, written, (user, group), &mut known);
-                    }
+        let mut images = Self::nowhere();
+        let mut known = HashMap::new();
+        for (entry, written) in written(entries) {
+            let Written { image, is_exception, .. } = written;
+            let of_users = Some(all.0).filter(|_| image.uses_user);
+            let of_groups = Some(all.1).filter(|_| image.uses_group);
+            let most = of_users.max(of_groups).filter(|count| *count > MAX_NAMES);
+            if let Some(count) = most {
+                images.add_unnamed(image, entry.is_touched && !is_exception, count);
+            }
+            for user in names(image.uses_user, &users) {
+                for group in names(image.uses_group, &groups) {
+                    images.add(entry, written, (user, group), &mut known);
                 }
             }
         }
         images
     }
 
+    /// Where variables stand for any name.
+    pub(super) fn of_anybody(entries: &[Entry<'p>]) -> Self {
+        let mut images = Self::nowhere();
+        let mut known = HashMap::new();
+        for (entry, written) in written(entries) {
+            images.add(entry, written, (None, None), &mut known);
+        }
+        images
+    }
+
+    fn nowhere() -> Self {
+        Self {
+            bound: Vec::new(),
+            shapes: Vec::new(),
+            by_shape: Vec::new(),
+            wanted: Vec::new(),
+            unnamed: HashMap::new(),
+        }
+    }
+
+    pub(super) fn has_variables(&self) -> bool {
+        self.bound.iter().any(|it| it.image.uses_user || it.image.uses_group)
+    }
+
+    /// The patterns that meet, one of which is of a touched rule, and one has variables.
+    pub(super) fn meetings(&self, limits: &mut BTreeSet<Limit>) -> Vec<Vec<usize>> {
+        let wanted = |shape: usize| self.wanted.get(shape).copied().unwrap_or(false);
+        let uses = |it: &Bound<'_>| it.image.uses_user || it.image.uses_group;
+        let of: HashSet<usize> =
+            self.bound.iter().filter(|it| uses(it)).map(|it| it.shape).collect();
+        let (found, is_whole) =
+            meeting_paths(Grammar::Segment, &self.shapes, wanted, |shape| of.contains(&shape));
+        if !is_whole {
+            limits.insert(Limit::Repositories);
+        }
+        let bound = |path: Path| {
+            let matched = path.matched.iter().filter_map(|shape| self.by_shape.get(*shape));
+            matched.flatten().copied().collect()
+        };
+        found.into_iter().map(bound).collect()
+    }
+
     fn add(
         &mut self,
         entry: &Entry<'p>,
-        Written { entry: place, image, is_exception, pattern }: Written<'p>,
+        Written { entry: place, image, is_exception }: Written<'p>,
         (user, group): (Option<&String>, Option<&String>),
         known: &mut HashMap<(String, Option<String>, Option<String>), usize>,
     ) {
@@ -183,9 +201,7 @@ impl<'p> Images<'p> {
         if let Some(own) = self.by_shape.get_mut(shape) {
             own.push(self.bound.len());
         }
-        let bound =
-            Bound { entry: place, image, is_exception, user, group, is_anybody, pattern, shape };
-        self.bound.push(bound);
+        self.bound.push(Bound { entry: place, image, is_exception, user, group, shape });
     }
 
     fn add_shape(&mut self, shape: Shape, is_wanted: bool) {
@@ -213,7 +229,7 @@ impl<'p> Images<'p> {
         if !is_whole {
             limits.insert(Limit::Repositories);
         }
-        let repository = |path: super::walk::Path| {
+        let repository = |path: Path| {
             let matched = path.matched.iter().filter_map(|shape| self.by_shape.get(*shape));
             let name = RepositoryName::new(&path.text).ok()?;
             Some(Repository { name, matched: matched.flatten().copied().collect() })
@@ -248,7 +264,7 @@ fn names(uses: bool, names: &[String]) -> Vec<Option<&String>> {
 }
 
 /// An unnamed user first, then those that touched rules speak of, or that images name.
-fn user_names(entries: &[Entry<'_>], people: &People) -> Vec<String> {
+pub(super) fn user_names(entries: &[Entry<'_>], people: &People) -> Vec<String> {
     let touched: BTreeSet<usize> = entries
         .iter()
         .filter(|entry| entry.is_touched)
@@ -271,13 +287,14 @@ fn user_names(entries: &[Entry<'_>], people: &People) -> Vec<String> {
     users.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// Those that images name, those that the policies name, whether they list the members or not, then
+/// Those that the policies name, whether they list the members or not, those that images name, then
 /// others that may be asserted.
-fn group_names(people: &People, words: &Words) -> Vec<String> {
+pub(super) fn group_names(people: &People, words: &Words) -> Vec<String> {
     let asserted = || people.groups.iter();
+    let unnamed = asserted().filter(|group| group.is_unnamed).map(|group| group.name.as_str());
     let found = asserted().filter(|group| group.found.is_some()).map(|group| group.name.as_str());
     let asserted = asserted().map(|group| group.name.as_str());
     let mut taken = HashSet::new();
-    let names = found.chain(words.named_groups()).chain(asserted);
+    let names = unnamed.chain(words.named_groups()).chain(found).chain(asserted);
     names.filter(|name| is_segment(name) && taken.insert(*name)).map(str::to_owned).collect()
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::ask::MAX_QUESTIONS;
 use super::images::MAX_NAMES;
+use super::names::MAX_STEPS_OF_NAMES;
 use super::tags::MAX_STEPS_OF_ONE;
 use super::walk::{MAX_DEPTH, MAX_PATHS, MAX_STEPS};
 
@@ -24,6 +25,11 @@ pub enum Limit {
         images: String,
         /// How many names there are.
         names: usize,
+    },
+    /// What a variable stands for is told apart in too many ways.
+    Variables {
+        /// The pattern that it is in.
+        images: String,
     },
     /// The patterns of subjects overlap in too many ways.
     Subjects {
@@ -72,6 +78,12 @@ impl fmt::Display for Limit {
             Self::Names { images, names } => write!(
                 f,
                 "{images}: its variable stands for {names} names, of which {MAX_NAMES} were asked about"
+            ),
+            Self::Variables { images } => write!(
+                f,
+                "{images}: other patterns tell the names that its variable stands for apart in too many \
+                 ways, or by versions of which a name is a part; looked at as far as \
+                 {MAX_STEPS_OF_NAMES} steps go"
             ),
             Self::Subjects { of } => write!(
                 f,

@@ -1,23 +1,24 @@
-//! Names that stand in the patterns of images alone: where `home/${user}` is allowed and `home/bob` is
+//! Names that the patterns of images tell apart: where `home/${user}` is allowed and `home/bob` is
 //! denied, Bob is told apart from everybody else although no subject names him.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use oci::{RepositoryName, Tag};
-
+use super::budget::Budget;
 use super::entries::Entry;
-use super::images::{Bound, Images, MAX_NAMES};
+use super::grammar::PLAIN;
+use super::images::{MAX_NAMES, group_names, user_names};
 use super::limits::Limit;
+use super::meetings::{Meetings, Others, of_variable};
 use super::people::People;
-use super::tags::Tags;
-use super::words::Words;
-use crate::glob::{Bindings, Glob, Part};
-use crate::image_pattern::{ImagePattern, RepositoryPattern, TagPattern};
+use super::situation::{Candidate, Kind, Situation};
+use super::words::{Word, Words};
+use crate::caller::Subject;
+use crate::glob::{Bindings, Part};
 use crate::image_text::is_segment;
-use crate::path::Segment;
+use crate::path::PathPattern;
 
-/// Of the images that match the same patterns, so many are looked at.
-const FEW: usize = 4;
+/// In the walks for the names that variables stand for.
+pub(super) const MAX_STEPS_OF_NAMES: usize = 200_000_000;
 
 /// Whom a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,245 +38,216 @@ impl Meant {
     }
 }
 
-/// Those that are found.
+/// Those of users, and those of groups.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    pub(super) users: BTreeMap<String, Meant>,
-    pub(super) groups: BTreeMap<String, Meant>,
+    pub(super) users: Own,
+    pub(super) groups: Own,
 }
 
-/// Images that match the same patterns, whatever the variables in these stand for.
-#[derive(Default)]
-struct Alike<'a, 'p> {
-    /// The patterns that match one for a name that no subject is.
-    users: BTreeSet<usize>,
-    groups: BTreeSet<usize>,
-    /// Those that match for no name that is known.
-    open: Vec<Found<'a, 'p>>,
-    /// Those that match for a name that no subject is.
-    met: Vec<Found<'a, 'p>>,
+/// Names that stand for a variable.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    /// That make a difference to images.
+    pub(super) found: BTreeMap<String, Meant>,
+    /// For everybody whom these subjects mean, and whom no image names: where it cannot be any name.
+    pub(super) plain: BTreeMap<Vec<Word>, String>,
 }
 
-/// An image, and what matches it.
-struct Found<'a, 'p> {
-    repository: RepositoryName,
-    tag: Option<Tag>,
-    matched: Vec<&'a Bound<'p>>,
+/// Someone whose name was made up.
+struct MadeUp {
+    name: String,
+    /// The subjects that mean them.
+    matched: Vec<Word>,
+}
+
+/// What is looked for, and where.
+struct Search<'a, 'p> {
+    situations: Vec<(String, Situation<'p>)>,
+    made_up: Vec<MadeUp>,
+    /// Examples of those for whom the other variable stands.
+    of_others: HashSet<String>,
+    /// The names that subjects are.
+    literals: HashSet<&'a str>,
+    /// The other subjects.
+    wildcards: Vec<(Word, &'a PathPattern)>,
 }
 
 impl Names {
-    /// Adds names that tell images apart which nobody's name does yet. False: there are none.
+    /// Adds names for a variable that tell images apart which nobody's name does yet. False: there
+    /// are none.
     pub(super) fn find(
         &mut self,
+        variable: &Part,
+        meetings: &Meetings<'_>,
         entries: &[Entry<'_>],
         people: &People,
         words: &Words,
         limits: &mut BTreeSet<Limit>,
     ) -> bool {
-        let mut images = entries.iter().flat_map(|it| it.images.iter().chain(&it.except_images));
-        if !images.any(|image| image.uses_user || image.uses_group) {
-            return false;
-        }
-        let before = self.count();
-        let images = Images::of_anybody(entries, people, words);
-        for alike in alike(entries, &images, words, limits).values() {
-            for found in &alike.met {
-                found.add_met(&mut self.users, &mut self.groups, words);
+        let [of_users, of_groups] = [Part::User, Part::Group].map(|it| made_up(&it, people, words));
+        let examples = |of: &[MadeUp], own: &Own| -> HashSet<String> {
+            let found = own.found.iter().filter(|(_, meant)| **meant == Meant::Example);
+            of.iter().map(|it| &it.name).chain(found.map(|(name, _)| name)).cloned().collect()
+        };
+        let (mut all, found, own, made_up, of_others) = match variable {
+            Part::User => {
+                let of_others = examples(&of_groups, &self.groups);
+                let found = self.groups.found.clone();
+                (group_names(people, words), found, &mut self.users, of_users, of_others)
             }
-            for found in &alike.open {
-                let named: BTreeSet<usize> = found.matched.iter().filter_map(of_name).collect();
-                let open = found.matched.iter().filter(|it| it.is_anybody);
-                for bound in open.filter(|it| !named.contains(&it.pattern)) {
-                    if bound.image.uses_user && !alike.users.contains(&bound.pattern) {
-                        found.add(bound, &Part::User, &mut self.users);
-                    }
-                    if bound.image.uses_group && !alike.groups.contains(&bound.pattern) {
-                        found.add(bound, &Part::Group, &mut self.groups);
-                    }
-                }
+            _ => {
+                // Where a name was made up, it is enough that a user has one of a group.
+                let taken: HashSet<&str> = of_groups.iter().map(|it| it.name.as_str()).collect();
+                let is_anybody = |it: &&MadeUp| it.matched.is_empty();
+                let anybody: HashSet<&str> =
+                    of_users.iter().filter(is_anybody).map(|it| it.name.as_str()).collect();
+                let mut users = user_names(entries, people);
+                users.retain(|name| {
+                    !taken.contains(name.as_str()) && !anybody.contains(name.as_str())
+                });
+                let of_others = examples(&of_users, &self.users);
+                let found = self.users.found.clone();
+                (users, found, &mut self.groups, of_groups, of_others)
             }
-        }
-        self.count() > before
+        };
+        all.truncate(MAX_NAMES);
+        let few = all.iter().filter(|name| found.get(*name) != Some(&Meant::Example));
+        let others = Others { few: few.cloned().collect(), all };
+        let situations = meetings.situations(variable, &others, words);
+        own.find(Search::new(variable, situations, made_up, of_others, words), limits)
     }
-
-    fn count(&self) -> usize {
-        self.users.len() + self.groups.len()
-    }
 }
 
-/// A name that no subject is: it was made up, or found.
-fn new_user<'a>(bound: &'a Bound<'_>, words: &Words) -> Option<&'a str> {
-    bound.user.as_deref().filter(|name| words.of_text(&format!("user:{name}")).is_none())
-}
-
-fn new_group<'a>(bound: &'a Bound<'_>, words: &Words) -> Option<&'a str> {
-    bound.group.as_deref().filter(|name| words.of_group(name).is_none())
-}
-
-fn of_name(bound: &&Bound<'_>) -> Option<usize> {
-    bound.has_name().then_some(bound.pattern)
-}
-
-fn alike<'a, 'p>(
-    entries: &[Entry<'_>],
-    images: &'a Images<'p>,
-    words: &Words,
-    limits: &mut BTreeSet<Limit>,
-) -> BTreeMap<Vec<usize>, Alike<'a, 'p>> {
-    let is_touched = |bound: &&Bound<'_>| {
-        !bound.is_exception && entries.get(bound.entry).is_some_and(|entry| entry.is_touched)
-    };
-    let mut all: BTreeMap<Vec<usize>, Alike<'a, 'p>> = BTreeMap::new();
-    let mut tags = Tags::new();
-    for repository in images.repositories(limits) {
-        let there = images.get(&repository.matched);
-        if !there.iter().any(|bound| bound.is_anybody) {
-            continue;
+impl Own {
+    fn find(&mut self, mut search: Search<'_, '_>, limits: &mut BTreeSet<Limit>) -> bool {
+        let budget = &mut Budget::new(MAX_STEPS_OF_NAMES);
+        let mut is_new = false;
+        let mut all: Vec<Vec<Candidate>> = Vec::new();
+        for (images, situation) in &search.situations {
+            let (candidates, is_whole) = situation.candidates(&search.literals, budget);
+            if !is_whole {
+                limits.insert(Limit::Variables { images: images.clone() });
+            }
+            all.push(candidates);
         }
-        for tag in tags.of(&there, &repository.name, limits).iter() {
-            let here = there.iter().copied().filter(|it| it.matches_tag(tag.as_ref()));
-            let matched: Vec<&Bound<'p>> = here.collect();
-            if !matched.iter().any(is_touched) {
+        let names = all.iter().flatten().map(|it| it.name.as_str());
+        for (matched, name) in search.make_plain(names, &self.found) {
+            self.plain.insert(matched, name);
+            is_new = true;
+        }
+        for ((images, situation), candidates) in search.situations.iter().zip(all) {
+            // Of more names than are asked about, one is enough to see that there are more.
+            if self.found.len() > MAX_NAMES {
+                break;
+            }
+            let made_up = search.made_up.iter().map(|it| it.name.as_str());
+            let known = made_up.chain(self.found.keys().map(String::as_str));
+            let known: Vec<Kind> = known.map(|name| situation.kind(name, budget).0).collect();
+            let new = candidates.into_iter().filter(|it| !known.contains(&it.kind));
+            let new: Vec<Candidate> = new.collect();
+            if new.is_empty() {
                 continue;
             }
-            let patterns = matched.iter().filter(|it| !it.has_name()).map(|it| it.pattern);
-            let alike = all.entry(patterns.collect()).or_default();
-            for bound in &matched {
-                if new_user(bound, words).is_some() {
-                    alike.users.insert(bound.pattern);
-                }
-                if new_group(bound, words).is_some() {
-                    alike.groups.insert(bound.pattern);
-                }
+            is_new = true;
+            let mut taken = search.literals.clone();
+            taken.extend(new.iter().map(|it| it.name.as_str()));
+            let (others, is_whole) = situation.candidates(&taken, budget);
+            if !is_whole {
+                limits.insert(Limit::Variables { images: images.clone() });
             }
-            let found = || {
-                let (repository, tag) = (repository.name.clone(), tag.clone());
-                Found { repository, tag, matched: matched.clone() }
-            };
-            let is_new =
-                |it: &&Bound<'p>| new_user(it, words).is_some() || new_group(it, words).is_some();
-            if alike.met.len() < FEW && matched.iter().any(is_new) {
-                alike.met.push(found());
-            }
-            let named: BTreeSet<usize> = matched.iter().filter_map(of_name).collect();
-            let is_open = |it: &&Bound<'_>| it.is_anybody && !named.contains(&it.pattern);
-            if alike.open.len() < FEW && matched.iter().any(is_open) {
-                alike.open.push(found());
+            for Candidate { name, kind } in &new {
+                let is_of_others = situation.has_others && search.of_others.contains(name);
+                let is_example = is_of_others || others.iter().any(|it| it.kind == *kind);
+                let meant = if is_example { Meant::Example } else { Meant::Itself };
+                self.found.insert(name.clone(), meant);
             }
         }
+        is_new
     }
-    all
 }
 
-impl Found<'_, '_> {
-    /// Adds what a variable can stand for there. Of more names than are asked about, one is enough
-    /// to see that there are more.
-    fn add(&self, bound: &Bound<'_>, variable: &Part, names: &mut BTreeMap<String, Meant>) {
-        for (name, meant) in self.names(bound.image, variable) {
-            let is_full = names.len() > MAX_NAMES;
-            match names.get_mut(&name) {
-                Some(known) => *known = meant.min(*known),
-                None if !is_full => drop(names.insert(name, meant)),
-                None => return,
+impl<'a, 'p> Search<'a, 'p> {
+    fn new(
+        variable: &Part,
+        situations: Vec<(String, Situation<'p>)>,
+        made_up: Vec<MadeUp>,
+        of_others: HashSet<String>,
+        words: &'a Words,
+    ) -> Self {
+        let (mut literals, mut wildcards) = (HashSet::new(), Vec::new());
+        for (word, pattern) in words.patterns.iter().enumerate() {
+            let Some(pattern) = of_variable(pattern, variable) else { continue };
+            match pattern.literal() {
+                Some(name) => drop(literals.insert(name)),
+                None => wildcards.push((word, pattern)),
             }
         }
+        Self { situations, made_up, of_others, literals, wildcards }
     }
 
-    /// Adds what was made up for everybody, and images name it.
-    fn add_met(
-        &self,
-        users: &mut BTreeMap<String, Meant>,
-        groups: &mut BTreeMap<String, Meant>,
-        words: &Words,
-    ) {
-        for bound in &self.matched {
-            let user = (new_user(bound, words), Part::User, &mut *users);
-            let group = (new_group(bound, words), Part::Group, &mut *groups);
-            for (own, variable, names) in [user, group] {
-                let is_own = |(name, meant): &(String, Meant)| {
-                    own == Some(name.as_str()) && *meant == Meant::Itself
-                };
-                if own.is_some() && names.len() <= MAX_NAMES {
-                    let mut all = self.names(bound.image, &variable).into_iter();
-                    if let Some((name, meant)) = all.find(is_own) {
-                        names.entry(name).or_insert(meant);
-                    }
-                }
+    /// Gives names to those whose own would be one that images name, as far as there are others.
+    fn make_plain<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n str> + Clone,
+        found: &BTreeMap<String, Meant>,
+    ) -> Vec<(Vec<Word>, String)> {
+        let is_plain = |name: &str| self.situations.iter().all(|(_, it)| it.is_plain(name));
+        let mut changed = Vec::new();
+        for (place, it) in self.made_up.iter().enumerate() {
+            if is_plain(&it.name) && !found.contains_key(&it.name) {
+                continue;
             }
-        }
-    }
-
-    /// What a variable of a pattern can stand for there.
-    fn names(&self, image: &ImagePattern, variable: &Part) -> Vec<(String, Meant)> {
-        let mut names = Vec::new();
-        for (text, glob, is_tag) in self.texts(image, variable) {
-            for (before, name, after) in names_in(text) {
-                let may_be = glob.with(variable, name).of_anybody();
-                if is_segment(name) && may_be.matches(text, Bindings::default()) {
-                    let others =
-                        [format!("{before}x{name}{after}"), format!("{before}{name}x{after}")];
-                    names.push((name.to_owned(), self.meant(text, is_tag, &others)));
-                }
-            }
-        }
-        names
-    }
-
-    /// Where the variable stands, with what matches there.
-    fn texts(&self, image: &ImagePattern, variable: &Part) -> Vec<(&str, Glob, bool)> {
-        let mut texts = Vec::new();
-        if let RepositoryPattern::Path(path) = &image.repository {
-            for segment in path.segments() {
-                let Segment::One(glob) = segment else { continue };
-                if glob.uses(variable) {
-                    let all = self.repository.as_str().split('/');
-                    texts.extend(all.map(|text| (text, glob.clone(), false)));
-                }
-            }
-        }
-        if let (TagPattern::Matching(glob), Some(tag)) = (&image.tags, &self.tag)
-            && glob.uses(variable)
-        {
-            texts.push((tag.as_str(), glob.clone(), true));
-        }
-        texts
-    }
-
-    /// Whether the patterns without variables match for that name alone.
-    fn meant(&self, text: &str, is_tag: bool, longer: &[String]) -> Meant {
-        let others = || self.matched.iter().filter(|it| !it.is_anybody && !it.has_name());
-        let names_it = |image: &ImagePattern| match (&image.repository, &image.tags) {
-            (_, TagPattern::Matching(glob)) if is_tag => glob.literal() == Some(text),
-            (RepositoryPattern::Path(path), _) => path.segments().any(
-                |segment| matches!(segment, Segment::One(glob) if glob.literal() == Some(text)),
-            ),
-            _ => false,
-        };
-        let matches = |other: &String| {
-            let repository = self.repository.as_str().split('/');
-            let repository = repository.map(|it| if it == text && !is_tag { other } else { it });
-            let repository = repository.collect::<Vec<_>>().join("/");
-            let tag = match &self.tag {
-                Some(_) if is_tag => Tag::new(other).ok(),
-                tag => tag.clone(),
+            let is_other = |name: &String| {
+                is_segment(name)
+                    && !self.literals.contains(name.as_str())
+                    && !found.contains_key(name)
+                    && self.matched(name) == it.matched
+                    && is_plain(name)
             };
-            others().all(|it| {
-                it.image.repository.matches(&repository, Bindings::default())
-                    && it.matches_tag(tag.as_ref())
-            })
-        };
-        match others().any(|it| names_it(it.image)) && !longer.iter().any(matches) {
-            true => Meant::Itself,
-            false => Meant::Example,
+            let others = names.clone().map(str::to_owned).chain(short());
+            changed.extend(others.into_iter().find(is_other).map(|name| (place, name)));
+        }
+        let mut plain = Vec::new();
+        for (place, name) in changed {
+            if let Some(it) = self.made_up.get_mut(place) {
+                it.name.clone_from(&name);
+                plain.push((it.matched.clone(), name));
+            }
+        }
+        plain
+    }
+
+    fn matched(&self, name: &str) -> Vec<Word> {
+        let own = self.wildcards.iter();
+        let own = own.filter(|(_, pattern)| pattern.matches(name, Bindings::default()));
+        own.map(|(word, _)| *word).collect()
+    }
+}
+
+fn made_up(variable: &Part, people: &People, words: &Words) -> Vec<MadeUp> {
+    let made_up = |(name, matched): (&String, &Vec<Word>)| {
+        is_segment(name).then(|| MadeUp { name: name.clone(), matched: matched.clone() })
+    };
+    let users = people.persons.iter().filter_map(|person| match &person.subject {
+        Subject::User(name) if !person.is_found => Some((name, &person.matched)),
+        _ => None,
+    });
+    let groups = people.groups.iter().filter(|group| group.found.is_none());
+    let groups = groups.map(|group| (&group.name, &group.matched));
+    match variable {
+        Part::User => {
+            let is_own = |name: &str| words.of_text(&format!("user:{name}")).is_some();
+            users.filter(|(name, _)| !is_own(name)).filter_map(made_up).collect()
+        }
+        _ => {
+            groups.filter(|(name, _)| words.of_group(name).is_none()).filter_map(made_up).collect()
         }
     }
 }
 
-/// Every part of a text, with what stands before it and behind it. The text is ASCII.
-fn names_in(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
-    (0..text.len()).flat_map(move |from| {
-        (from + 1..=text.len()).filter_map(move |until| {
-            Some((text.get(..from)?, text.get(from..until)?, text.get(until..)?))
-        })
-    })
+/// Names of one letter and of two.
+fn short() -> impl Iterator<Item = String> {
+    let two = PLAIN.chars().flat_map(|one| PLAIN.chars().map(move |two| format!("{one}{two}")));
+    PLAIN.chars().map(String::from).chain(two)
 }

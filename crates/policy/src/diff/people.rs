@@ -1,11 +1,11 @@
 //! Everybody who could ask, as far as two policies tell them apart.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::both::Both;
 use super::grammar::Grammar;
 use super::limits::Limit;
-use super::names::{Meant, Names};
+use super::names::{Meant, Names, Own};
 use super::shape::Shape;
 use super::walk::{Path, paths};
 use super::words::{Word, Words};
@@ -40,6 +40,8 @@ pub(super) struct Person {
     pub(super) kind: Kind,
     /// No policy names it.
     pub(super) is_unnamed: bool,
+    /// The patterns of subjects that it matches.
+    pub(super) matched: Vec<Word>,
     /// Images name it.
     pub(super) is_found: bool,
     /// As policy files would write it.
@@ -52,6 +54,8 @@ pub(super) struct Asserted {
     pub(super) name: String,
     /// No policy names it.
     pub(super) is_unnamed: bool,
+    /// The patterns of groups that it matches.
+    pub(super) matched: Vec<Word>,
     pub(super) may_be: Both<bool>,
     /// Images name it.
     pub(super) found: Option<Meant>,
@@ -105,9 +109,9 @@ impl People {
                 _ => None,
             };
             let anybody = PathPattern::of_name(if kind == Kind::Peer { "*/*/**" } else { "**" });
-            let none = BTreeMap::new();
-            let found = if kind == Kind::User { &names.users } else { &none };
-            for name in people.names(kind.many(), words, pattern, anybody, found) {
+            let none = Own::default();
+            let own = if kind == Kind::User { &names.users } else { &none };
+            for name in people.names(kind.many(), words, pattern, anybody, own) {
                 let text = name.text.clone();
                 let subject = match kind {
                     Kind::User => Subject::User(text),
@@ -140,7 +144,7 @@ impl People {
         words: &Words,
         of_kind: impl Fn(&SubjectPattern) -> Option<PathPattern>,
         anybody: PathPattern,
-        found: &BTreeMap<String, Meant>,
+        Own { found, plain }: &Own,
     ) -> Vec<Name> {
         let mut own: Vec<(Option<Word>, Shape)> = Vec::new();
         let patterns = words.patterns.iter().enumerate();
@@ -155,10 +159,15 @@ impl People {
             self.limits.insert(Limit::Subjects { of });
         }
         let word = |place: &usize| own.get(*place).and_then(|(word, _)| *word);
-        let name = |path: Path| Name {
-            found: found.get(&path.text).copied(),
-            matched: path.matched.iter().filter_map(word).collect(),
-            text: path.text,
+        let name = |path: Path| {
+            let matched: Vec<Word> = path.matched.iter().filter_map(word).collect();
+            match found.get(&path.text) {
+                Some(meant) => Name { found: Some(*meant), matched, text: path.text },
+                None => {
+                    let text = plain.get(&matched).cloned().unwrap_or(path.text);
+                    Name { found: None, matched, text }
+                }
+            }
         };
         paths.into_iter().map(name).collect()
     }
@@ -195,7 +204,15 @@ impl People {
             self.persons_by_user.entry(name.clone()).or_default().push(place);
         }
         let is_found = found.is_some();
-        self.persons.push(Person { subject, kind, is_unnamed, is_found, label, words: filled });
+        self.persons.push(Person {
+            subject,
+            kind,
+            is_unnamed,
+            matched,
+            is_found,
+            label,
+            words: filled,
+        });
     }
 
     fn add_group(&mut self, policies: Both<&Policy>, words: &Words, name: Name) {
@@ -217,6 +234,6 @@ impl People {
         for word in filled.each().into_iter().flatten().collect::<BTreeSet<_>>() {
             self.groups_by_word.entry(*word).or_default().push(place);
         }
-        self.groups.push(Asserted { name, is_unnamed, may_be, found, words: filled });
+        self.groups.push(Asserted { name, is_unnamed, matched, may_be, found, words: filled });
     }
 }

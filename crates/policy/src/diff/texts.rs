@@ -27,8 +27,9 @@ pub(super) struct Patterns<'a> {
     pub(super) wanted: &'a dyn Fn(usize) -> bool,
 }
 
+/// Of a glob, letter by letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Letter(char),
     One,
     Any,
@@ -256,7 +257,7 @@ impl Patterns<'_> {
     }
 }
 
-fn steps(glob: &Glob) -> Vec<Step> {
+pub(super) fn steps(glob: &Glob) -> Vec<Step> {
     let mut steps = Vec::new();
     for part in &glob.0 {
         match part {

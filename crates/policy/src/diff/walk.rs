@@ -44,16 +44,27 @@ pub(super) fn paths(
     shapes: &[Shape],
     wanted: impl Fn(usize) -> bool,
 ) -> (Vec<Path>, bool) {
-    let budget = Budget::new(MAX_STEPS);
-    let mut walk = Walk { grammar, shapes, wanted, known: HashMap::new(), budget, is_whole: true };
+    meeting_paths(grammar, shapes, wanted, |_| true)
+}
+
+/// Likewise, as far as one that is `wanted` and one that is `met` are among them.
+pub(super) fn meeting_paths(
+    grammar: Grammar,
+    shapes: &[Shape],
+    wanted: impl Fn(usize) -> bool,
+    met: impl Fn(usize) -> bool,
+) -> (Vec<Path>, bool) {
+    let (known, budget) = (HashMap::new(), Budget::new(MAX_STEPS));
+    let mut walk = Walk { grammar, shapes, wanted, met, known, budget, is_whole: true };
     let found = walk.run();
     (found, walk.is_whole)
 }
 
-struct Walk<'a, F> {
+struct Walk<'a, W, M> {
     grammar: Grammar,
     shapes: &'a [Shape],
-    wanted: F,
+    wanted: W,
+    met: M,
     known: HashMap<Key, Vec<Text>>,
     budget: Budget,
     is_whole: bool,
@@ -77,7 +88,7 @@ struct Next<'a> {
     many: Vec<Place>,
 }
 
-impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
+impl<'a, W: Fn(usize) -> bool, M: Fn(usize) -> bool> Walk<'a, W, M> {
     fn run(&mut self) -> Vec<Path> {
         let mut first = Vec::new();
         for pattern in 0..self.shapes.len() {
@@ -95,6 +106,7 @@ impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
                 let mut matched: Vec<usize> = ends.map(|place| place.pattern).collect();
                 matched.dedup();
                 if matched.iter().any(|pattern| (self.wanted)(*pattern))
+                    && matched.iter().any(|pattern| (self.met)(*pattern))
                     && sets.insert(matched.clone())
                 {
                     found.push(Path { text: text.clone(), matched });
@@ -186,7 +198,10 @@ impl<'a, F: Fn(usize) -> bool> Walk<'a, F> {
                 steps.push((text, after));
             }
         }
-        steps.retain(|(_, after)| after.iter().any(|place| (self.wanted)(place.pattern)));
+        steps.retain(|(_, after)| {
+            after.iter().any(|place| (self.wanted)(place.pattern))
+                && after.iter().any(|place| (self.met)(place.pattern))
+        });
         steps
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Words {
     roles: Both<HashMap<Role, Word>>,
     /// In how many of the policies each stands.
     counts: Vec<u8>,
+    /// What each group contains directly, in either policy.
+    members: HashMap<Word, BTreeSet<Word>>,
     /// Groups with other members, and those that contain them.
     changed: HashSet<Word>,
 }
@@ -31,6 +33,7 @@ impl Words {
             by_text: HashMap::new(),
             roles: Both::default(),
             counts: Vec::new(),
+            members: HashMap::new(),
             changed: HashSet::new(),
         };
         let mut by_text = HashMap::new();
@@ -57,11 +60,11 @@ impl Words {
             roles
         });
         words.by_text = by_text;
-        words.changed = words.find_changed(policies);
+        words.find_changed(policies);
         words
     }
 
-    fn find_changed(&self, policies: Both<&Policy>) -> HashSet<Word> {
+    fn find_changed(&mut self, policies: Both<&Policy>) {
         let above = policies.zip(&self.roles, above);
         let members = above.map(|above| {
             let mut members: HashMap<Word, BTreeSet<Word>> = HashMap::new();
@@ -93,7 +96,23 @@ impl Words {
                 open.extend(groups.into_iter().flatten().flatten().copied());
             }
         }
-        changed
+        let Both { old, new } = members;
+        self.members = old;
+        for (group, members) in new {
+            self.members.entry(group).or_default().extend(members);
+        }
+        self.changed = changed;
+    }
+
+    /// These, and what they contain in either policy.
+    pub(super) fn within(&self, words: BTreeSet<Word>) -> BTreeSet<Word> {
+        let mut open: Vec<Word> = words.iter().copied().collect();
+        let mut all = words;
+        while let Some(word) = open.pop() {
+            let members = self.members.get(&word).into_iter().flatten();
+            open.extend(members.copied().filter(|member| all.insert(*member)));
+        }
+        all
     }
 
     /// Written like that, if a policy speaks of it.

@@ -1,5 +1,7 @@
 //! What one changed line changes.
 
+use std::cell::Cell;
+
 use insta::assert_snapshot;
 use jiff::Timestamp;
 use oci::RepositoryName;
@@ -57,9 +59,9 @@ fn changed(old: &str, new: &str) -> String {
     shown(&policy_of(&[("teams.yaml", TEAMS)]), &new.policy)
 }
 
-fn shown(old: &Policy, new: &Policy) -> String {
-    let Comparison { changes, administrators, is_complete, .. } = compare(old, new, now());
-    assert!(is_complete);
+pub(crate) fn shown(old: &Policy, new: &Policy) -> String {
+    let Comparison { changes, administrators, limits, .. } = compare(old, new, now());
+    assert!(limits.is_empty(), "{limits:?}");
     changes.iter().for_each(|change| differs(old, new, change));
     let rules = |rules: &[RuleRef<'_>]| match rules {
         [] => "no rule".to_owned(),
@@ -263,31 +265,6 @@ fn a_variable_tells_nothing_of_those_whose_name_it_is_not() {
 }
 
 #[test]
-fn whom_only_an_image_names_is_told() {
-    let changed = |allow: &str, deny: &str| {
-        let policy = |more: &str| {
-            compile(&format!(
-                "groups: {{qa: external, web: external}}\nrules:\n  - {{name: own, subjects: [authenticated], images: ['{allow}'], \
-                 allow: [pull]}}\n{more}"
-            ))
-        };
-        let rule = format!(
-            "  - {{name: no, subjects: [authenticated], images: ['{deny}'], deny: [pull]}}\n"
-        );
-        shown(&policy(""), &policy(&rule))
-    };
-    assert_snapshot!(changed("home/${user}/**", "home/bob/**"), @"user:bob may no longer pull home/bob/** [own -> no]");
-    assert_snapshot!(changed("home/${user}/**", "home/b*/**"), @"users such as user:b may no longer pull home/${user}/** [own -> no]");
-    assert_snapshot!(changed("home/x-${user}", "home/*-bob"), @"users such as user:bob may no longer pull home/x-${user} [own -> no]");
-    assert_snapshot!(changed("home:${user}-*", "home:bob-1"), @"user:bob may no longer pull home:bob-1 [own -> no]");
-    assert_snapshot!(changed("team/${group}", "team/web"), @"authenticated in group:web may no longer pull team/web [own -> no]");
-    assert_snapshot!(changed("home/${user}/**", "home/x/**"), @"user:x may no longer pull home/x/** [own -> no]");
-    assert_snapshot!(changed("${user}/${user}/**", "bob/**"), @"user:bob may no longer pull ${user}/${user}/** [own -> no]");
-    // Where nobody's name matters, nobody is told by it.
-    assert_snapshot!(changed("home/${user}/**", "home/**"), @"user:** may no longer pull home/${user}/** [own -> no]");
-}
-
-#[test]
 fn one_line_of_a_large_policy_is_found() {
     let mut text = "rules:\n".to_owned();
     for n in 0..10_000 {
@@ -376,15 +353,15 @@ fn begin() -> Timestamp {
     "2025-06-01T00:00:00Z".parse().unwrap()
 }
 
-/// The same ones in every run, so that it says of a change whether that breaks something.
-/// `PORTCULLIS_COMPARISONS` is how many, and `PORTCULLIS_COMPARISON_SEED` is for others: a search for
-/// what nobody has thought of takes thousands.
+/// Others in every run, unless `PORTCULLIS_COMPARISON_SEED` is the seed of one that failed.
+/// `PORTCULLIS_COMPARISONS` is how many: a search for what nobody has thought of takes thousands.
 fn comparisons() -> (ProptestConfig, u64) {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
         Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
     };
-    let seed = number("PORTCULLIS_COMPARISON_SEED").unwrap_or(7);
+    let now = || u64::try_from(Timestamp::now().as_microsecond()).unwrap();
+    let seed = number("PORTCULLIS_COMPARISON_SEED").unwrap_or_else(now);
     let cases = number("PORTCULLIS_COMPARISONS").unwrap_or(CASES);
     let config = ProptestConfig {
         cases: cases.try_into().unwrap(),
@@ -401,28 +378,36 @@ const CASES: u64 = 30;
 fn every_decision_that_changes_is_told() {
     let (config, seed) = comparisons();
     let cases = (edited(), vec(question(), 60));
-    let run = TestRunner::new(config)
-        .run(&cases, |((old, new), questions)| all_is_told(&old, &new, &questions));
+    let (some, all) = (Cell::new(0), Cell::new(0));
+    let run = TestRunner::new(config).run(&cases, |((old, new), questions)| {
+        some.set(some.get() + 1);
+        all.set(all.get() + u32::from(all_is_told(&old, &new, &questions)?));
+        Ok(())
+    });
     run.unwrap_or_else(|error| panic!("PORTCULLIS_COMPARISON_SEED={seed}: {error}"));
+    // Few of them are about more names than are asked about.
+    assert!(all.get() * 2 > some.get(), "PORTCULLIS_COMPARISON_SEED={seed}: {all:?} of {some:?}");
 }
 
 fn all_is_told(
     old: &Document,
     new: &Document,
     questions: &[Question],
-) -> Result<(), TestCaseError> {
+) -> Result<bool, TestCaseError> {
     let (old_text, new_text) = (old.yaml(), new.yaml());
     let (old, new) = (compile(&old_text), compile(&new_text));
     let comparison = compare(&old, &new, begin());
-    // What these are about is few names and short patterns.
-    let is_about_groups = |it: &Limit| matches!(it, Limit::Groups { .. });
+    // What these are about is short patterns, and no name is a part of a version.
+    let is_about_names = |it: &Limit| matches!(it, Limit::Groups { .. } | Limit::Names { .. });
+    let is_about_variables = |it: &Limit| matches!(it, Limit::Variables { .. });
     prop_assert!(
-        comparison.limits.iter().all(is_about_groups),
+        comparison.limits.iter().all(|it| is_about_names(it) || is_about_variables(it)),
         "{:?}\n{}\n{}",
         comparison.limits,
         old_text,
         new_text
     );
+    let is_all = !comparison.limits.iter().any(is_about_names);
     let told: Vec<Told<'_, '_>> = comparison.changes.iter().map(Told::new).collect();
     for change in &comparison.changes {
         differs(&old, &new, change);
@@ -447,7 +432,7 @@ fn all_is_told(
                     && (has(&it.old, it.old_by_default, before.rule())
                         || has(&it.new, it.new_by_default, after.rule()))
             });
-            let told = told || !comparison.is_complete;
+            let told = told || !is_all;
             let lines = comparison.changes.iter().map(ToString::to_string).collect::<Vec<_>>();
             prop_assert!(
                 told,
@@ -463,5 +448,5 @@ fn all_is_told(
             );
         }
     }
-    Ok(())
+    Ok(is_all)
 }

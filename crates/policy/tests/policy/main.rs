@@ -13,6 +13,8 @@ mod delegations;
 #[cfg(test)]
 mod diff;
 #[cfg(test)]
+mod diff_names;
+#[cfg(test)]
 mod diff_samples;
 #[cfg(test)]
 mod gates;

@@ -143,12 +143,12 @@ impl<'p> Meeting<'_, 'p> {
     ) -> Vec<Beside<'p>> {
         let RepositoryPattern::Path(path) = &bound.image.repository else { return Vec::new() };
         let own = seats(path).into_iter().filter(|(glob, _)| glob.uses(self.variable));
-        own.map(|(text, seat)| self.beside_segment(text, seat, boundaries)).collect()
+        own.map(|(text, seat)| self.beside_segment(&text, seat, boundaries)).collect()
     }
 
     fn beside_segment(
         &self,
-        text: Glob,
+        text: &Glob,
         seat: Seat,
         boundaries: &mut Boundaries<'p>,
     ) -> Beside<'p> {
@@ -157,7 +157,7 @@ impl<'p> Meeting<'_, 'p> {
             match &other.image.repository {
                 RepositoryPattern::Path(path) => {
                     let there = seats(path).into_iter();
-                    for (glob, _) in there.filter(|(glob, it)| *glob != text && it.meets(seat)) {
+                    for (glob, _) in there.filter(|(glob, it)| glob != text && it.meets(seat)) {
                         self.add(&mut beside, &glob);
                     }
                 }

@@ -132,7 +132,7 @@ impl Own {
             all.push(candidates);
         }
         let names = all.iter().flatten().map(|it| it.name.as_str());
-        for (matched, name) in search.make_plain(names, &self.found) {
+        for (matched, name) in search.make_plain(&names, &self.found) {
             self.plain.insert(matched, name);
             is_new = true;
         }
@@ -189,7 +189,7 @@ impl<'a, 'p> Search<'a, 'p> {
     /// Gives names to those whose own would be one that images name, as far as there are others.
     fn make_plain<'n>(
         &mut self,
-        names: impl Iterator<Item = &'n str> + Clone,
+        names: &(impl Iterator<Item = &'n str> + Clone),
         found: &BTreeMap<String, Meant>,
     ) -> Vec<(Vec<Word>, String)> {
         let is_plain = |name: &str| self.situations.iter().all(|(_, it)| it.is_plain(name));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::grammar::Grammar;
-use super::texts::{Step, steps};
+use super::steps::{Step, steps, written};
 use super::walk::MAX_DEPTH;
 use crate::glob::{Glob, Part};
 use crate::regex::{Reached, Regex};
@@ -24,8 +24,7 @@ pub(super) fn between(glob: &Glob, before: &Glob, behind: &Glob) -> Vec<Glob> {
     });
     let widest = ends.iter().filter(|at| !(is_any(Some(**at)) && ends.contains(&(**at + 1))));
     let widest: Vec<usize> = widest.copied().collect();
-    let parts =
-        begins.flat_map(|&from| widest.iter().filter_map(move |&until| Some((from, until))));
+    let parts = begins.flat_map(|&from| widest.iter().map(move |&until| (from, until)));
     parts.filter_map(|(from, until)| own.get(from..until)).map(written).collect()
 }
 
@@ -64,29 +63,6 @@ fn reached(glob: &[Step], text: &[Step]) -> BTreeSet<usize> {
         open.extend(next.into_iter().filter(|it| seen.insert(*it)));
     }
     seen.into_iter().filter(|(_, read)| *read == text.len()).map(|(at, _)| at).collect()
-}
-
-fn written(steps: &[Step]) -> Glob {
-    let mut parts = Vec::new();
-    let mut text = String::new();
-    for step in steps {
-        let part = match step {
-            Step::Letter(letter) => {
-                text.push(*letter);
-                continue;
-            }
-            Step::One => Part::One,
-            Step::Any => Part::Any,
-        };
-        if !text.is_empty() {
-            parts.push(Part::Text(std::mem::take(&mut text).into()));
-        }
-        parts.push(part);
-    }
-    if !text.is_empty() {
-        parts.push(Part::Text(text.into()));
-    }
-    Glob(parts)
 }
 
 /// Where an expression can stand after some text.

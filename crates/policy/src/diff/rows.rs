@@ -2,45 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::askers::ANY_GROUP;
+use super::cells::{Cell, Difference};
 use super::images::{Bound, Images};
+use super::instances::without_instances;
 use super::tags::tags_within;
-use super::{Change, Example, When};
+use super::{Change, When};
 use crate::Action;
-use crate::actions::Actions;
 use crate::decide::RuleRef;
 use crate::image_pattern::ImagePattern;
 
 /// As many patterns may be left out of another in one line.
 const MAX_EXCEPTIONS: usize = 3;
-
-/// An image that stands for all that match the same patterns.
-pub(super) struct Cell {
-    /// By their places in [`Images::bound`].
-    pub(super) matched: Vec<usize>,
-    /// Those of them that cannot be decided about its tag: it is no version.
-    pub(super) undecided: Vec<usize>,
-    /// Those of touched rules, with what these are about.
-    pub(super) touched: Vec<(usize, Actions)>,
-    pub(super) example: String,
-}
-
-impl Cell {
-    fn touched_by(&self, action: Action) -> impl Iterator<Item = usize> {
-        let about = self.touched.iter().filter(move |(_, actions)| actions.contains(action));
-        about.map(|(pattern, _)| *pattern)
-    }
-}
-
-/// One decision that changes.
-pub(super) struct Difference<'p> {
-    pub(super) old: Option<RuleRef<'p>>,
-    pub(super) new: Option<RuleRef<'p>>,
-    pub(super) example: Example,
-    /// The patterns that stand for other names than those have whom it is about, by their places in
-    /// [`Images::bound`]: once for all of them who have the same names.
-    pub(super) of_others: BTreeSet<Vec<usize>>,
-}
 
 type Key = (String, bool, When);
 
@@ -228,7 +200,9 @@ impl<'a, 'p> Rows<'a, 'p> {
                         if !others.is_empty() {
                             text = format!("{text} except {}", others.join(", "));
                         }
-                        open.retain(|cell| own.binary_search(cell).is_err());
+                        for cell in &own {
+                            open.remove(cell);
+                        }
                         parts.push(Part { text, cells: own });
                     }
                 }
@@ -421,48 +395,6 @@ fn without_covered(mut parts: Vec<Part>) -> Vec<Part> {
 }
 
 fn distinct<'p>(rules: impl Iterator<Item = RuleRef<'p>>) -> Vec<RuleRef<'p>> {
-    let mut distinct = Vec::new();
-    for rule in rules {
-        if !distinct.contains(&rule) {
-            distinct.push(rule);
-        }
-    }
-    distinct
-}
-
-/// Takes out what is said of some users, or of a group, where it is said of all, by a variable that
-/// stands for each.
-fn without_instances(changes: &mut Vec<Change<'_>>) {
-    let mut general: BTreeMap<_, Actions> = BTreeMap::new();
-    let key =
-        |it: &Change<'_>, who: String| (who, it.images.clone(), it.is_allowed, it.when.clone());
-    for change in changes.iter() {
-        if of_all(change).is_some_and(|who| who == change.who) {
-            let said = general.entry(key(change, change.who.clone())).or_default();
-            *said = std::mem::take(said).union(Actions::of(&change.actions));
-        }
-    }
-    changes.retain(|it| {
-        let Some(who) = of_all(it).filter(|who| *who != it.who) else { return true };
-        let said = general.get(&key(it, who));
-        said.is_none_or(|said| !said.includes(&Actions::of(&it.actions)))
-    });
-}
-
-/// Whom the words would mean where the variable in the pattern stands for everybody. Only users have
-/// a name that `${user}` stands for; where that is left out, everybody else is meant, too.
-fn of_all(change: &Change<'_>) -> Option<String> {
-    if change.who.contains(" except ") {
-        return None;
-    }
-    let (images, _) = change.images.split_once(" except ").unwrap_or((&change.images, ""));
-    if images.contains("${user}")
-        || (change.images.contains("${user}") && change.who.starts_with("user:"))
-    {
-        let groups = change.who.find(" in ").and_then(|at| change.who.get(at..));
-        return Some(format!("user:**{}", groups.unwrap_or_default()));
-    }
-    let (kind, _) = change.who.rsplit_once("group:")?;
-    let kind = kind.strip_suffix("groups such as ").unwrap_or(kind);
-    change.images.contains("${group}").then(|| format!("{kind}{ANY_GROUP}"))
+    let mut known = HashSet::new();
+    rules.filter(|rule| known.insert(rule.name)).collect()
 }

@@ -9,8 +9,9 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use super::budget::Budget;
 use super::grammar::{Grammar, Standing};
 use super::ranges::{Ranges, Version};
+use super::steps::{Step, steps};
 use super::taken::{Names, free};
-use crate::glob::{Bindings, Glob, Part};
+use crate::glob::{Bindings, Glob};
 use crate::regex::{Reached, Regex};
 
 /// The patterns that texts are looked for with. None of them has variables.
@@ -25,14 +26,6 @@ pub(super) struct Patterns<'a> {
     pub(super) taken: &'a HashSet<&'a str>,
     /// The patterns one of which a text has to match, or may match if it goes on.
     pub(super) wanted: &'a dyn Fn(usize) -> bool,
-}
-
-/// Of a glob, letter by letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    Letter(char),
-    One,
-    Any,
 }
 
 /// A place in one of the globs.
@@ -255,19 +248,6 @@ impl Patterns<'_> {
         let reached = text.chars().fold(begin, |reached, letter| self.read(&reached, letter));
         self.kind(globs.map(|(place, _)| place).collect(), reached, text)
     }
-}
-
-pub(super) fn steps(glob: &Glob) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for part in &glob.0 {
-        match part {
-            Part::Text(text) => steps.extend(text.chars().map(Step::Letter)),
-            Part::Any => steps.push(Step::Any),
-            // A variable that is still there stands for nothing that is known.
-            Part::One | Part::User | Part::Group => steps.push(Step::One),
-        }
-    }
-    steps
 }
 
 fn reach(steps: &[Step], (pattern, mut at): Place, places: &mut Vec<Place>) {

@@ -167,6 +167,7 @@ impl<'a, W: Fn(usize) -> bool, M: Fn(usize) -> bool> Walk<'a, W, M> {
         let mut steps = Vec::new();
         let mut literals: Vec<&&str> = next.texts.keys().collect();
         literals.sort_unstable();
+        let mut read = Read::new(&next.expressions);
         for text in literals {
             let own = next.texts.get(*text).map_or(&[][..], Vec::as_slice);
             if by_wildcard || own.iter().any(is_wanted) {
@@ -176,11 +177,9 @@ impl<'a, W: Fn(usize) -> bool, M: Fn(usize) -> bool> Walk<'a, W, M> {
                 }
                 let globs =
                     next.globs.iter().filter(|(glob, _)| glob.matches(text, Bindings::default()));
-                let read = next.expressions.iter().filter_map(|(regex, reached, place)| {
-                    let read = |reached, byte| regex.after(reached, byte);
-                    let reached = text.bytes().fold(*reached, read);
+                let read = read.to(text).iter().filter_map(|&(expression, reached)| {
+                    let (.., place) = next.expressions.get(expression)?;
                     Some(Place { reached: Some(reached), ..*place })
-                        .filter(|_| reached != Reached::Lost)
                 });
                 let globs = globs.flat_map(|(_, places)| places);
                 let after = self.after(own.iter().chain(globs), read, &next.many);
@@ -299,6 +298,40 @@ impl<'a, W: Fn(usize) -> bool, M: Fn(usize) -> bool> Walk<'a, W, M> {
         after.sort_unstable_by_key(|place| (place.pattern, place.at));
         after.dedup();
         after
+    }
+}
+
+/// Expressions that are read along one text after another. What a text has in common with the one
+/// before is read once: in the order of texts, each beginning is.
+struct Read<'e, 'a> {
+    expressions: &'e [(&'a Arc<Regex>, Reached, Place)],
+    text: String,
+    /// After so many bytes of the text, those that can still match.
+    reached: Vec<Vec<(usize, Reached)>>,
+}
+
+impl<'e, 'a> Read<'e, 'a> {
+    fn new(expressions: &'e [(&'a Arc<Regex>, Reached, Place)]) -> Self {
+        let begin =
+            expressions.iter().enumerate().map(|(place, (_, reached, _))| (place, *reached));
+        Self { expressions, text: String::new(), reached: vec![begin.collect()] }
+    }
+
+    /// Where those stand that can match behind a text.
+    fn to(&mut self, text: &str) -> &[(usize, Reached)] {
+        let same = self.text.bytes().zip(text.bytes()).take_while(|(own, other)| own == other);
+        let same = same.count();
+        self.reached.truncate(same + 1);
+        for byte in text.bytes().skip(same) {
+            let latest = self.reached.last().into_iter().flatten();
+            let next = latest.filter_map(|&(place, reached)| {
+                let next = self.expressions.get(place)?.0.after(reached, byte);
+                (next != Reached::Lost).then_some((place, next))
+            });
+            self.reached.push(next.collect());
+        }
+        text.clone_into(&mut self.text);
+        self.reached.last().map_or(&[], Vec::as_slice)
     }
 }
 

@@ -264,10 +264,8 @@ impl<'a, 'p> Rows<'a, 'p> {
         }
         let spelling = |pattern: &Pattern| self.spellings.get(*pattern).copied();
         let mut inside: BTreeSet<Option<usize>> = BTreeSet::new();
-        for cell in self.cells_of.get(inner).into_iter().flatten() {
-            let Some(difference) = differences.get(cell).filter(|_| self.has(*cell, outer)) else {
-                continue;
-            };
+        let has_both = |cell: &usize| self.has(*cell, inner) && self.has(*cell, outer);
+        for (cell, difference) in differences.iter().filter(|(cell, _)| has_both(cell)) {
             let of_others = &difference.of_others;
             let is_own = |pattern: &Pattern| {
                 of_others.is_empty() || of_others.iter().any(|of| !of.contains(pattern))
@@ -324,9 +322,15 @@ impl<'a, 'p> Rows<'a, 'p> {
         self.cells.get(cell).is_some_and(|cell| cell.matched.binary_search(&pattern).is_ok())
     }
 
+    /// Whichever is less is looked through: the cells, or those of the first pattern.
     fn having(&self, cells: &BTreeSet<usize>, one: Pattern, two: Pattern) -> Vec<usize> {
-        let of_one = self.cells_of.get(one).into_iter().flatten().copied();
-        of_one.filter(|cell| cells.contains(cell) && self.has(*cell, two)).collect()
+        let of_one = self.cells_of.get(one).map_or(&[][..], Vec::as_slice);
+        if cells.len() < of_one.len() {
+            let all = cells.iter().copied();
+            return all.filter(|cell| self.has(*cell, one) && self.has(*cell, two)).collect();
+        }
+        let all = of_one.iter().copied();
+        all.filter(|cell| cells.contains(cell) && self.has(*cell, two)).collect()
     }
 
     fn bound(&self, pattern: Pattern) -> Option<&'a Bound<'p>> {

@@ -20,12 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How it is set up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
-    /// Whether pages may run script.
-    pub(crate) script: bool,
+    /// In pixels.
     pub(crate) width: u32,
 }
 
-pub(crate) const DESK: Window = Window { script: true, width: 1280 };
+pub(crate) const DESK: Window = Window { width: 1280 };
 
 pub(crate) struct Browser {
     runtime: Runtime,
@@ -61,11 +60,7 @@ impl Browser {
         let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
         let size = format!("--window-size={},900", window.width.max(500));
         let arguments: Vec<_> = quiet.into_iter().chain([profile.as_str(), &size]).collect();
-        let script = if window.script { 1 } else { 2 };
-        let mut options = json!({
-            "binary": chromium, "args": arguments,
-            "prefs": {"profile.managed_default_content_settings.javascript": script},
-        });
+        let mut options = json!({"binary": chromium, "args": arguments});
         if window.width < 500 {
             // No window is that narrow.
             let metrics = json!({"width": window.width, "height": 800, "pixelRatio": 1.0});

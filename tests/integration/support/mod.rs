@@ -1,9 +1,9 @@
 //! What the tests stand on: servers, clients and images.
 
 pub(crate) mod api;
+pub(crate) mod browser;
 pub(crate) mod buildx;
 pub(crate) mod cli;
-pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod cosign;

@@ -81,7 +81,8 @@ impl Automaton {
         self.start
     }
 
-    /// `None`: whatever follows, it does not match any more.
+    /// `None`: whatever follows, it does not match any more. A match is told one byte late, so that a
+    /// state from which nothing leads on may last for a byte.
     pub(crate) fn after(&self, state: StateID, byte: u8) -> Option<StateID> {
         let state = self.table.next_state(state, byte);
         (!self.table.is_dead_state(state)).then_some(state)

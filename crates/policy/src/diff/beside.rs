@@ -21,6 +21,8 @@ pub(super) struct Beside<'p> {
     /// With where they stand before the text.
     expressions: BTreeMap<(&'p str, Reached), &'p Regex>,
     ranges: BTreeMap<&'p str, &'p Versions>,
+    /// There are names for the other variable of which nothing is said here.
+    leaves_out: bool,
 }
 
 /// Any version.
@@ -46,7 +48,8 @@ pub(super) struct Pieces<'p> {
 impl<'p> Beside<'p> {
     pub(super) fn new(text: Glob, variable: Part, grammar: Grammar) -> Self {
         let (globs, expressions) = (BTreeMap::new(), BTreeMap::new());
-        Self { text, variable, grammar, globs, expressions, ranges: BTreeMap::new() }
+        let ranges = BTreeMap::new();
+        Self { text, variable, grammar, globs, expressions, ranges, leaves_out: false }
     }
 
     pub(super) fn add_glob(&mut self, glob: Glob) {
@@ -63,24 +66,33 @@ impl<'p> Beside<'p> {
         self.ranges.insert(range.text(), range);
     }
 
+    /// Not all that was to be added was.
+    pub(super) fn leave_out(&mut self) {
+        self.leaves_out = true;
+    }
+
     pub(super) fn has_wildcards(&self) -> bool {
         has_wildcards(&self.text)
     }
 
     /// Whether no pattern says anything.
     pub(super) fn is_empty(&self) -> bool {
-        self.globs.is_empty() && self.expressions.is_empty() && self.ranges.is_empty()
+        !self.leaves_out
+            && self.globs.is_empty()
+            && self.expressions.is_empty()
+            && self.ranges.is_empty()
     }
 
     /// Alike where it is the same.
     pub(super) fn key(&self) -> String {
-        let Self { text, grammar, globs, expressions, ranges, .. } = self;
+        let Self { text, grammar, globs, expressions, ranges, leaves_out, .. } = self;
         let (globs, expressions) = (globs.keys(), expressions.keys());
-        format!("{text} {grammar:?} {globs:?} {expressions:?} {:?}", ranges.keys())
+        format!("{text} {grammar:?} {globs:?} {expressions:?} {:?} {leaves_out}", ranges.keys())
     }
 
     /// Adds what tells the names apart.
     pub(super) fn add_pieces(&self, pieces: &mut Pieces<'p>) {
+        pieces.is_whole &= !self.leaves_out;
         let own = self.text.0.iter().enumerate().filter(|(_, part)| **part == self.variable);
         for (at, _) in own {
             let (before, rest) = self.text.0.split_at(at);

@@ -193,6 +193,11 @@ impl<'p> Meeting<'_, 'p> {
         beside.add_glob(glob.of_anybody());
         let is_wild = beside.has_wildcards() || has_wildcards(glob);
         let others = if is_wild { &self.others.few } else { &self.others.all };
+        // Beside wildcards each name tells many others apart: not all of them are gone through.
+        let other = if *self.variable == Part::User { Part::Group } else { Part::User };
+        if is_wild && glob.uses(&other) && others.len() < self.others.all.len() {
+            beside.leave_out();
+        }
         let (mut user, mut group) = (None, None);
         for name in others {
             match self.variable {

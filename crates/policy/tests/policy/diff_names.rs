@@ -2,6 +2,9 @@
 
 use insta::assert_snapshot;
 
+use jiff::Timestamp;
+use policy::compare;
+
 use crate::diff::shown;
 use crate::properties::compile;
 
@@ -102,4 +105,22 @@ fn a_group_of_the_name_of_a_user_is_told() {
     users such as user:by may no longer pull ${user}/a [own -> no]
     users such as user:x in group:* may no longer pull ${user}/a [own -> no]
     ");
+}
+
+#[test]
+fn names_beside_wildcards_that_are_not_gone_through_are_owned_up_to() {
+    let rules = own("authenticated", "home/${user}")
+        + "  - {name: g, subjects: [authenticated], images: ['team/${group}'], allow: [pull]}\n"
+        + "  - {name: d, subjects: [anyone], images: ['team/b*'], deny: [pull]}\n";
+    let limits = |images: &str| {
+        let denial =
+            format!("  - {{name: no, subjects: [anyone], images: ['{images}'], deny: [pull]}}\n");
+        let [old, new] = ["", &denial].map(|more| {
+            compile(&format!("groups: {{qa: external, web: external}}\nrules:\n{rules}{more}"))
+        });
+        let limits = compare(&old, &new, Timestamp::UNIX_EPOCH).limits;
+        limits.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(limits("home/*${group}"), @"home/*${group}: other patterns tell the names that its variable stands for apart in too many ways, or by versions of which a name is a part; looked at as far as 200000000 steps go");
+    assert_snapshot!(limits("home/${group}"), @"");
 }

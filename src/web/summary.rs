@@ -11,7 +11,7 @@ use super::address::image_page;
 use super::image::bar;
 use super::shown::{short, size};
 use super::verdict::Verdict;
-use crate::release::counts;
+use crate::release::{KeptFinding, counts};
 use crate::service::api::gate::verdict::verdicts;
 use crate::service::api::image::flags::{self, ShownFlag};
 use crate::service::api::image::named::Named;
@@ -50,19 +50,30 @@ impl Summary {
             Err(_) => (None, None),
         };
         let images = parts.as_ref().map(|parts| parts.images.as_slice()).unwrap_or_default();
-        let mut found: BTreeMap<Severity, usize> = BTreeMap::new();
+        // What several reports tell of is one finding, and as bad as the worst of them says.
+        let mut worst: BTreeMap<_, Severity> = BTreeMap::new();
         let mut is_reported = false;
         let known = api.images.release.known(digest).await?;
         let flags = flags::shown(&known.kept.flags, policy, repository, api.now());
+        let mut parts_known = Vec::with_capacity(images.len());
         for part in images {
-            let known = api.images.release.known(&part.digest).await?;
+            parts_known.push(api.images.release.known(&part.digest).await?);
+        }
+        for (place, known) in parts_known.iter().enumerate() {
             let reports = known.kept.reports.iter();
             for report in reports.filter(|report| counts(report, repository, policy)) {
                 is_reported = true;
-                for kept in &report.findings {
-                    *found.entry(kept.finding.severity).or_default() += 1;
+                for KeptFinding { finding, .. } in &report.findings {
+                    let package = (&finding.package.name, &finding.package.version);
+                    let severity = worst.entry((place, finding.id.as_str(), package));
+                    let severity = severity.or_insert(finding.severity);
+                    *severity = finding.severity.max(*severity);
                 }
             }
+        }
+        let mut found: BTreeMap<Severity, usize> = BTreeMap::new();
+        for severity in worst.into_values() {
+            *found.entry(severity).or_default() += 1;
         }
         Ok(Self {
             repository: repository.to_string(),

@@ -22,6 +22,7 @@ administrators: ["user:root"]
 flags: {tested: {}}
 rules:
   - {name: reads, subjects: ["user:alice"], images: ["prod/**"], allow: [pull, "flag:tested", report]}
+  - {name: reports, subjects: ["user:bob"], images: ["prod/**"], allow: [pull, report]}
 gates:
   - {name: production, images: ["prod/**"], require: {flags: [tested]}}
 "#;
@@ -368,11 +369,20 @@ async fn what_scanners_found_is_text_on_the_page_and_in_a_spreadsheet() {
     let page = browser.get("/ui/image?ref=prod/api:v1").await;
     assert!(page.text.contains("1 high") && page.text.contains("CVE-2025-0001"), "{}", page.text);
     assert!(page.text.contains(ESCAPED) && !page.text.contains("<img"), "{}", page.text);
+    // Told twice, it is one.
+    let later = report.to_string().replace("2025-11-01", "2025-11-02").replace("HIGH", "CRITICAL");
+    let sent = browser.scene.ask(As::User("bob"), Method::PUT, path, &later).await;
+    assert_eq!(sent.status, StatusCode::OK, "{}", sent.text);
+    let place = ("prod/api".parse().unwrap(), oci::Tag::new("v1").unwrap());
+    let api = &browser.scene.api;
+    let listed =
+        summary::Summary::of(api, &api.policy(), (&place.0, &place.1, &amd64.digest)).await;
+    assert_eq!(listed.unwrap().findings_text(), "1 critical");
     let csv = browser.get("/ui/image/vulnerabilities?ref=prod/api:v1&format=csv").await;
     assert_eq!(csv.header(CONTENT_TYPE), "text/csv; charset=utf-8; header=present");
     assert_eq!(csv.header(CONTENT_DISPOSITION), r#"attachment; filename="vulnerabilities.csv""#);
     let row = csv.text.lines().nth(1).unwrap();
-    assert!(row.contains(r#""CVE-2025-0001","high""#), "{row}");
+    assert!(row.contains(r#""CVE-2025-0001","critical""#), "{row}");
     assert!(row.contains(r#","'=cmd|' /C calc'!A0","#), "{row}");
     let listed = browser.get("/ui/image/vulnerabilities?ref=prod/api:v1&format=json").await;
     let listed: serde_json::Value = serde_json::from_str(&listed.text).unwrap();

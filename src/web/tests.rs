@@ -321,6 +321,9 @@ async fn a_flag_is_set_on_the_page_and_the_gate_opens() {
     let (browser, _) = Browser::of_alice().await;
     let page = browser.get("/ui/image?ref=prod/api:v1").await;
     assert!(page.text.contains("it is not flagged tested"), "{}", page.text);
+    // What the gate holds is not handed out here either.
+    let raw = browser.get("/ui/image/raw?ref=prod/api:v1").await;
+    assert_eq!(raw.status, StatusCode::NOT_FOUND, "{}", raw.text);
     let form = [
         ("ref", "prod/api:v1"),
         ("flag", "tested"),
@@ -335,6 +338,8 @@ async fn a_flag_is_set_on_the_page_and_the_gate_opens() {
     assert!(page.text.contains(ESCAPED) && !page.text.contains("<img"), "{}", page.text);
     assert!(page.text.contains(r#"href="https://ci.example/7""#), "{}", page.text);
     assert!(!page.text.contains("it is not flagged tested"), "{}", page.text);
+    let raw = browser.get("/ui/image/raw?ref=prod/api:v1").await;
+    assert_eq!(raw.status, StatusCode::OK, "{}", raw.text);
     let script = [
         ("ref", "prod/api:v1"),
         ("flag", "tested"),

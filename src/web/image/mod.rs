@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use oci::Reference;
-use policy::Action;
+use policy::{Action, Policy};
 use serde::Deserialize;
 
 use super::Web;
@@ -23,11 +23,12 @@ use super::session::SignedIn;
 use super::shown::{Moment, size};
 use super::verdict::Verdict;
 use crate::authorize::Effort;
+use crate::service::api::gate::verdict::{ShownVerdict, verdicts};
 use crate::service::api::image::flags::{self, Setting, ShownFlag, Which, WhichFlag};
 use crate::service::api::image::named::{Named, Need};
 use crate::service::api::image::show::{self, Image, Platform};
 use crate::service::api::input::{Asked, Body};
-use crate::service::api::{Problem, gate::verdict::ShownVerdict};
+use crate::service::api::{Api, Problem, Requester};
 use contents::Contents;
 use findings::{Findings, Sorting};
 pub(super) use findings::{bar, export};
@@ -126,7 +127,7 @@ pub(super) async fn show(
             settable.push(flag.name().to_string());
         }
     }
-    let contents = match who.reads(api, &policy, place, Effort::Whole).await? {
+    let contents = match may_look_inside(api, who, &policy, &named).await? {
         true => Contents::of(api, &named, &image).await?,
         false => None,
     };
@@ -150,6 +151,22 @@ pub(super) async fn show(
         title: &title,
         title_ref: named.text(),
     }))
+}
+
+/// Whether they may see what is in an image. What a gate holds is looked at by those who may inspect
+/// it, as it is where clients ask.
+async fn may_look_inside(
+    api: &Api,
+    who: &Requester,
+    policy: &Arc<Policy>,
+    named: &Named,
+) -> Result<bool, Problem> {
+    let place = (&named.repository, &named.reference);
+    if !who.reads(api, policy, place, Effort::Whole).await? {
+        return Ok(false);
+    }
+    let inspects = who.may(api, policy, place, Action::Inspect).await?;
+    Ok(inspects || !verdicts(api, policy, named, None).await?.held)
 }
 
 /// Sets a flag or takes it away, and shows the image again.

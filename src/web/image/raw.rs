@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::super::Web;
 use super::super::problem::Trouble;
 use super::super::session::SignedIn;
-use crate::authorize::Effort;
+use super::may_look_inside;
 use crate::inventory::fetch_bytes;
 use crate::service::api::Problem;
 use crate::service::api::image::named::{Named, Need};
@@ -29,7 +29,7 @@ pub(in crate::web) async fn raw(
 ) -> Result<Response, Trouble> {
     let (api, who, policy) = (&web.api, &signed_in.who, web.api.policy());
     let named = Named::find(api, who, &policy, ("ref", &asking.r#ref), Need::Know).await?;
-    let may = who.reads(api, &policy, (&named.repository, &named.reference), Effort::Whole).await?;
+    let may = may_look_inside(api, who, &policy, &named).await?;
     let bytes = match may {
         true => fetch_bytes(&api.images.upstream, &named.repository, &named.digest).await,
         false => Ok(None),

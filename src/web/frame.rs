@@ -14,6 +14,7 @@ pub(super) enum Place {
     Search,
     Tokens,
     Start,
+    Admin,
     Elsewhere,
 }
 
@@ -23,6 +24,7 @@ impl Place {
             Self::Search => "images",
             Self::Tokens => "tokens",
             Self::Start => "start",
+            Self::Admin => "admin",
             Self::Elsewhere => "",
         }
     }
@@ -43,13 +45,17 @@ pub(super) struct Reader<'a> {
     pub(super) name: String,
     /// What their forms carry.
     pub(super) form_token: &'a str,
+    pub(super) is_administrator: bool,
 }
 
 impl<'a> Frame<'a> {
     /// Around a page for somebody who signed in.
     pub(super) fn around(signed_in: &'a SignedIn, place: Place, title: &'a str) -> Self {
-        let reader =
-            Reader { name: signed_in.who.to_string(), form_token: signed_in.form_token.expose() };
+        let reader = Reader {
+            name: signed_in.who.to_string(),
+            form_token: signed_in.form_token.expose(),
+            is_administrator: signed_in.who.maker().is_administrator(),
+        };
         Self { place, reader: Some(reader), ..Self::plain(title) }
     }
 

@@ -8,6 +8,7 @@
 //! text in it is escaped by the templates, in `templates/`.
 
 mod address;
+mod admin;
 mod assets;
 mod form;
 mod frame;
@@ -60,6 +61,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/ui/image/raw", get(image::raw))
         .route("/ui/image/vulnerabilities", get(image::export))
         .route("/ui/image/flags", post(image::change_flag))
+        .merge(admin::routes())
         .fallback(problem::no_page)
         .layer(from_fn_with_state(Arc::clone(&web), guard::settle))
         .route("/ui/assets/{name}", get(assets::serve))

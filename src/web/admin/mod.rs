@@ -1,0 +1,40 @@
+//! `/ui/admin/`: what administrators look after.
+
+mod overview;
+
+use axum::Router;
+use axum::routing::get;
+use std::sync::Arc;
+
+use super::Web;
+
+/// The pages of administrators, in the order of their menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    Overview,
+}
+
+impl Section {
+    const ALL: [Self; 1] = [Self::Overview];
+
+    /// Whether this is the page that the menu stands on. Templates compare by call.
+    fn is(self, other: &Self) -> bool {
+        self == *other
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+        }
+    }
+
+    fn page(self) -> &'static str {
+        match self {
+            Self::Overview => "/ui/admin",
+        }
+    }
+}
+
+pub(super) fn routes() -> Router<Arc<Web>> {
+    Router::new().route(Section::Overview.page(), get(overview::show))
+}

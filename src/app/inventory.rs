@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::identity::NoRandom;
 use crate::inventory::{Crawl, Ledger, Pace};
 use crate::proxy::Gate;
+use crate::release::{Describing, DescribingPace};
 use crate::token::TokenId;
 
 /// The inventory's book in the state.
@@ -50,4 +51,24 @@ pub(super) fn crawl(
         name.as_str().to_owned(),
     );
     Ok(Some(runtime.spawn(crawl.run(stop))))
+}
+
+/// Looks into images until `stop` is told, where the upstream may be crawled.
+pub(super) fn describe(
+    runtime: &Handle,
+    gate: &Gate,
+    stop: watch::Receiver<bool>,
+) -> Result<Option<JoinHandle<()>>, Error> {
+    if !gate.inventory.settings().crawl {
+        return Ok(None);
+    }
+    let name = TokenId::random().map_err(|_| NoRandom)?;
+    let describing = Describing {
+        state: Arc::clone(gate.authenticator.state()),
+        upstream: Arc::clone(&gate.upstream),
+        clock: Arc::clone(&gate.clock),
+        pace: DescribingPace::default(),
+        holder: name.as_str().to_owned(),
+    };
+    Ok(Some(runtime.spawn(describing.run(stop))))
 }

@@ -110,7 +110,8 @@ pub fn run(config: &Config) -> Result<(), Error> {
 
     let (halt, halted) = watch::channel(false);
     let scanning = scanning::start(runtime.handle(), config, &gate, halted.clone())?;
-    let crawling = inventory::crawl(runtime.handle(), &gate, halted)?;
+    let crawling = inventory::crawl(runtime.handle(), &gate, halted.clone())?;
+    let describing = inventory::describe(runtime.handle(), &gate, halted)?;
     let (end, ended) = watch::channel(false);
     let mut stopping = ended.clone();
     let keeping = runtime.spawn(keeper.run(ended.clone()));
@@ -151,6 +152,11 @@ pub fn run(config: &Config) -> Result<(), Error> {
             && crawling.await.is_err()
         {
             tracing::error!("crawling the upstream had panicked");
+        }
+        if let Some(describing) = describing
+            && describing.await.is_err()
+        {
+            tracing::error!("looking into images had panicked");
         }
         if let Some(scanning) = scanning
             && scanning.await.is_err()

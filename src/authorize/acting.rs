@@ -50,6 +50,15 @@ impl Question<'_> {
         }
     }
 
+    /// Whether the caller may know of all tags of a repository, whatever these are called. False says
+    /// nothing of any one of them.
+    pub(crate) fn may_know_all_of(&self, repository: &RepositoryName) -> bool {
+        [Action::Pull, Action::Inspect].into_iter().any(|action| {
+            let tags = self.policy.tags(&self.principal.caller, action, repository);
+            self.covers(action, repository) && matches!(tags, Tags::All)
+        })
+    }
+
     /// Whether the caller may know of the image: it may be read, or would be but for release gates.
     ///
     /// # Errors

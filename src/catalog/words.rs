@@ -13,6 +13,8 @@ pub(crate) enum Fit {
     Within,
     /// A part of the name, or its beginning, differs in one letter.
     Nearly,
+    /// It is in a label.
+    Label,
 }
 
 /// From this length on, one wrong letter is forgiven: shorter words are too much alike.
@@ -20,6 +22,9 @@ const FORGIVEN: usize = 5;
 
 /// From this length on, hexadecimal digits may be a digest's.
 const DIGEST: usize = 7;
+
+/// From this length on, a word is looked for in labels, which are long.
+const LABEL: usize = 3;
 
 /// The most words that are looked at, and letters of each.
 const MAX_WORDS: usize = 16;
@@ -35,6 +40,8 @@ struct Word {
     letters: Vec<char>,
     /// The hexadecimal digits with which a digest may begin.
     digest: Option<String>,
+    /// What a label has to contain, and nothing else will do.
+    label: Option<String>,
     /// Name and tag as clients write them.
     image: Option<(String, String)>,
 }
@@ -57,7 +64,12 @@ impl Words {
                 (is_hex && (hex.is_some() || digits.len() >= DIGEST)).then(|| digits.to_owned());
             let image = text.rsplit_once(':').filter(|_| hex.is_none());
             let image = image.map(|(name, tag)| (name.to_owned(), tag.to_owned()));
-            Word { letters: text.chars().collect(), digest, image, text }
+            let label = match text.strip_prefix("label:") {
+                Some(label) => Some(label.to_owned()),
+                // No name, tag or digest has such a sign.
+                None => text.contains('=').then(|| format!("\n{text}")),
+            };
+            Word { letters: text.chars().collect(), digest, label, image, text }
         });
         Self(words.collect())
     }
@@ -67,6 +79,12 @@ impl Words {
         self.0.is_empty()
     }
 
+    /// The word, if it is one alone and plain enough to name a package.
+    pub(crate) fn single(&self) -> Option<&str> {
+        let [word] = self.0.as_slice() else { return None };
+        Some(word.text.as_str()).filter(|text| !text.contains([':', '=', '@']))
+    }
+
     /// How well the name of a repository fits.
     pub(crate) fn of_name(&self, name: &str) -> OfName {
         let fits = self.0.iter().map(|word| word.fit(name)).collect();
@@ -74,7 +92,14 @@ impl Words {
     }
 
     /// How well a tag of that repository fits, by the worst of all words; none where one does not.
-    pub(crate) fn fit(&self, of_name: &OfName, tag: &str, digest: &Digest) -> Option<Fit> {
+    /// The labels are asked for where nothing else fits.
+    pub(crate) fn fit<'a>(
+        &self,
+        of_name: &OfName,
+        tag: &str,
+        digest: &Digest,
+        labels: impl Fn() -> Vec<&'a str>,
+    ) -> Option<Fit> {
         let tag = tag.to_lowercase();
         let mut worst = Fit::Whole;
         for (word, in_name) in self.0.iter().zip(&of_name.fits) {
@@ -84,7 +109,8 @@ impl Words {
                 word.fit_digest(digest),
                 word.fit_image(&of_name.name, &tag),
             ];
-            worst = worst.max(best.into_iter().flatten().min()?);
+            let best = best.into_iter().flatten().min().filter(|_| word.label.is_none());
+            worst = worst.max(best.or_else(|| word.fit_labels(&labels()))?);
         }
         Some(worst)
     }
@@ -118,6 +144,13 @@ impl Word {
             });
         }
         best
+    }
+
+    fn fit_labels(&self, labels: &[&str]) -> Option<Fit> {
+        let wanted = self.label.as_deref().unwrap_or(&self.text);
+        let is_there = |label: &&str| label.contains(wanted);
+        let is_long = self.label.is_some() || self.letters.len() >= LABEL;
+        (is_long && labels.iter().any(is_there)).then_some(Fit::Label)
     }
 
     fn fit_digest(&self, digest: &Digest) -> Option<Fit> {

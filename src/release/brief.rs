@@ -7,7 +7,7 @@ use oci::RepositoryName;
 use policy::Subject;
 use reports::Severity;
 
-use super::Flag;
+use super::{Description, Flag};
 
 /// What was said of one digest, in all repositories, in short: so little that a thousand of them are
 /// read at once.
@@ -17,6 +17,10 @@ pub struct Brief {
     pub flags: Vec<Flag>,
     /// The reports of it.
     pub reports: Vec<BriefReport>,
+    /// When the gate learned of it.
+    pub first_seen: Option<Timestamp>,
+    /// What it says of itself; none where it was not looked into yet.
+    pub description: Option<Description>,
 }
 
 /// A [`KeptReport`](super::KeptReport) without what it found, but for how much that is.

@@ -7,6 +7,8 @@
 mod bases;
 mod brief;
 mod contents;
+mod describing;
+mod description;
 mod exception;
 mod expiry;
 mod facts;
@@ -39,6 +41,8 @@ pub use brief::{Brief, BriefReport};
 pub(crate) use contents::Asking;
 pub(crate) use contents::Content;
 use contents::Contents;
+pub use describing::{Describing, DescribingPace};
+pub use description::Description;
 pub use exception::{Exception, ExceptionId, InvalidExceptionId};
 pub use expiry::Expiries;
 pub use facts::Unknown;
@@ -47,8 +51,8 @@ pub(crate) use facts::{brief_counts, counts};
 pub use flag::Flag;
 use grace::Grace;
 pub use kept::{Kept, PassedGate};
-pub(crate) use records::Known;
 use records::Records;
+pub(crate) use records::{Known, Tally, tally};
 pub use report::{KeptFinding, KeptReport};
 pub use scan::{Cause, Progress, Scan};
 pub use scanning::{Pace, SCANNER, Scanning, scanner};
@@ -188,6 +192,19 @@ impl Release {
         digest: &Digest,
     ) -> Result<Option<Arc<Content>>, upstream::Error> {
         self.sources.contents.manifest(asking, digest).await
+    }
+
+    /// The names of the trusted keys that signed a digest.
+    ///
+    /// # Errors
+    /// The upstream could not be asked.
+    pub(crate) async fn signers(
+        &self,
+        asking: Asking<'_>,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<Vec<Box<str>>, upstream::Error> {
+        self.sources.signers.of(asking, digest, now).await
     }
 
     /// What the state keeps of a digest.

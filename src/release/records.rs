@@ -1,15 +1,16 @@
 //! What the state keeps of images, in memory and never older than the state's own word.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use oci::Digest;
 use policy::gate::{FindingFact, ReportFacts, VexFact, VexScope, VexStatus};
-use reports::{Status, vex};
+use reports::{Severity, Status, vex};
 use tokio::sync::{Mutex, watch};
 
-use super::{Kept, KeptReport, KeptStatements};
+use super::{Kept, KeptFinding, KeptReport, KeptStatements};
 use crate::recent::Recent;
 use crate::state::State;
 use crate::store::{Sequence, StoreError};
@@ -26,6 +27,8 @@ pub(crate) struct Known {
     pub(crate) kept: Kept,
     /// One for each of `kept.reports`.
     pub(crate) reports: Vec<Arc<ReportFacts>>,
+    /// For each of them, how many findings it has of each severity, each once.
+    pub(crate) tallies: Vec<Tally>,
     /// One list for each of `kept.statements`.
     pub(crate) statements: Vec<Vec<Arc<VexFact>>>,
 }
@@ -116,10 +119,30 @@ impl Records {
 
 impl From<Kept> for Known {
     fn from(kept: Kept) -> Self {
+        let tallies = kept.reports.iter().map(|report| tally([report])).collect();
         let reports = kept.reports.iter().map(|report| Arc::new(facts(report))).collect();
         let statements = kept.statements.iter().map(cleared).collect();
-        Self { kept, reports, statements }
+        Self { kept, reports, tallies, statements }
     }
+}
+
+/// How many findings there are of each severity.
+pub(crate) type Tally = BTreeMap<Severity, usize>;
+
+/// How many findings reports tell of. What several of them tell of is one, and as bad as the worst of
+/// them says.
+pub(crate) fn tally<'a>(reports: impl IntoIterator<Item = &'a KeptReport>) -> Tally {
+    let mut worst: HashMap<_, Severity> = HashMap::new();
+    for KeptFinding { finding, .. } in reports.into_iter().flat_map(|report| &report.findings) {
+        let package = (finding.package.name.as_str(), finding.package.version.as_str());
+        let severity = worst.entry((finding.id.as_str(), package)).or_insert(finding.severity);
+        *severity = finding.severity.max(*severity);
+    }
+    let mut tally = Tally::new();
+    for severity in worst.into_values() {
+        *tally.entry(severity).or_default() += 1;
+    }
+    tally
 }
 
 fn facts(report: &KeptReport) -> ReportFacts {

@@ -15,14 +15,15 @@ use tokio::runtime::Runtime;
 
 use super::State;
 use crate::clock::Clock;
-use crate::inventory::Lesson;
+use crate::inventory::{Facts, Lesson};
 use crate::release::{
-    Brief, Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
+    Brief, Cause, Description, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
 };
 use crate::store::{
     Changes, CrawlProgress, Extent, FamilyQuery, FindingQuery, Found, KeptPolicy, Learned, Lessons,
-    News, OfRepository, Released, Releases, ReplicaLocks, Revocation, Rotation, ScanCounts,
-    ScanEnd, Sequence, Service, Settings, Store, StoreError, StoreUrl, Tagged, open,
+    ManifestPlace, News, OfRepository, Released, Releases, ReplicaLocks, Revocation, Rotation,
+    ScanCounts, ScanEnd, Sequence, Service, Settings, Store, StoreError, StoreUrl, Tagged,
+    Undescribed, open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -203,6 +204,13 @@ impl Lessons for Absent {
     ) -> Result<Vec<Tagged>, StoreError> {
         no_answer()
     }
+    async fn manifests_after(
+        &self,
+        _: Option<&ManifestPlace>,
+        _: u32,
+    ) -> Result<Vec<(ManifestPlace, Facts)>, StoreError> {
+        no_answer()
+    }
     async fn tags_of(
         &self,
         _: &RepositoryName,
@@ -240,6 +248,12 @@ impl Lessons for Absent {
 #[async_trait]
 impl Releases for Absent {
     async fn kept_of(&self, _: &Digest) -> Result<Kept, StoreError> {
+        no_answer()
+    }
+    async fn describe(&self, _: &[(Digest, Description)]) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn undescribed(&self, _: u32) -> Result<Vec<Undescribed>, StoreError> {
         no_answer()
     }
     async fn briefs_of(&self, _: &[Digest]) -> Result<HashMap<Digest, Brief>, StoreError> {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
 
 use super::{Sequence, StoreError};
-use crate::inventory::Lesson;
+use crate::inventory::{Facts, Lesson};
 
 /// The operations of the inventory on the state. What was learned has numbers of its own, apart
 /// from those of [`Store::changes`](super::Store::changes), in the order in which it is committed.
@@ -51,6 +51,14 @@ pub trait Lessons: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Tagged>, StoreError>;
 
+    /// Manifests and what they are made of, in no order that means anything, those after this place,
+    /// at most so many.
+    async fn manifests_after(
+        &self,
+        after: Option<&ManifestPlace>,
+        limit: u32,
+    ) -> Result<Vec<(ManifestPlace, Facts)>, StoreError>;
+
     /// Tags that are there and point at this digest, in order, at most so many.
     async fn tags_of(
         &self,
@@ -92,6 +100,15 @@ pub struct Tagged {
     pub repository: RepositoryName,
     /// Which.
     pub tag: Tag,
+    /// The manifest.
+    pub digest: Digest,
+}
+
+/// A manifest of a repository, which the state numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestPlace {
+    /// The number of the repository.
+    pub repository: i64,
     /// The manifest.
     pub digest: Digest,
 }

@@ -24,10 +24,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use policy::Subject;
 
-pub use inventory::{CrawlProgress, Extent, Learned, Lessons, News, OfRepository, Tagged};
+pub use inventory::{
+    CrawlProgress, Extent, Learned, Lessons, ManifestPlace, News, OfRepository, Tagged,
+};
 pub use open::{Checked, OpenError, Settings, check, kept_policy, open};
 pub use release::{
-    FindingKey, FindingQuery, Found, Place, Released, Releases, ScanCounts, ScanEnd,
+    FindingKey, FindingQuery, Found, Place, Released, Releases, ScanCounts, ScanEnd, Undescribed,
 };
 pub use repository_lock::{LockError, Mode, ReplicaLock, ReplicaLocks};
 pub use url::{InvalidUrl, PostgresUrl, StoreUrl};

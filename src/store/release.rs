@@ -8,8 +8,9 @@ use oci::{Digest, RepositoryName};
 use policy::Subject;
 
 use super::{Sequence, StoreError};
+use crate::inventory::Facts;
 use crate::release::{
-    Brief, Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
+    Brief, Cause, Description, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
 };
 
 /// The operations of the release gate on the state. What changes has numbers of its own, apart from
@@ -19,8 +20,15 @@ pub trait Releases: Send + Sync + 'static {
     /// Everything that is kept of a digest.
     async fn kept_of(&self, digest: &Digest) -> Result<Kept, StoreError>;
 
-    /// What is said of these digests, in short. Those of which nothing is said are left out.
+    /// What is said of these digests, in short. Those of which nothing is known are left out.
     async fn briefs_of(&self, digests: &[Digest]) -> Result<HashMap<Digest, Brief>, StoreError>;
+
+    /// Keeps what images say of themselves. It never changes, as their digests do not.
+    async fn describe(&self, descriptions: &[(Digest, Description)]) -> Result<(), StoreError>;
+
+    /// Manifests that the inventory knows and for which [`Releases::describe`] was never called, at
+    /// most so many.
+    async fn undescribed(&self, limit: u32) -> Result<Vec<Undescribed>, StoreError>;
 
     /// Of which digests something changed after `since`, each once, at most so many. A number that
     /// is not reached yet is of another state (a backup was restored): `is_all` says that everything
@@ -142,6 +150,17 @@ pub struct Released {
     pub is_all: bool,
     /// Of these, in order.
     pub digests: Vec<Digest>,
+}
+
+/// A manifest that nobody has looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undescribed {
+    /// Where.
+    pub repository: RepositoryName,
+    /// Which.
+    pub digest: Digest,
+    /// What it is made of.
+    pub facts: Facts,
 }
 
 /// Which findings are asked for.

@@ -25,6 +25,11 @@ pub(super) fn image_file(path: &str, image: &str, more: Option<(&str, &str)>) ->
     with(path, &pairs)
 }
 
+/// The search page, with what is asked of it.
+pub(super) fn search_page(pairs: &[(&str, &str)]) -> String {
+    with("/", pairs)
+}
+
 /// The page of a repository.
 pub(super) fn repository_page(name: &str) -> String {
     with("/ui/repository", &[("name", name)])

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use http::StatusCode;
-use oci::{Digest, Reference, RepositoryName, Tag};
+use oci::{Digest, RepositoryName, Tag};
 use serde::Deserialize;
 
 use super::Web;
@@ -15,7 +15,6 @@ use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
 use super::session::SignedIn;
 use super::summary::Summary;
-use crate::authorize::Effort;
 use crate::service::api::Problem;
 
 /// The most tags on a page.
@@ -51,12 +50,13 @@ pub(super) async fn show(
     let (api, who, policy) = (&web.api, &signed_in.who, web.api.policy());
     let name = RepositoryName::new(&asking.name)
         .map_err(|error| Trouble::wrong(format!("`name`: {error}")))?;
-    let repositories = web.catalog.current().await.map_err(Problem::from)?;
+    let catalog = web.catalog.current().await.map_err(Problem::from)?;
     let mut known: Vec<(&Tag, &Digest)> = Vec::new();
     let filter = asking.tag.trim();
-    for (tag, digest) in repositories.get(&name).iter().flat_map(|tags| tags.iter()) {
-        let reference = Reference::Tag(tag.clone());
-        if who.knows(api, &policy, (&name, &reference), Effort::Known).await? {
+    let eyes = who.eyes(api, &policy);
+    let knows_all = eyes.know_all_of(&name);
+    for (tag, digest) in catalog.repositories().get(&name).iter().flat_map(|tags| tags.iter()) {
+        if knows_all || eyes.know(&name, tag).await? {
             known.push((tag, digest));
         }
     }

@@ -1,6 +1,5 @@
 //! An image in a list.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oci::{Digest, Reference, RepositoryName, Tag};
@@ -11,9 +10,9 @@ use super::address::image_page;
 use super::image::bar;
 use super::shown::{short, size};
 use super::verdict::Verdict;
-use crate::release::{KeptFinding, counts};
+use crate::release::{Known, Tally, counts, tally};
 use crate::service::api::gate::verdict::verdicts;
-use crate::service::api::image::flags::{self, ShownFlag};
+use crate::service::api::image::flags::in_force;
 use crate::service::api::image::named::Named;
 use crate::service::api::image::parts::Part;
 use crate::service::api::{Api, Problem};
@@ -50,30 +49,17 @@ impl Summary {
             Err(_) => (None, None),
         };
         let images = parts.as_ref().map(|parts| parts.images.as_slice()).unwrap_or_default();
-        // What several reports tell of is one finding, and as bad as the worst of them says.
-        let mut worst: BTreeMap<_, Severity> = BTreeMap::new();
-        let mut is_reported = false;
         let known = api.images.release.known(digest).await?;
-        let flags = flags::shown(&known.kept.flags, policy, repository, api.now());
-        let mut parts_known = Vec::with_capacity(images.len());
+        let flags = in_force(&known.kept.flags, policy, repository, api.now());
+        let mut findings: Option<Tally> = None;
         for part in images {
-            parts_known.push(api.images.release.known(&part.digest).await?);
-        }
-        for (place, known) in parts_known.iter().enumerate() {
-            let reports = known.kept.reports.iter();
-            for report in reports.filter(|report| counts(report, repository, policy)) {
-                is_reported = true;
-                for KeptFinding { finding, .. } in &report.findings {
-                    let package = (&finding.package.name, &finding.package.version);
-                    let severity = worst.entry((place, finding.id.as_str(), package));
-                    let severity = severity.or_insert(finding.severity);
-                    *severity = finding.severity.max(*severity);
-                }
+            let known = api.images.release.known(&part.digest).await?;
+            if let Some(tally) = tally_here(&known, repository, policy) {
+                let sum = findings.get_or_insert_default();
+                tally.into_iter().for_each(|(severity, count)| {
+                    *sum.entry(severity).or_default() += count;
+                });
             }
-        }
-        let mut found: BTreeMap<Severity, usize> = BTreeMap::new();
-        for severity in worst.into_values() {
-            *found.entry(severity).or_default() += 1;
         }
         Ok(Self {
             repository: repository.to_string(),
@@ -85,9 +71,9 @@ impl Summary {
                 [] => String::new(),
                 images => size(images.iter().fold(0, |sum, part| sum.saturating_add(part.size))),
             },
-            flags: flags.iter().filter(|flag| flag.is_in_force()).map(ShownFlag::name).collect(),
+            flags: flags.into_iter().map(str::to_owned).collect(),
             verdict: verdicts.as_ref().map_or(Verdict::Unknown, Verdict::of),
-            findings: is_reported.then(|| found.into_iter().rev().collect()),
+            findings: findings.map(|tally| tally.into_iter().rev().collect()),
         })
     }
 
@@ -106,5 +92,17 @@ impl Summary {
                 words.join(", ")
             }
         }
+    }
+}
+
+/// What the reports that count in this repository found, each finding once; none if there is none.
+fn tally_here(known: &Known, repository: &RepositoryName, policy: &Policy) -> Option<Tally> {
+    let reports = known.kept.reports.iter().zip(&known.tallies);
+    let counting: Vec<_> =
+        reports.filter(|(report, _)| counts(report, repository, policy)).collect();
+    match counting.as_slice() {
+        [] => None,
+        [(_, tally)] => Some((*tally).clone()),
+        several => Some(tally(several.iter().map(|(report, _)| *report))),
     }
 }

@@ -1,5 +1,7 @@
 //! The pages as a browser asks for them.
 
+mod searching;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::body::Body;

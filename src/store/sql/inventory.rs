@@ -11,13 +11,14 @@ use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
 
 use super::super::inventory::{
-    CrawlProgress, Extent, Learned, Lessons, News, OfRepository, Tagged,
+    CrawlProgress, Extent, Learned, Lessons, ManifestPlace, News, OfRepository, Tagged,
 };
 use super::super::{Sequence, StoreError};
 use super::row::damaged;
 use super::work::Work;
 use super::{Sql, release};
-use crate::inventory::Lesson;
+use crate::inventory::{Facts, Lesson};
+pub(super) use tell::facts;
 
 #[async_trait]
 impl Lessons for Sql {
@@ -53,6 +54,9 @@ impl Lessons for Sql {
             forgotten += forget::manifests(&mut work, repository, &needless).await?;
             work.commit().await?;
         }
+        let mut work = self.write(WHAT).await?;
+        forget::descriptions(&mut work).await?;
+        work.commit().await?;
         Ok(forgotten)
     }
 
@@ -66,6 +70,14 @@ impl Lessons for Sql {
         limit: u32,
     ) -> Result<Vec<Tagged>, StoreError> {
         tags::after(&mut self.read("list tags").await?, after, limit).await
+    }
+
+    async fn manifests_after(
+        &self,
+        after: Option<&ManifestPlace>,
+        limit: u32,
+    ) -> Result<Vec<(ManifestPlace, Facts)>, StoreError> {
+        tell::manifests(&mut self.read("list manifests").await?, after, limit).await
     }
 
     async fn tags_of(

@@ -2,6 +2,7 @@
 
 mod briefs;
 mod changes;
+mod descriptions;
 mod exceptions;
 mod findings;
 mod flags;
@@ -22,12 +23,14 @@ use jiff::Timestamp;
 use oci::{Digest, RepositoryName};
 use policy::Subject;
 
-use super::super::release::{FindingQuery, Found, Released, Releases, ScanCounts, ScanEnd};
+use super::super::release::{
+    FindingQuery, Found, Released, Releases, ScanCounts, ScanEnd, Undescribed,
+};
 use super::super::{Sequence, StoreError};
 use super::Sql;
 use super::work::Work;
 use crate::release::{
-    Brief, Cause, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
+    Brief, Cause, Description, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
 };
 
 pub(super) use changes::{first_seen, last};
@@ -40,6 +43,17 @@ impl Releases for Sql {
 
     async fn briefs_of(&self, digests: &[Digest]) -> Result<HashMap<Digest, Brief>, StoreError> {
         briefs::of(&mut self.read("list what is said of images").await?, digests).await
+    }
+
+    async fn describe(&self, descriptions: &[(Digest, Description)]) -> Result<(), StoreError> {
+        let mut work = self.write("keep what images say of themselves").await?;
+        descriptions::keep(&mut work, descriptions).await?;
+        work.commit().await
+    }
+
+    async fn undescribed(&self, limit: u32) -> Result<Vec<Undescribed>, StoreError> {
+        let mut work = self.read("ask which images to look into").await?;
+        descriptions::missing(&mut work, limit).await
     }
 
     async fn released_since(&self, since: Sequence, limit: u32) -> Result<Released, StoreError> {

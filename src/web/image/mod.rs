@@ -1,5 +1,6 @@
 //! `/ui/image`: all that is known of one image.
 
+mod attached;
 mod contents;
 mod findings;
 mod raw;
@@ -29,6 +30,7 @@ use crate::service::api::image::named::{Named, Need};
 use crate::service::api::image::show::{self, Image, Platform};
 use crate::service::api::input::{Asked, Body};
 use crate::service::api::{Api, Problem, Requester};
+use attached::Attached;
 use contents::Contents;
 use findings::{Findings, Sorting};
 pub(super) use findings::{bar, export};
@@ -56,6 +58,8 @@ struct Page<'a> {
     repository_page: String,
     verdict: Verdict,
     contents: Option<Contents>,
+    /// None where whoever reads may not look inside.
+    attached: Option<Attached>,
     findings: Findings<'a>,
     /// The declared flags that whoever reads may set here.
     settable: Vec<String>,
@@ -127,9 +131,12 @@ pub(super) async fn show(
             settable.push(flag.name().to_string());
         }
     }
-    let contents = match may_look_inside(api, who, &policy, &named).await? {
-        true => Contents::of(api, &named, &image).await?,
-        false => None,
+    let (contents, attached) = match may_look_inside(api, who, &policy, &named).await? {
+        true => (
+            Contents::of(api, &named, &image).await?,
+            Some(Attached::of(api, who, &policy, &named).await?),
+        ),
+        false => (None, None),
     };
     let known = findings::known(api, &image).await?;
     let title = match &named.reference {
@@ -146,6 +153,7 @@ pub(super) async fn show(
         verdict: Verdict::of(&image.verdicts),
         findings: Findings::of(&known, &image, &policy, asking.sort),
         contents,
+        attached,
         settable,
         image: &image,
         title: &title,
@@ -155,7 +163,7 @@ pub(super) async fn show(
 
 /// Whether they may see what is in an image. What a gate holds is looked at by those who may inspect
 /// it, as it is where clients ask.
-async fn may_look_inside(
+pub(super) async fn may_look_inside(
     api: &Api,
     who: &Requester,
     policy: &Arc<Policy>,

@@ -9,7 +9,7 @@ use document::nearest;
 use http::StatusCode;
 use jiff::Timestamp;
 use oci::RepositoryName;
-use policy::gate::FlagFact;
+use policy::gate::{self, FlagFact};
 use policy::{Action, FlagName, Policy};
 use serde::{Deserialize, Serialize};
 
@@ -107,16 +107,35 @@ pub(crate) fn shown(
     flags.iter().filter(counts).map(|flag| show(flag, policy, here, now)).collect()
 }
 
+/// The names of those that are in force in this repository.
+pub(crate) fn in_force<'a>(
+    flags: &'a [Flag],
+    policy: &Policy,
+    here: &RepositoryName,
+    now: Timestamp,
+) -> Vec<&'a str> {
+    let is_in_force = |flag: &&Flag| {
+        policy.flag(&flag.name).is_some_and(|declared| {
+            (flag.repository == *here || declared.counts(&flag.repository, here))
+                && ends(declared, flag) > now
+        })
+    };
+    flags.iter().filter(is_in_force).map(|flag| flag.name.as_str()).collect()
+}
+
+/// When a flag ends by its declaration or by its own word.
+fn ends(declared: &gate::Flag, flag: &Flag) -> Timestamp {
+    declared.ends(&FlagFact {
+        name: declared.name(),
+        repository: flag.repository.clone(),
+        set_at: flag.at,
+        expires_at: flag.expires_at,
+    })
+}
+
 fn show(flag: &Flag, policy: &Policy, here: &RepositoryName, now: Timestamp) -> ShownFlag {
     let declared = policy.flag(&flag.name);
-    let ends = declared.map(|declared| {
-        declared.ends(&FlagFact {
-            name: declared.name(),
-            repository: flag.repository.clone(),
-            set_at: flag.at,
-            expires_at: flag.expires_at,
-        })
-    });
+    let ends = declared.map(|declared| ends(declared, flag));
     let state = match ends {
         None => "undeclared",
         Some(ends) if ends <= now => "expired",
@@ -207,7 +226,7 @@ fn declared(policy: &Policy, text: &str) -> Result<FlagName, Problem> {
     if let Some(flag) = policy.flag(text) {
         return Ok(flag.name());
     }
-    let names: Vec<_> = policy.flags().map(policy::gate::Flag::name).collect();
+    let names: Vec<_> = policy.flags().map(gate::Flag::name).collect();
     let remedy = match nearest(text, names.iter().map(FlagName::as_str)) {
         Some(name) => format!("did you mean `{name}`?"),
         None => "declare it under `flags`".to_owned(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use oci::{Digest, Reference, RepositoryName};
+use oci::{Digest, Reference, RepositoryName, Tag};
 use policy::{Action, Policy};
 use serde::Serialize;
 
@@ -53,7 +53,7 @@ pub(crate) fn parse(field: &str, text: &str) -> Result<(RepositoryName, Referenc
             (repository, Reference::Digest(Digest::new(digest).map_err(|error| wrong(&error))?))
         }
         (None, Some((repository, tag))) => {
-            (repository, Reference::Tag(oci::Tag::new(tag).map_err(|error| wrong(&error))?))
+            (repository, Reference::Tag(Tag::new(tag).map_err(|error| wrong(&error))?))
         }
         (None, None) => {
             return Err(wrong(&"name one image: `REPOSITORY:TAG` or `REPOSITORY@DIGEST`"));
@@ -137,6 +137,15 @@ impl Requester {
         Some(Deciding { policy, principal, now, locks: Locks::unshared() })
     }
 
+    /// For looking at many images, each of which costs little then.
+    pub(crate) fn eyes<'a>(&self, api: &'a Api, policy: &Arc<Policy>) -> Eyes<'a> {
+        let deciding = match self.maker().is_administrator() {
+            true => None,
+            false => self.deciding(policy, api.now()),
+        };
+        Eyes { api, deciding }
+    }
+
     /// Whether they may know of an image.
     pub(crate) async fn knows(
         &self,
@@ -197,6 +206,32 @@ impl Requester {
         }
         let image = written(repository, reference);
         Err(self.denied(&format!("{action} of {image} is denied: no rule of the policy grants it")))
+    }
+}
+
+/// Which tags somebody may know of, as lists show them: nobody is asked but memory and the state.
+pub(crate) struct Eyes<'a> {
+    api: &'a Api,
+    /// None for those who may know of all.
+    deciding: Option<Deciding>,
+}
+
+impl Eyes<'_> {
+    /// Whether they may know of all tags of a repository, whatever these are called.
+    pub(crate) fn know_all_of(&self, repository: &RepositoryName) -> bool {
+        let Some(deciding) = &self.deciding else { return true };
+        self.api.question(deciding).may_know_all_of(repository)
+    }
+
+    /// Whether they may know of a tag.
+    pub(crate) async fn know(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<bool, Problem> {
+        let Some(deciding) = &self.deciding else { return Ok(true) };
+        let reference = Reference::Tag(tag.clone());
+        Ok(self.api.question(deciding).may_know(repository, &reference, Effort::Known).await?)
     }
 }
 

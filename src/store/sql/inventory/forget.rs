@@ -63,6 +63,13 @@ pub(super) async fn needless(work: &mut Work, repository: i64) -> Result<Vec<Dig
     Ok(children.into_keys().filter(|digest| !needed.contains(digest)).collect())
 }
 
+/// Forgets what manifests said that no repository has any more.
+pub(super) async fn descriptions(work: &mut Work) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM descriptions WHERE NOT EXISTS \
+        (SELECT 1 FROM manifests WHERE manifests.digest = descriptions.digest)";
+    work.execute(sql, &[]).await
+}
+
 /// Forgets manifests, and the repository if nothing is left of it. One that the upstream still has
 /// is found again in its catalogue.
 pub(super) async fn manifests(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oci::RepositoryName;
 
 use super::super::super::engine::Value;
-use super::super::super::inventory::{News, OfRepository};
+use super::super::super::inventory::{ManifestPlace, News, OfRepository};
 use super::super::super::{Sequence, StoreError};
 use super::super::row::{Row, damaged};
 use super::super::work::Work;
@@ -69,7 +69,26 @@ const TABLES: [Table; 5] = [
     }),
 ];
 
-pub(super) fn facts(row: &Row) -> Result<Facts, StoreError> {
+pub(super) async fn manifests(
+    work: &mut Work,
+    after: Option<&ManifestPlace>,
+    limit: u32,
+) -> Result<Vec<(ManifestPlace, Facts)>, StoreError> {
+    let sql = "SELECT repository, digest, facts FROM manifests \
+        WHERE repository > $1 OR (repository = $1 AND digest > $2) \
+        ORDER BY repository, digest LIMIT $3";
+    // Repositories are numbered from 1, and no digest is empty.
+    let (repository, digest): (i64, &[u8]) =
+        after.map_or((0, &[]), |place| (place.repository, place.digest.as_bytes()));
+    let rows = work.rows(sql, &[repository.into(), digest.into(), i64::from(limit).into()]).await?;
+    let manifest = |row: &Row| {
+        let (repository, digest) = (row.int("repository")?, row.digest("digest")?);
+        Ok((ManifestPlace { repository, digest }, facts(row)?))
+    };
+    rows.iter().map(manifest).collect()
+}
+
+pub(in super::super) fn facts(row: &Row) -> Result<Facts, StoreError> {
     Facts::unpack(&row.bytes("facts")?).map_err(|error| damaged("facts", &error))
 }
 

@@ -8,6 +8,7 @@ use reports::Severity;
 use super::super::super::StoreError;
 use super::super::row::{Row, damaged};
 use super::super::work::Work;
+use super::descriptions::description;
 use super::flags::flag;
 use crate::release::{Brief, BriefReport, KeptFinding};
 
@@ -28,6 +29,17 @@ pub(super) async fn of(
         FROM reports WHERE digest IN (VALUES {rows}) ORDER BY id";
     for row in work.with_rows(sql, &rows).await? {
         briefs.entry(row.digest("digest")?).or_default().reports.push(report(&row)?);
+    }
+    let sql = "SELECT digest, first_seen FROM release_changes WHERE digest IN (VALUES {rows}) \
+        AND first_seen IS NOT NULL";
+    for row in work.with_rows(sql, &rows).await? {
+        let first_seen = row.maybe_time("first_seen")?;
+        briefs.entry(row.digest("digest")?).or_default().first_seen = first_seen;
+    }
+    let sql = "SELECT * FROM descriptions WHERE digest IN (VALUES {rows})";
+    for row in work.with_rows(sql, &rows).await? {
+        let description = Some(description(&row)?);
+        briefs.entry(row.digest("digest")?).or_default().description = description;
     }
     Ok(briefs)
 }

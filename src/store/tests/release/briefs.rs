@@ -38,7 +38,7 @@ async fn what_lists_tell_is_what_is_kept_in_short() {
         }
         let counts = [(Severity::High, 2), (Severity::Low, 1)];
         let reports = vec![brief(&trivy, &counts), brief(&other, &[])];
-        let expected = Brief { flags: flags.to_vec(), reports };
+        let expected = Brief { flags: flags.to_vec(), reports, ..Brief::default() };
         // However many are asked for, and however often.
         for others in [0_usize, 3, 100] {
             let mut asked: Vec<_> = (0..others).map(|it| digest(&it.to_string())).collect();

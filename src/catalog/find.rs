@@ -1,0 +1,132 @@
+//! Looking for images by their names, tags, digests and labels.
+
+use oci::{Digest, RepositoryName, Tag};
+
+use super::known::Known;
+use super::words::{Fit, Words};
+
+/// A tag that was found, and how well it fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hit<'a> {
+    pub(crate) repository: &'a RepositoryName,
+    pub(crate) tag: &'a Tag,
+    pub(crate) digest: &'a Digest,
+    pub(crate) fit: Fit,
+}
+
+impl Hit<'_> {
+    /// A label is what fits: it tells what is in the image.
+    pub(crate) fn is_by_label(&self) -> bool {
+        self.fit == Fit::Label
+    }
+}
+
+/// The tags that fit all words, the best first, and then by name.
+pub(crate) fn search<'a>(known: &'a Known, words: &Words) -> Vec<Hit<'a>> {
+    let mut hits = Vec::new();
+    for (repository, tags) in known.repositories() {
+        // What is asked of the name need be asked once for all its tags.
+        let of_name = words.of_name(repository.as_str());
+        for (tag, digest) in tags.iter() {
+            let labels = || {
+                let parts = known.parts(digest).into_iter();
+                parts.filter_map(|part| known.told(part)?.labels.as_deref()).collect()
+            };
+            if let Some(fit) = words.fit(&of_name, tag.as_str(), digest, labels) {
+                hits.push(Hit { repository, tag, digest, fit });
+            }
+        }
+    }
+    // Stable: what fits as well stays in the order of names.
+    hits.sort_by_key(|hit| hit.fit);
+    hits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::known::tests::{digest, known};
+    use super::*;
+    use crate::release::{Brief, Description};
+
+    fn some() -> Known {
+        known(&[
+            ("team/backend/api", "v1.2.0", 1),
+            ("team/backend/api", "latest", 1),
+            ("team/backend/worker", "v1.2.0", 2),
+            ("library/postgres", "16-alpine", 3),
+            ("api/gateway", "dev", 4),
+            ("apis", "v1", 5),
+        ])
+    }
+
+    fn found_in(known: &Known, query: &str) -> Vec<String> {
+        let hits = search(known, &Words::new(query));
+        hits.iter().map(|hit| format!("{}:{}", hit.repository, hit.tag)).collect()
+    }
+
+    fn found(query: &str) -> Vec<String> {
+        found_in(&some(), query)
+    }
+
+    #[test]
+    fn whole_words_come_before_beginnings_and_these_before_parts() {
+        assert_eq!(
+            found("api"),
+            ["api/gateway:dev", "team/backend/api:latest", "team/backend/api:v1.2.0", "apis:v1"]
+        );
+        assert_eq!(found("ateway"), ["api/gateway:dev"]);
+    }
+
+    #[test]
+    fn all_words_have_to_fit_and_a_tag_is_a_word_too() {
+        assert_eq!(found("team v1.2"), ["team/backend/api:v1.2.0", "team/backend/worker:v1.2.0"]);
+        assert_eq!(found("API latest"), ["team/backend/api:latest"]);
+        assert_eq!(found("team/backend/api:v1.2.0"), ["team/backend/api:v1.2.0"]);
+        assert_eq!(found("api nothing"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_wrong_letter_is_forgiven_in_words_of_five() {
+        for query in ["postgers", "postgre", "postgress", "pastgres", "ostgres"] {
+            assert_eq!(found(query), ["library/postgres:16-alpine"], "{query}");
+        }
+        assert_eq!(found("pastgers"), Vec::<String>::new());
+        assert_eq!(found("dov"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_digest_is_found_by_how_it_begins() {
+        assert_eq!(found("sha256:0303"), ["library/postgres:16-alpine"]);
+        assert_eq!(found("0404040"), ["api/gateway:dev"]);
+    }
+
+    #[test]
+    fn nothing_asked_is_everything() {
+        assert_eq!(found(" ").len(), 6);
+    }
+
+    #[test]
+    fn labels_are_found_after_names_and_by_key_and_value() {
+        let mut known = some();
+        let labels = [("org.example.team", "Payments"), ("gateway", "no")];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let description = Some(Description { created_at: None, labels });
+        known.tell(&digest(5), Some(Brief { description, ..Brief::default() }));
+        for query in [
+            "payments",
+            "org.example.team=payments",
+            "org.example.team=pay",
+            "label:payments",
+            "label:org.example.team",
+            "apis label:org.example.team=payments",
+        ] {
+            let hits = search(&known, &Words::new(query));
+            assert_eq!(hits.len(), 1, "{query}");
+            assert_eq!((hits[0].digest, hits[0].is_by_label()), (&digest(5), true), "{query}");
+        }
+        assert_eq!(found_in(&known, "gateway"), ["api/gateway:dev", "apis:v1"]);
+        for query in ["team=payments", "org.example.team=ments", "label:postgres", "paymenst"] {
+            assert_eq!(found_in(&known, query), Vec::<String>::new(), "{query}");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! By what the images that fit are told apart, and how many there are of each kind.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oci::{Digest, RepositoryName};
+use policy::Policy;
+use reports::Severity;
+
+use super::asking::Asking;
+use crate::catalog::Known;
+use crate::release::brief_counts;
+use crate::service::api::image::flags::in_force;
+use crate::web::verdict::Verdict;
+
+/// What an image is told apart by, that is known without asking anybody.
+pub(super) struct Aspects<'a> {
+    pub(super) flags: Vec<&'a str>,
+    pub(super) worst: Worst,
+    pub(super) updated: Option<Age>,
+}
+
+/// The worst that reports say of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worst {
+    /// No report counts.
+    Unreported,
+    /// The reports found nothing.
+    Nothing,
+    Found(Severity),
+}
+
+/// How long ago the gate learned of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Age {
+    Day,
+    Week,
+    Month,
+    Older,
+}
+
+impl Worst {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Found(Severity::Critical),
+        Self::Found(Severity::High),
+        Self::Found(Severity::Medium),
+        Self::Found(Severity::Low),
+        Self::Found(Severity::Negligible),
+        Self::Found(Severity::Unknown),
+        Self::Nothing,
+        Self::Unreported,
+    ];
+
+    /// As links and people write it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Unreported => "no report",
+            Self::Nothing => "none",
+            Self::Found(severity) => severity.as_str(),
+        }
+    }
+}
+
+impl Age {
+    pub(super) const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Older];
+
+    pub(super) fn of(at: Timestamp, now: Timestamp) -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        // What is said to come is new.
+        let ago = Duration::try_from(now.duration_since(at)).unwrap_or_default();
+        match ago {
+            ago if ago <= DAY => Self::Day,
+            ago if ago <= 7 * DAY => Self::Week,
+            ago if ago <= 30 * DAY => Self::Month,
+            _ => Self::Older,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Older => "older",
+        }
+    }
+
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Day => "in a day",
+            Self::Week => "in a week",
+            Self::Month => "in a month",
+            Self::Older => "longer ago",
+        }
+    }
+}
+
+impl<'a> Aspects<'a> {
+    pub(super) fn of(
+        known: &'a Known,
+        policy: &Policy,
+        (repository, digest): (&RepositoryName, &'a Digest),
+        now: Timestamp,
+    ) -> Self {
+        let mut worst = Worst::Unreported;
+        for part in known.parts(digest) {
+            let reports = known.told(part).into_iter().flat_map(|told| &told.brief.reports);
+            for report in reports.filter(|report| brief_counts(report, repository, policy)) {
+                let found = report.counts.keys().max();
+                worst = worst.max(found.map_or(Worst::Nothing, |severity| Worst::Found(*severity)));
+            }
+        }
+        let told = known.told(digest);
+        let flags = told.map(|told| in_force(&told.brief.flags, policy, repository, now));
+        Self {
+            flags: flags.unwrap_or_default(),
+            worst,
+            updated: known.first_seen(digest).map(|at| Age::of(at, now)),
+        }
+    }
+
+    /// An update within a day is one within a week.
+    fn is_within(&self, age: Age) -> bool {
+        match age {
+            Age::Older => self.updated == Some(Age::Older),
+            age => self.updated.is_some_and(|updated| updated <= age),
+        }
+    }
+}
+
+/// How many of the images that fit are of each kind, if all else stays as it is asked for.
+#[derive(Default)]
+pub(super) struct Facets {
+    flags: BTreeMap<String, usize>,
+    worst: BTreeMap<Worst, usize>,
+    updated: BTreeMap<Age, usize>,
+}
+
+/// Something to choose from.
+pub(super) struct Facet {
+    pub(super) title: &'static str,
+    pub(super) choices: Vec<Choice>,
+}
+
+pub(super) struct Choice {
+    pub(super) text: String,
+    /// None where it is not counted.
+    pub(super) count: Option<usize>,
+    pub(super) is_chosen: bool,
+    /// Chooses it, or lets it go.
+    pub(super) page: String,
+}
+
+impl Facets {
+    /// Counts an image; whether it is all that is asked for.
+    pub(super) fn count(&mut self, asking: &Asking, aspects: &Aspects<'_>) -> bool {
+        let flag = asking.flag().is_none_or(|flag| aspects.flags.contains(&flag));
+        let worst = asking.severity().is_none_or(|worst| aspects.worst == worst);
+        let updated = asking.updated().is_none_or(|age| aspects.is_within(age));
+        if worst && updated {
+            for &flag in &aspects.flags {
+                match self.flags.get_mut(flag) {
+                    Some(count) => *count += 1,
+                    None => drop(self.flags.insert(flag.to_owned(), 1)),
+                }
+            }
+        }
+        if flag && updated {
+            *self.worst.entry(aspects.worst).or_default() += 1;
+        }
+        if flag && worst {
+            for age in Age::ALL.into_iter().filter(|age| aspects.is_within(*age)) {
+                *self.updated.entry(age).or_default() += 1;
+            }
+        }
+        flag && worst && updated
+    }
+
+    /// What may be chosen: what there is, and what is chosen already. Counts are left out where
+    /// they would tell of images that cannot be looked into.
+    pub(super) fn shown(&self, asking: &Asking, is_counted: bool) -> Vec<Facet> {
+        let choice = |text: &str, (key, value): (&str, &str), count: Option<usize>| Choice {
+            text: text.to_owned(),
+            count: count.filter(|_| is_counted),
+            is_chosen: asking.value(key) == value,
+            page: asking.choosing(key, value),
+        };
+        let verdicts = [Verdict::Held, Verdict::Passed, Verdict::NoGate].into_iter();
+        let verdicts = verdicts.map(|it| choice(it.word(), ("verdict", it.word()), None));
+        let worst = Worst::ALL.into_iter().map(|worst| {
+            let count = self.worst.get(&worst).copied().unwrap_or(0);
+            choice(worst.word(), ("severity", worst.word()), Some(count))
+        });
+        let mut names: Vec<&str> = self.flags.keys().map(String::as_str).collect();
+        names.extend(asking.flag().filter(|flag| !self.flags.contains_key(*flag)));
+        let flags = names.into_iter().map(|name| {
+            let count = self.flags.get(name).copied().unwrap_or(0);
+            choice(name, ("flag", name), Some(count))
+        });
+        let updated = Age::ALL.into_iter().map(|age| {
+            let count = self.updated.get(&age).copied().unwrap_or(0);
+            choice(age.shown(), ("updated", age.word()), Some(count))
+        });
+        let is_there = |choice: &Choice| choice.is_chosen || choice.count != Some(0);
+        let facet = |title, choices: Vec<Choice>| Facet { title, choices };
+        let facets = [
+            facet("Gates", verdicts.collect()),
+            facet("Worst finding", worst.filter(is_there).collect()),
+            facet("Flag", flags.filter(is_there).collect()),
+            facet("First seen", updated.filter(is_there).collect()),
+        ];
+        facets.into_iter().filter(|facet| !facet.choices.is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_the_shortest_that_it_fits() {
+        let now = Timestamp::from_second(100 * 24 * 3600).unwrap();
+        for (seconds, age) in [
+            (-5, Age::Day),
+            (0, Age::Day),
+            (24 * 3600, Age::Day),
+            (24 * 3600 + 1, Age::Week),
+            (8 * 24 * 3600, Age::Month),
+            (31 * 24 * 3600, Age::Older),
+        ] {
+            let at = Timestamp::from_second(now.as_second() - seconds).unwrap();
+            assert_eq!(Age::of(at, now), age, "{seconds}");
+        }
+    }
+
+    fn aspects(flags: &[&'static str], worst: Worst, age: Age) -> Aspects<'static> {
+        Aspects { flags: flags.to_vec(), worst, updated: Some(age) }
+    }
+
+    fn asking(query: &str) -> Asking {
+        let uri = format!("/?{query}").parse().unwrap();
+        axum::extract::Query::try_from_uri(&uri).unwrap().0
+    }
+
+    fn counts(query: &str) -> (usize, Vec<String>) {
+        let high = Worst::Found(Severity::High);
+        let images = [
+            aspects(&["tested", "qa"], high, Age::Day),
+            aspects(&["tested"], Worst::Nothing, Age::Week),
+            aspects(&[], high, Age::Older),
+        ];
+        let (asking, mut facets) = (asking(query), Facets::default());
+        let fitting = images.iter().filter(|it| facets.count(&asking, it)).count();
+        let shown = facets.shown(&asking, true).into_iter().skip(1).map(|facet| {
+            let choices = facet.choices.iter().map(|it| {
+                let chosen = if it.is_chosen { "*" } else { "" };
+                format!(" {chosen}{}:{}", it.text, it.count.unwrap())
+            });
+            format!("{}{}", facet.title, choices.collect::<String>())
+        });
+        (fitting, shown.collect())
+    }
+
+    #[test]
+    fn each_facet_counts_what_the_others_leave() {
+        let all = [
+            "Worst finding high:2 none:1",
+            "Flag qa:1 tested:2",
+            "First seen in a day:1 in a week:2 in a month:2 longer ago:1",
+        ];
+        assert_eq!(counts(""), (3, all.map(str::to_owned).to_vec()));
+        let tested = [
+            "Worst finding high:1 none:1",
+            "Flag qa:1 *tested:2",
+            "First seen in a day:1 in a week:2 in a month:2",
+        ];
+        assert_eq!(counts("flag=tested"), (2, tested.map(str::to_owned).to_vec()));
+        let both = [
+            "Worst finding *high:2 none:1",
+            "Flag qa:1 tested:1",
+            "First seen in a day:1 in a week:1 in a month:1 longer ago:1",
+        ];
+        assert_eq!(counts("severity=high"), (2, both.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn what_is_chosen_is_shown_though_nothing_is_of_it() {
+        let (fitting, shown) = counts("flag=signed&updated=day");
+        assert_eq!(fitting, 0);
+        assert_eq!(shown, ["Flag qa:1 *signed:0 tested:1", "First seen *in a day:0"]);
+    }
+}

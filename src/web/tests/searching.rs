@@ -1,0 +1,180 @@
+//! Looking for images.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use oci::{RepositoryName, Tag};
+
+use super::*;
+use crate::content::samples::index;
+use crate::inventory::Lesson;
+use crate::release::{Description, Flag};
+
+/// Tags that the registry has, and that the gate has learned of.
+async fn taught(browser: &Browser, tags: &[(&str, &str, &Sample)]) {
+    let at = Timestamp::from_second(browser.scene.now().as_second()).unwrap();
+    let mut lessons = Vec::new();
+    for &(repository, tag, sample) in tags {
+        {
+            let mut shelf = browser.scene.shelf.lock().unwrap();
+            *shelf = std::mem::take(&mut *shelf).tagged(repository, tag, sample);
+        }
+        let repository: RepositoryName = repository.parse().unwrap();
+        let (tag, digest) = (Tag::new(tag).unwrap(), sample.digest.clone());
+        let facts = Arc::new((&sample.manifest).into());
+        lessons.push((repository.clone(), Lesson::Manifest { digest: digest.clone(), facts }));
+        lessons.push((repository, Lesson::Tag { tag, digest, at }));
+    }
+    let state = &browser.scene.api.issue.state;
+    state.ask(move |store| async move { store.learn(&lessons, at).await }).await.unwrap();
+    state.look().await.unwrap();
+}
+
+/// The images in the list of a page.
+fn listed(page: &Page) -> Vec<&str> {
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    let links = page.text.split(r#"href="/ui/image?ref="#).skip(1);
+    links.map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+/// The choices of a page, and how many each has.
+fn choices(page: &Page) -> Vec<&str> {
+    let (_, rest) = page.text.split_once(r#"<nav class="facets""#).unwrap();
+    let links = rest.split("</nav>").next().unwrap().split("<a class=\"chip\"").skip(1);
+    links.map(|rest| rest.split_once('>').unwrap().1.split("</a>").next().unwrap()).collect()
+}
+
+async fn labelled(browser: &Browser, sample: &Sample, key: &str, value: &str) {
+    let labels = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    let described = [(sample.digest.clone(), Description { created_at: None, labels })];
+    let state = &browser.scene.api.issue.state;
+    state.ask(move |store| async move { store.describe(&described).await }).await.unwrap();
+    state.look().await.unwrap();
+}
+
+async fn flagged(browser: &Browser, sample: &Sample) {
+    let flag = Flag {
+        repository: "prod/api".parse().unwrap(),
+        digest: sample.digest.clone(),
+        name: "tested".to_owned(),
+        by: "user:qa".parse().unwrap(),
+        from: None,
+        at: browser.scene.now(),
+        reason: None,
+        link: None,
+        expires_at: None,
+    };
+    let state = &browser.scene.api.issue.state;
+    state.ask(move |store| async move { store.set_flag(&flag).await }).await.unwrap();
+    state.look().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_what_may_be_read_is_found_and_counted() {
+    let (browser, api) = Browser::of_alice().await;
+    let other = image("other", &["o"]);
+    taught(&browser, &[("prod/api", "v1", &api), ("secret/api", "v1", &other)]).await;
+    for query in ["/?q=api", "/?q=v1", "/?flag=&q=pi", "/?updated=day"] {
+        assert_eq!(listed(&browser.get(query).await), ["prod/api:v1"], "{query}");
+    }
+    let page = browser.get("/").await;
+    assert!(page.text.contains(">prod/api</a>") && !page.text.contains("secret"), "{}", page.text);
+    assert!(choices(&page).contains(&"no report · 1"), "{:?}", choices(&page));
+    assert_eq!(listed(&browser.get("/?q=secret").await), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_found_is_narrowed_by_gates_and_flags() {
+    let (browser, api) = Browser::of_alice().await;
+    let second = image("second", &["s"]);
+    taught(&browser, &[("prod/api", "v1", &api), ("prod/api", "v2", &second)]).await;
+    flagged(&browser, &second).await;
+    assert_eq!(listed(&browser.get("/?q=api").await), ["prod/api:v1", "prod/api:v2"]);
+    assert_eq!(listed(&browser.get("/?q=api&verdict=held").await), ["prod/api:v1"]);
+    assert_eq!(listed(&browser.get("/?q=api&verdict=passed").await), ["prod/api:v2"]);
+    assert_eq!(listed(&browser.get("/?q=api&flag=tested").await), ["prod/api:v2"]);
+    assert_eq!(listed(&browser.get("/?flag=tested&verdict=held").await), [""; 0]);
+    let page = browser.get("/?q=api&flag=tested").await;
+    let expected = ["held", "passed", "no gate", "no report · 1", "tested · 1 ×"];
+    assert_eq!(choices(&page)[..5], expected);
+}
+
+#[tokio::test]
+async fn a_label_finds_an_image_for_those_who_may_look_inside_it() {
+    let (mut browser, api) = Browser::of_alice().await;
+    let second = image("second", &["s"]);
+    let both = index(&[&second]);
+    taught(
+        &browser,
+        &[("prod/api", "v1", &api), ("prod/api", "parts", &second), ("prod/api", "v2", &both)],
+    )
+    .await;
+    labelled(&browser, &api, "team", "payments").await;
+    labelled(&browser, &second, "team", "payments").await;
+    // Neither has passed the gate, so nobody without `inspect` may look into it.
+    let page = browser.get("/?q=payments").await;
+    assert_eq!(listed(&page), [""; 0]);
+    assert!(!page.text.contains(" · 1") && !page.text.contains(" · 3"), "{}", page.text);
+    flagged(&browser, &second).await;
+    for query in ["/?q=payments", "/?q=label:team=payments", "/?q=team%3Dpayments"] {
+        let page = browser.get(query).await;
+        assert_eq!(listed(&page), ["prod/api:parts"], "{query}");
+    }
+    flagged(&browser, &both).await;
+    let page = browser.get("/?q=payments").await;
+    assert_eq!(listed(&page), ["prod/api:parts", "prod/api:v2"]);
+    // Administrators know of all images, and see what is in one only where a rule lets them.
+    browser.cookie = None;
+    assert_eq!(browser.sign_in("root", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(listed(&browser.get("/?q=payments").await), [""; 0]);
+    assert_eq!(listed(&browser.get("/?q=api").await).len(), 3);
+}
+
+#[tokio::test]
+async fn a_vulnerability_is_looked_up_and_narrows_names() {
+    let (browser, api) = Browser::of_alice().await;
+    let second = image("second", &["s"]);
+    taught(&browser, &[("prod/api", "v1", &api), ("prod/api", "v2", &second)]).await;
+    let page = browser.get("/?q=CVE-2021-44228").await;
+    assert_eq!(page.header(LOCATION), "/ui/vulnerability?id=CVE-2021-44228");
+    let page = browser.get("/?q=package:zlib").await;
+    assert_eq!(page.header(LOCATION), "/ui/vulnerability?id=package:zlib");
+    let report = json!({
+        "SchemaVersion": 2, "CreatedAt": "2026-01-01T00:00:00Z", "ArtifactName": "api",
+        "ArtifactType": "container_image",
+        "Metadata": {"OS": {"Family": "debian", "Name": "12"}, "RepoDigests": [format!("x@{}", second.digest)]},
+        "Results": [{"Target": "api", "Class": "lang-pkgs", "Type": "jar", "Vulnerabilities": [
+            {"VulnerabilityID": "CVE-2021-44228", "PkgName": "log4j", "InstalledVersion": "2.14.0",
+             "Severity": "CRITICAL"},
+        ]}],
+    });
+    let path = "/api/v1/image/report?ref=prod/api:v2";
+    let answer = browser.scene.ask(As::User("alice"), Method::PUT, path, &report.to_string()).await;
+    assert!(answer.status.is_success(), "{}", answer.json());
+    browser.scene.api.issue.state.look().await.unwrap();
+    for query in ["/?q=api+CVE-2021-44228", "/?q=api+package:log4j", "/?severity=critical"] {
+        assert_eq!(listed(&browser.get(query).await), ["prod/api:v2"], "{query}");
+    }
+    assert_eq!(listed(&browser.get("/?q=api+CVE-2021-1").await), [""; 0]);
+    let page = browser.get("/?q=log4j").await;
+    assert!(page.text.contains(r#"href="/ui/vulnerability?id=package:log4j""#), "{}", page.text);
+}
+
+#[tokio::test]
+async fn results_go_on_where_the_page_ended() {
+    let (browser, api) = Browser::of_alice().await;
+    let names: Vec<_> = (0..120).map(|number| format!("t{number:03}")).collect();
+    let tags: Vec<_> = names.iter().map(|tag| ("prod/many", tag.as_str(), &api)).collect();
+    taught(&browser, &tags).await;
+    let mut found: Vec<String> = Vec::new();
+    let mut next = Some("/?q=many".to_owned());
+    while let Some(path) = next {
+        let page = browser.get(&path).await;
+        found.extend(listed(&page).into_iter().map(str::to_owned));
+        next = page.text.split_once(r#"<a class="button" href=""#).map(|(_, rest)| {
+            rest.split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&")
+        });
+    }
+    let expected: Vec<_> = names.iter().map(|tag| format!("prod/many:{tag}")).collect();
+    assert_eq!(found, expected);
+}

@@ -10,6 +10,7 @@
 
 mod attacks_on_gates;
 mod audit;
+mod barriers;
 mod built_images;
 mod canaries;
 mod clients;

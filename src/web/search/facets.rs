@@ -194,6 +194,7 @@ impl Facets {
         });
         let mut names: Vec<&str> = self.flags.keys().map(String::as_str).collect();
         names.extend(asking.flag().filter(|flag| !self.flags.contains_key(*flag)));
+        names.sort_unstable();
         let flags = names.into_iter().map(|name| {
             let count = self.flags.get(name).copied().unwrap_or(0);
             choice(name, ("flag", name), Some(count))

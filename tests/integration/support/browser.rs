@@ -4,12 +4,17 @@ use std::future::Future;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use fantoccini::elements::Element;
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
+use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use url::Url;
 
 use super::gate::Gate;
 use super::process::{Daemon, free_port, program};
@@ -150,6 +155,47 @@ impl Browser {
         self.wait(focused.send_keys(keys));
     }
 
+    /// No script of a page runs any more.
+    pub(crate) fn disable_script(&self) {
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+    }
+
+    /// As the reader's system wants it: "light" or "dark".
+    pub(crate) fn prefer(&self, colours: &str) {
+        let feature = json!({"name": "prefers-color-scheme", "value": colours});
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": [feature]}));
+    }
+
+    /// The whole page as a picture, as WebP.
+    pub(crate) fn picture(&self) -> Vec<u8> {
+        let how = json!({"format": "webp", "quality": 80, "captureBeyondViewport": true});
+        let picture = self.devtools("Page.captureScreenshot", how);
+        STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// Asks the browser itself (Chrome DevTools Protocol).
+    fn devtools(&self, command: &'static str, parameters: Value) -> Value {
+        self.wait(self.client.issue_cmd(DevTools { command, parameters }))
+    }
+
+    /// What axe finds on the page that keeps people out: rule, impact, and where.
+    pub(crate) fn barriers(&self) -> Vec<String> {
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; {AXE_BEGIN}
+            axe.run(document, {{resultTypes: ['violations']}}).then(
+                (results) => done(results.violations.map((it) => [it.id, it.impact,
+                    it.nodes.map((node) => node.html + ' ' + node.any.map((it) => it.message)).join(' | ')])),
+                (error) => done([['failed', 'critical', String(error)]]));",
+            AXE_BEGIN = axe(),
+        );
+        let found = self.wait(self.client.execute_async(&script, Vec::new()));
+        let found: Vec<(String, Option<String>, String)> = serde_json::from_value(found).unwrap();
+        let told = found
+            .into_iter()
+            .map(|(rule, impact, place)| format!("{} {rule}: {place}", impact.unwrap_or_default()));
+        told.collect()
+    }
+
     /// What a script says that is run by the browser itself, not by the page.
     pub(crate) fn measure(&self, script: &str) -> Value {
         self.wait(self.client.execute(script, Vec::new()))
@@ -162,6 +208,31 @@ impl Drop for Browser {
         // It ends with its driver in any case.
         let _ = self.runtime.block_on(closing);
     }
+}
+
+/// A command of the browser's own protocol, as its driver hands it on.
+#[derive(Debug)]
+struct DevTools {
+    command: &'static str,
+    parameters: Value,
+}
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        let body = json!({"cmd": self.command, "params": self.parameters});
+        (Method::POST, Some(body.to_string()))
+    }
+}
+
+/// The source of axe-core, which `scripts/test` installs.
+fn axe() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/axe/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("{path}: {error}; run `npm ci --prefix tests/axe`"))
 }
 
 /// As XPath has it, which knows no escapes.

@@ -1,0 +1,128 @@
+//! Every page, looked at by axe: in light, in dark, and on a narrow screen.
+//!
+//! With `PORTCULLIS_PICTURES=FOLDER` it takes the pictures of the documentation on its way.
+
+use std::path::Path;
+use std::{env, fs};
+
+use serde_json::{Value, json};
+
+use crate::support::browser::{Browser, DESK, Window};
+use crate::support::client::Ask;
+use crate::support::gate::password_of;
+use crate::support::images::Image;
+use crate::support::scene::Scene;
+
+const POLICY: &str = r#"
+administrators: ["user:ada"]
+groups:
+  clusters: ["user:cluster"]
+flags:
+  tested: {expires_after: 90d}
+  qa-passed: {}
+rules:
+  - name: developers
+    subjects: ["user:ada", "user:ci"]
+    images: ["**"]
+    allow: [all, "flag:tested", "flag:qa-passed", report, inspect]
+  - {name: clusters, subjects: ["group:clusters"], images: ["prod/**"], allow: [pull]}
+gates:
+  - name: production
+    images: ["prod/**"]
+    require: {flags: [tested], vulnerabilities: {max_severity: high}}
+  - {name: quality, images: ["prod/**"], mode: audit, require: {flags: [qa-passed]}}
+"#;
+
+/// What Trivy found in an image of Debian (tests/fixtures/reports), as the report of this one.
+fn report_of(image: &Image) -> Value {
+    let report = include_str!("../fixtures/reports/debian-stretch.json");
+    let mut report: Value = serde_json::from_str(report).unwrap();
+    report["Metadata"]["ImageID"] = json!(image.config.digest);
+    report["CreatedAt"] = json!("2026-01-01T00:00:00Z");
+    report
+}
+
+/// A registry with something to see on every page.
+fn scene() -> Scene {
+    let scene = Scene::new(POLICY, &[("ada", &[]), ("ci", &[]), ("cluster", &[])]);
+    let ci = scene.client("ci");
+    let image = Image::docker("release");
+    for (repository, tag) in [("prod/api", "v2.1.0"), ("prod/api", "v2.0.9"), ("dev/api", "main")] {
+        ci.push(repository, tag, &image);
+    }
+    ci.push("prod/worker", "v1.4.2", &Image::docker("worker"));
+    let basic = scene.gate.basic("ci");
+    let report = report_of(&image).to_string();
+    let sent = Ask::body("application/json", report.as_bytes());
+    basic.send("PUT", "/api/v1/image/report?ref=prod/api:v2.1.0", &sent).expect(200);
+    let flag = json!({"flag": "qa-passed", "reason": "release checklist 2.1"}).to_string();
+    let sent = Ask::body("application/json", flag.as_bytes());
+    basic.send("PUT", "/api/v1/image/flags?ref=prod/api:v2.1.0", &sent).expect(200);
+    scene
+}
+
+/// Each page and the name of its picture.
+const PAGES: [(&str, &str); 10] = [
+    ("search", "/?q=api"),
+    ("repositories", "/"),
+    ("repository", "/ui/repository?name=prod/api"),
+    ("image", "/ui/image?ref=prod/api:v2.1.0"),
+    ("vulnerability", "/ui/vulnerability?id=CVE-2016-10228"),
+    ("tokens", "/ui/tokens"),
+    ("start", "/ui/start"),
+    ("administration", "/ui/admin"),
+    ("nothing", "/ui/image?ref=no/such:v1"),
+    ("empty", "/?q=nothing-is-called-this"),
+];
+
+/// A way of looking at pages, and what its pictures are called by.
+#[derive(Clone, Copy)]
+struct Look {
+    name: &'static str,
+    colours: &'static str,
+    window: Window,
+}
+
+/// Looks at the page that is there, and tells what keeps people out.
+fn look(browser: &Browser, page: &str, look: Look) -> Vec<String> {
+    if let Some(folder) = env::var_os("PORTCULLIS_PICTURES") {
+        let file = Path::new(&folder).join(format!("{page}-{}.webp", look.name));
+        fs::write(file, browser.picture()).unwrap();
+    }
+    let found = browser.barriers().into_iter();
+    found.map(|barrier| format!("{page}, {}: {barrier}", look.name)).collect()
+}
+
+fn look_at_all(look_as: Look) {
+    let scene = scene();
+    let browser = Browser::start(&scene.gate, look_as.window);
+    browser.prefer(look_as.colours);
+    browser.open("/");
+    let mut found = look(&browser, "sign-in", look_as);
+    browser.fill("Name", "ada");
+    browser.fill("Password or token", &password_of("ada"));
+    browser.press("Sign in");
+    browser.says("user:ada");
+    for (page, path) in PAGES {
+        browser.open(path);
+        found.extend(look(&browser, page, look_as));
+        let width = browser.measure("return document.documentElement.scrollWidth");
+        assert!(width.as_u64().unwrap() <= u64::from(look_as.window.width), "{page} is too wide");
+    }
+    assert_eq!(found, [""; 0], "{}", found.join("\n"));
+}
+
+#[test]
+fn no_page_has_barriers_in_light() {
+    look_at_all(Look { name: "light", colours: "light", window: DESK });
+}
+
+#[test]
+fn no_page_has_barriers_in_dark() {
+    look_at_all(Look { name: "dark", colours: "dark", window: DESK });
+}
+
+#[test]
+fn no_page_has_barriers_on_a_narrow_screen() {
+    look_at_all(Look { name: "narrow", colours: "light", window: Window { width: 380 } });
+}

@@ -86,6 +86,16 @@ impl<'a> Question<'a> {
                 && self.grants(Action::Delete, repository, tag)
     }
 
+    /// Whether the caller only looks at what it reads there: a signer, a scanner, whoever may
+    /// `inspect` it. What they read nobody runs.
+    pub(crate) fn inspects(&self, repository: &RepositoryName, reference: &Reference) -> bool {
+        let tag = match reference {
+            Reference::Tag(tag) => Some(tag),
+            Reference::Digest(_) => None,
+        };
+        self.grants(Action::Inspect, repository, tag)
+    }
+
     /// Judges the manifest that was read by a tag or by its digest.
     ///
     /// # Errors

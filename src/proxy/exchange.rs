@@ -119,6 +119,11 @@ impl Exchange {
         self.record.token_id.clone_from(&principal.token_id);
     }
 
+    /// The groups of whoever asks.
+    pub(super) fn groups(&self) -> &[String] {
+        &self.record.groups
+    }
+
     /// What the shadow policy would have decided, which is something else; to be called before
     /// the decision is told. What there is to report of it.
     pub(super) fn shadowed(&mut self, comparison: Comparison) -> Difference {

@@ -10,6 +10,7 @@ use crate::authorize::{ManifestContent, is_artifact, unknown_manifest};
 use crate::body::Body;
 use crate::content;
 use crate::refusal::Refusal;
+use crate::state::Pulled;
 use crate::upstream::{Answer, Error};
 
 /// Reads a manifest, and learns what it says.
@@ -50,7 +51,11 @@ pub(super) async fn read(
             }
             Ok(forwarding.stream(answer, HeaderMap::new()))
         }
-        Read::Get => Ok(hold(forwarding, repository, reference, answer).await?.response),
+        Read::Get => {
+            let held = hold(forwarding, repository, reference, answer).await?;
+            note_pull(forwarding, repository, reference, &held.digest);
+            Ok(held.response)
+        }
     }
 }
 
@@ -129,9 +134,35 @@ pub(super) async fn read_gated(
             question.release.learn(&held.digest, held.manifest.as_ref());
             let released = question.let_through(repository, reference, &held.digest).await?;
             forwarding.exchange.released(released.leniency());
+            note_pull(forwarding, repository, reference, &held.digest);
             Ok(held.response)
         }
     }
+}
+
+/// Notes that it was pulled, unless whoever reads it only looks at it.
+fn note_pull(
+    forwarding: &Forwarding<'_>,
+    repository: &RepositoryName,
+    reference: &Reference,
+    digest: &Digest,
+) {
+    let question = forwarding.question;
+    if question.inspects(repository, reference) {
+        return;
+    }
+    let tag = match reference {
+        Reference::Tag(tag) => Some(tag),
+        Reference::Digest(_) => None,
+    };
+    forwarding.gate.authenticator.state().note_pull(Pulled {
+        repository,
+        digest,
+        tag,
+        by: &question.principal.caller.subject,
+        groups: forwarding.exchange.groups(),
+        at: question.now,
+    });
 }
 
 /// Which manifest the upstream names in the answer to a HEAD.

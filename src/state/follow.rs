@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::{Known, State};
 use crate::log::Causes;
@@ -19,6 +19,9 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// How often last uses and the time are written down.
 const WRITE: Duration = Duration::from_secs(60);
+
+/// How often pulls are written down.
+const WRITE_PULLS: Duration = Duration::from_secs(5);
 
 /// How often what is long over is forgotten.
 const PURGE: Duration = Duration::from_secs(3600);
@@ -52,7 +55,29 @@ impl State {
     /// Follows the state until `stop` is told; writes down what was noted at the end.
     pub async fn follow(self: Arc<Self>, stop: watch::Receiver<bool>) {
         // Beside each other: a write may take long, and what is revoked must not wait for it.
-        tokio::join!(self.keep_looking(stop.clone()), self.keep_writing(stop));
+        tokio::join!(
+            self.keep_looking(stop.clone()),
+            self.keep_writing(stop.clone()),
+            self.keep_pulls(stop)
+        );
+    }
+
+    async fn keep_pulls(&self, mut stop: watch::Receiver<bool>) {
+        let mut write = interval(WRITE_PULLS);
+        write.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = told_to(&mut stop) => break,
+                _ = write.tick() => {
+                    if let Err(error) = self.write_pulls(false).await {
+                        tracing::debug!(error = %Causes(&error), "pulls are not written down");
+                    }
+                }
+            }
+        }
+        if let Err(error) = self.write_pulls(true).await {
+            tracing::warn!(error = %Causes(&error), "the last pulls before the end are lost");
+        }
     }
 
     async fn keep_looking(&self, mut stop: watch::Receiver<bool>) {

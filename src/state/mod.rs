@@ -4,6 +4,7 @@
 //! another replica, must be in force at the next request, so it follows the state's changes.
 
 mod follow;
+mod pulls;
 mod revocations;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -20,12 +21,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 
 pub(crate) use follow::told_to;
+pub use pulls::Pulled;
 pub use revocations::Revocations;
 
 use crate::clock::Clock;
 use crate::log::Causes;
 use crate::store::{Changes, ReplicaLocks, Revocation, Sequence, Service, Store, StoreError};
 use crate::token::{LastUse, TokenId};
+use pulls::Pulls;
 use uses::Uses;
 
 /// The state as the gate uses it.
@@ -45,6 +48,7 @@ pub struct State {
     answers: AtomicBool,
     max_staleness: Duration,
     uses: Uses,
+    pulls: Pulls,
     last_lesson: watch::Sender<Sequence>,
     last_release: watch::Sender<Sequence>,
 }
@@ -80,6 +84,7 @@ impl State {
             answers: AtomicBool::new(true),
             max_staleness,
             uses: Uses::default(),
+            pulls: Pulls::default(),
             last_lesson: watch::Sender::default(),
             last_release: watch::Sender::default(),
         };
@@ -226,6 +231,12 @@ impl State {
         self.uses.of(family)
     }
 
+    /// Notes that somebody pulled a manifest. It costs no write: what is noted is written in the
+    /// background, and may be lost if the gate is killed.
+    pub fn note_pull(&self, pulled: Pulled<'_>) {
+        self.pulls.note(pulled);
+    }
+
     /// Takes over what has changed.
     ///
     /// # Errors
@@ -283,6 +294,28 @@ impl State {
             .await;
         if written.is_err() {
             kept.into_iter().for_each(|(family, last)| self.uses.note(&family, last));
+        }
+        written
+    }
+}
+
+impl State {
+    /// Writes down pulls: those that are due, or, at the end, all.
+    ///
+    /// # Errors
+    /// The state does not answer; what was noted is kept for the next time.
+    pub async fn write_pulls(&self, all: bool) -> Result<(), StoreError> {
+        let due = self.pulls.due(self.clock.now(), all);
+        if due.pulls.is_empty() && due.groups.is_empty() {
+            return Ok(());
+        }
+        let due = Arc::new(due);
+        let kept = Arc::clone(&due);
+        let written = self
+            .ask(move |store| async move { store.note_pulls(&due.pulls, &due.groups).await })
+            .await;
+        if written.is_err() {
+            self.pulls.put_back(Arc::unwrap_or_clone(kept));
         }
         written
     }

@@ -20,10 +20,10 @@ use crate::release::{
     Brief, Cause, Description, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
 };
 use crate::store::{
-    Changes, CrawlProgress, Extent, FamilyQuery, FindingQuery, Found, KeptPolicy, Learned, Lessons,
-    ManifestPlace, News, OfRepository, Released, Releases, ReplicaLocks, Revocation, Rotation,
-    ScanCounts, ScanEnd, Sequence, Service, Settings, Store, StoreError, StoreUrl, Tagged,
-    Undescribed, open,
+    Activity, Changes, CrawlProgress, Extent, FamilyQuery, FindingQuery, Found, GroupPull, Handled,
+    KeptPolicy, Learned, Lessons, ManifestPlace, Move, News, OfRepository, Pull, Released,
+    Releases, ReplicaLocks, Revocation, Rotation, ScanCounts, ScanEnd, Sequence, Service, Settings,
+    Store, StoreError, StoreUrl, Tagged, Undescribed, open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -89,6 +89,7 @@ fn with(store: Absent, since: Duration, max_staleness: Duration) -> Arc<State> {
         answers: true.into(),
         max_staleness,
         uses: super::Uses::default(),
+        pulls: super::Pulls::default(),
         last_lesson: tokio::sync::watch::Sender::default(),
         last_release: tokio::sync::watch::Sender::default(),
     })
@@ -219,6 +220,12 @@ impl Lessons for Absent {
     ) -> Result<Vec<Tag>, StoreError> {
         no_answer()
     }
+    async fn tags_on(
+        &self,
+        _: &[(RepositoryName, Digest)],
+    ) -> Result<HashMap<(RepositoryName, Digest), Vec<Tag>>, StoreError> {
+        no_answer()
+    }
     async fn add_repositories(&self, _: &[RepositoryName]) -> Result<(), StoreError> {
         no_answer()
     }
@@ -241,6 +248,32 @@ impl Lessons for Absent {
         _: Timestamp,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
+        no_answer()
+    }
+}
+
+#[async_trait]
+impl Activity for Absent {
+    async fn note_pulls(&self, _: &[Pull], _: &[GroupPull]) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn handled(
+        &self,
+        _: &[(RepositoryName, Digest)],
+    ) -> Result<HashMap<(RepositoryName, Digest), Handled>, StoreError> {
+        no_answer()
+    }
+    async fn pulled_by(
+        &self,
+        _: &str,
+        _: &[(RepositoryName, Digest)],
+    ) -> Result<HashMap<(RepositoryName, Digest), Timestamp>, StoreError> {
+        no_answer()
+    }
+    async fn pulling_groups(&self, _: u32) -> Result<Vec<String>, StoreError> {
+        no_answer()
+    }
+    async fn history_of(&self, _: &RepositoryName, _: &Tag) -> Result<Vec<Move>, StoreError> {
         no_answer()
     }
 }

@@ -1,5 +1,7 @@
 //! What the gate learned of the upstream, as the state keeps it.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
@@ -66,6 +68,13 @@ pub trait Lessons: Send + Sync + 'static {
         digest: &Digest,
         limit: u32,
     ) -> Result<Vec<Tag>, StoreError>;
+
+    /// The same of several manifests at once, without an end. Those that no tag points at are left
+    /// out.
+    async fn tags_on(
+        &self,
+        images: &[(RepositoryName, Digest)],
+    ) -> Result<HashMap<(RepositoryName, Digest), Vec<Tag>>, StoreError>;
 
     /// Notes that there are repositories of these names.
     async fn add_repositories(&self, names: &[RepositoryName]) -> Result<(), StoreError>;

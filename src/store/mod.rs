@@ -5,6 +5,7 @@
 //! suite of tests holds both to the same behaviour. Times are those of
 //! the caller, so that no clock of a database decides anything, and are kept to the millisecond.
 
+mod activity;
 mod engine;
 mod inventory;
 mod lock;
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use policy::Subject;
 
+pub use activity::{Activity, GroupPull, Handled, Move, Pull};
 pub use inventory::{
     CrawlProgress, Extent, Learned, Lessons, ManifestPlace, News, OfRepository, Tagged,
 };
@@ -43,7 +45,7 @@ pub const OVERLAP: Duration = Duration::from_secs(30);
 /// The operations of the gate on its state. Each is one transaction: it happens as a whole, durably,
 /// or not at all.
 #[async_trait]
-pub trait Store: Lessons + Releases + Send + Sync + 'static {
+pub trait Store: Lessons + Releases + Activity + Send + Sync + 'static {
     /// Keeps a new family and the hash of its first refresh token, if it has one. One that comes
     /// from something that was revoked in the meantime is revoked from the start.
     async fn add_family(&self, family: &Family, token: Option<TokenHash>)

@@ -1,5 +1,6 @@
 //! The operations, in the SQL that both databases read.
 
+mod activity;
 mod families;
 mod inventory;
 pub(super) mod policy;

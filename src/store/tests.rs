@@ -1,5 +1,6 @@
 //! What the documentation of [`Store`] says, on each database.
 
+mod activity;
 mod concurrency;
 mod families;
 mod inventory;

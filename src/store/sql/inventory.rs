@@ -6,6 +6,10 @@ mod learn;
 mod tags;
 mod tell;
 
+pub(super) use learn::Batch;
+
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
@@ -16,7 +20,7 @@ use super::super::inventory::{
 use super::super::{Sequence, StoreError};
 use super::row::damaged;
 use super::work::Work;
-use super::{Sql, release};
+use super::{Sql, activity, release};
 use crate::inventory::{Facts, Lesson};
 pub(super) use tell::facts;
 
@@ -57,6 +61,7 @@ impl Lessons for Sql {
         let mut work = self.write(WHAT).await?;
         forget::descriptions(&mut work).await?;
         work.commit().await?;
+        forgotten += activity::forget_strays(self, before).await?;
         Ok(forgotten)
     }
 
@@ -87,6 +92,13 @@ impl Lessons for Sql {
         limit: u32,
     ) -> Result<Vec<Tag>, StoreError> {
         tags::of(&mut self.read("list tags").await?, repository, digest, limit).await
+    }
+
+    async fn tags_on(
+        &self,
+        images: &[(RepositoryName, Digest)],
+    ) -> Result<HashMap<(RepositoryName, Digest), Vec<Tag>>, StoreError> {
+        tags::on(&mut self.read("list tags").await?, images).await
     }
 
     async fn add_repositories(&self, names: &[RepositoryName]) -> Result<(), StoreError> {

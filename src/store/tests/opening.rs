@@ -148,7 +148,7 @@ async fn a_policy_that_is_damaged_is_told_and_not_taken_for_none() {
 
 /// Takes away what the versions of the tables after this one brought.
 pub(super) async fn back_to(settings: &Settings, server: &Postgres, version: u8) {
-    let brought: [(u8, &[&'static str]); 3] = [
+    let brought: [(u8, &[&'static str]); 5] = [
         (2, &["DROP TABLE policy"]),
         (
             3,
@@ -180,16 +180,28 @@ pub(super) async fn back_to(settings: &Settings, server: &Postgres, version: u8)
                 "DROP TABLE scans",
             ],
         ),
+        (
+            5,
+            &[
+                "DROP TABLE pulls",
+                "DROP TABLE group_pulls",
+                "DROP TABLE stored_manifests",
+                "DROP TABLE tag_moves",
+            ],
+        ),
+        (6, &["DROP TABLE descriptions", "DROP INDEX manifests_digest"]),
     ];
     for (_, statements) in brought.iter().filter(|(brought_by, _)| *brought_by > version) {
         for statement in *statements {
             run(settings, server, statement).await;
         }
     }
-    let set: [&'static str; 3] = [
+    let set: [&'static str; 5] = [
         "UPDATE schema_version SET version = 1",
         "UPDATE schema_version SET version = 2",
         "UPDATE schema_version SET version = 3",
+        "UPDATE schema_version SET version = 4",
+        "UPDATE schema_version SET version = 5",
     ];
     run(settings, server, set[usize::from(version) - 1]).await;
 }

@@ -7,6 +7,7 @@ use oci::Digest;
 
 use super::super::super::StoreError;
 use super::super::super::engine::Value;
+use super::super::activity;
 use super::super::work::Work;
 use super::tell::facts;
 
@@ -88,6 +89,7 @@ pub(super) async fn manifests(
         AND NOT EXISTS (SELECT 1 FROM pushes WHERE repository = $1) \
         AND NOT EXISTS (SELECT 1 FROM gone_tags WHERE repository = $1) \
         AND NOT EXISTS (SELECT 1 FROM gone_manifests WHERE repository = $1)";
-    work.execute(sql, &[repository.into()]).await?;
+    let is_gone = work.execute(sql, &[repository.into()]).await? > 0;
+    activity::forget(work, repository, digests, is_gone).await?;
     Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
 }

@@ -8,24 +8,25 @@ use oci::{Digest, RepositoryName, Tag};
 use super::super::super::engine::Value;
 use super::super::super::inventory::Learned;
 use super::super::super::{Sequence, StoreError};
+use super::super::activity;
 use super::super::work::Work;
 use super::last;
 use crate::inventory::{Facts, Lesson};
 
 /// The number of a repository in the tables.
-type Id = i64;
+pub(in super::super) type Id = i64;
 
 /// When something was seen, and as which lesson.
-type Sighting = (Timestamp, i64);
+pub(in super::super) type Sighting = (Timestamp, i64);
 
 /// Each thing once, as a statement may change no row twice.
 #[derive(Default)]
-struct Batch<'a> {
-    pointers: BTreeMap<(Id, &'a Tag, &'a Digest), Sighting>,
-    gone_tags: BTreeMap<(Id, &'a Tag, bool), Sighting>,
-    gone_manifests: BTreeMap<(Id, &'a Digest), Sighting>,
-    manifests: BTreeMap<(Id, &'a Digest), (&'a Facts, i64)>,
-    pushes: BTreeMap<(Id, &'a Digest, &'a str), Sighting>,
+pub(in super::super) struct Batch<'a> {
+    pub(in super::super) pointers: BTreeMap<(Id, &'a Tag, &'a Digest), Sighting>,
+    pub(in super::super) gone_tags: BTreeMap<(Id, &'a Tag, bool), Sighting>,
+    pub(in super::super) gone_manifests: BTreeMap<(Id, &'a Digest), Sighting>,
+    pub(in super::super) manifests: BTreeMap<(Id, &'a Digest), (&'a Facts, i64)>,
+    pub(in super::super) pushes: BTreeMap<(Id, &'a Digest, &'a str), Sighting>,
 }
 
 impl<'a> Batch<'a> {
@@ -103,6 +104,7 @@ pub(super) async fn learn(
     work.announce().await?;
     write(work, &batch).await?;
     settle(work, &batch).await?;
+    activity::learn(work, &batch).await?;
     Ok(Learned { before, last })
 }
 

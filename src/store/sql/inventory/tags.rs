@@ -1,9 +1,12 @@
 //! The tags that are there.
 
+use std::collections::HashMap;
+
 use oci::{Digest, RepositoryName, Tag};
 
 use super::super::super::StoreError;
 use super::super::super::inventory::Tagged;
+use super::super::activity::{Names, keys};
 use super::super::work::Work;
 
 pub(super) async fn after(
@@ -42,4 +45,20 @@ pub(super) async fn of(
     let values = [repository.as_str().into(), digest.as_bytes().into(), i64::from(limit).into()];
     let rows = work.rows(sql, &values).await?;
     rows.iter().map(|row| row.read("tag")).collect()
+}
+
+pub(super) async fn on(
+    work: &mut Work,
+    images: &[(RepositoryName, Digest)],
+) -> Result<HashMap<(RepositoryName, Digest), Vec<Tag>>, StoreError> {
+    let names = Names::of(work, images.iter().map(|(name, _)| name)).await?;
+    let sql = "SELECT repository, digest, tag FROM pointers \
+        WHERE (repository, digest) IN (VALUES {rows}) AND is_current = 1 ORDER BY tag";
+    let mut tags: HashMap<_, Vec<Tag>> = HashMap::new();
+    for row in work.with_rows(sql, &keys(&names, images)).await? {
+        if let Some(name) = names.name(row.int("repository")?) {
+            tags.entry((name, row.digest("digest")?)).or_default().push(row.read("tag")?);
+        }
+    }
+    Ok(tags)
 }

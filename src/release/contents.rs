@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use oci::{Descriptor, Digest, Kind, Manifest, Platform, RepositoryName};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::inventory::{Budget, Inventory, fetch, fetch_blob};
 use crate::recent::Recent;
@@ -50,6 +52,9 @@ pub(crate) struct Config {
     pub(crate) platform: Option<Platform>,
     /// Likewise.
     pub(crate) labels: Option<BTreeMap<String, String>>,
+    /// When it was made, as it says. Builders that make the same bytes each time write the beginning
+    /// of time: that is not known.
+    pub(crate) created: Option<Timestamp>,
 }
 
 /// Where the upstream is asked, and how often it may be.
@@ -173,6 +178,8 @@ impl Config {
             platform: Platform,
             #[serde(default)]
             config: Option<Execution>,
+            #[serde(default)]
+            created: Value,
         }
         #[derive(Deserialize)]
         struct Execution {
@@ -181,7 +188,9 @@ impl Config {
         }
         let Ok(written) = serde_json::from_slice::<Written>(bytes) else { return Self::default() };
         let labels = written.config.and_then(|config| config.labels).unwrap_or_default();
-        Self { platform: Some(written.platform), labels: Some(labels) }
+        let created = written.created.as_str().and_then(|text| text.parse().ok());
+        let created = created.filter(|at| *at > Timestamp::UNIX_EPOCH);
+        Self { platform: Some(written.platform), labels: Some(labels), created }
     }
 }
 
@@ -201,6 +210,20 @@ mod tests {
             ("linux", "arm64", "v8")
         );
         assert_eq!(config.labels, Some(BTreeMap::from([("a".to_owned(), "b".to_owned())])));
+    }
+
+    #[test]
+    fn the_time_at_which_an_image_was_made_is_what_it_says_if_that_is_one() {
+        let created = |text: &str| {
+            Config::read(format!(r#"{{"os": "linux", "created": {text}}}"#).as_bytes()).created
+        };
+        let at = "2026-01-02T03:04:05.000000006Z";
+        assert_eq!(created(&format!(r#""{at}""#)), Some(at.parse().unwrap()));
+        for none in
+            ["7", "null", "\"soon\"", "\"1970-01-01T00:00:00Z\"", "\"0001-01-01T00:00:00Z\""]
+        {
+            assert_eq!(created(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -207,6 +207,24 @@ impl Release {
         self.sources.signers.of(asking, digest, now).await
     }
 
+    /// When an image was made, as its configuration says; none where it does not say so, is no image,
+    /// or is gone.
+    ///
+    /// # Errors
+    /// The upstream could not be asked.
+    pub(crate) async fn created(
+        &self,
+        asking: Asking<'_>,
+        digest: &Digest,
+    ) -> Result<Option<Timestamp>, upstream::Error> {
+        match self.content(asking, digest).await?.as_deref() {
+            Some(Content::Image { config, .. }) => {
+                Ok(self.sources.contents.config(asking, config).await?.created)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// What the state keeps of a digest.
     ///
     /// # Errors

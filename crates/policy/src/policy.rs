@@ -72,6 +72,11 @@ impl Policy {
         standing.groups(Scope::Held).map(str::to_owned).collect()
     }
 
+    /// The names of the groups that the policy names, in no order.
+    pub fn group_names(&self) -> impl Iterator<Item = &str> {
+        self.subjects.group_names()
+    }
+
     /// Whether a source outside may say who is in the group: it is declared `external`, or not at
     /// all. The members of any other group are those that the policy lists.
     #[must_use]

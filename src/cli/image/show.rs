@@ -32,6 +32,11 @@ struct Image {
     kind: String,
     size: u64,
     first_seen: Option<Timestamp>,
+    created: Option<Timestamp>,
+    pushed_at: Option<Timestamp>,
+    pushed_by: Option<String>,
+    last_pulled_at: Option<Timestamp>,
+    last_pulled_by: Option<String>,
     platforms: Vec<Platform>,
     tags: Vec<String>,
     flags: Vec<Flag>,
@@ -39,6 +44,15 @@ struct Image {
     statements: Vec<Statements>,
     scans: Vec<Scan>,
     verdicts: Verdicts,
+    history: Vec<Move>,
+}
+
+/// Where a tag pointed from some time on.
+#[derive(Deserialize)]
+struct Move {
+    at: Timestamp,
+    digest: Option<String>,
+    by: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +151,10 @@ fn text(image: &Image, now: Timestamp) -> String {
         ("digest", image.digest.clone()),
         ("kind", image.kind.clone()),
         ("size", if image.size == 0 { String::new() } else { size(image.size) }),
+        ("created", image.created.map(|at| moment(at, now)).unwrap_or_default()),
         ("seen since", image.first_seen.map(|at| moment(at, now)).unwrap_or_default()),
+        ("pushed", done(image.pushed_at, image.pushed_by.as_deref(), now)),
+        ("last pulled", done(image.last_pulled_at, image.last_pulled_by.as_deref(), now)),
         ("tags", image.tags.join(", ")),
     ])];
     let mut add = |title: &str, lines: Vec<String>| {
@@ -167,7 +184,26 @@ fn text(image: &Image, now: Timestamp) -> String {
     add("scans", scans.collect());
     let verdicts = &image.verdicts;
     add(&format!("gates: {}", verdicts.answer()), verdicts.lines(now));
+    // Of a tag that never moved there is nothing to tell.
+    if image.history.len() > 1 {
+        add("history of the tag", image.history.iter().map(|moved| moved.line(now)).collect());
+    }
     parts.join("\n\n")
+}
+
+/// When something was done, and by whom if that is told.
+fn done(at: Option<Timestamp>, by: Option<&str>, now: Timestamp) -> String {
+    let by = by.map(|by| format!(" by {}", printable(by))).unwrap_or_default();
+    at.map(|at| format!("{}{by}", moment(at, now))).unwrap_or_default()
+}
+
+impl Move {
+    fn line(&self, now: Timestamp) -> String {
+        let Self { at, digest, by } = self;
+        let digest = digest.as_deref().unwrap_or("gone");
+        let by = by.as_ref().map(|by| format!("pushed by {}", printable(by)));
+        format!("{}  {digest}  {}", moment(*at, now), by.as_deref().unwrap_or("seen"))
+    }
 }
 
 fn flag_line(flag: &Flag, now: Timestamp) -> String {

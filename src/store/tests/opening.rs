@@ -189,7 +189,7 @@ pub(super) async fn back_to(settings: &Settings, server: &Postgres, version: u8)
                 "DROP TABLE tag_moves",
             ],
         ),
-        (6, &["DROP TABLE descriptions", "DROP INDEX manifests_digest"]),
+        (6, &["DROP TABLE descriptions", "DROP INDEX IF EXISTS manifests_digest"]),
     ];
     for (_, statements) in brought.iter().filter(|(brought_by, _)| *brought_by > version) {
         for statement in *statements {

@@ -15,7 +15,10 @@ use super::super::Api;
 use super::super::input::Asked;
 use super::super::problem::Problem;
 use super::super::requester::Requester;
+use super::around::{Around, Listed};
 use super::flags::{ShownFlag, shown as shown_flags};
+use super::groups::may_know;
+use super::handled::ShownHandling;
 use crate::authorize::Effort;
 use crate::proxy::seal::Purpose;
 use crate::release::{Brief, brief_counts};
@@ -39,6 +42,8 @@ pub(crate) struct Query {
     pub(crate) severity: Option<String>,
     pub(crate) cve: Option<String>,
     pub(crate) package: Option<String>,
+    /// A group: of each image it is told when one of its members pulled it last.
+    pub(crate) pulled_by: Option<String>,
     pub(crate) limit: Option<u32>,
     pub(crate) cursor: Option<String>,
 }
@@ -49,11 +54,17 @@ pub(crate) struct Entry {
     pub(crate) repository: String,
     pub(crate) tag: Option<String>,
     pub(crate) digest: String,
+    /// That lead to it, directly or by an index, as far as whoever asks may know of them.
+    pub(crate) tags: Vec<String>,
     /// In force.
     pub(crate) flags: Vec<String>,
     /// By severity; none where no report counts.
     pub(crate) findings: Option<BTreeMap<String, usize>>,
     pub(crate) reported_at: Option<Timestamp>,
+    #[serde(flatten)]
+    pub(crate) handling: ShownHandling,
+    /// When a member of the group did that which was asked about.
+    pub(crate) group_pulled_at: Option<Timestamp>,
     /// Why it was found, where a finding was looked for.
     pub(crate) finding: Option<ShownFinding>,
 }
@@ -131,6 +142,9 @@ pub(crate) async fn list(
     let severity = query.severity.as_deref().map(str::parse::<Severity>).transpose();
     let severity = severity.map_err(|error| Problem::wrong(format!("`severity`: {error}")))?;
     let words = query.q.as_deref().unwrap_or_default().to_lowercase();
+    if let Some(group) = &query.pulled_by {
+        may_know(&api, &who, group)?;
+    }
     let listing = Listing {
         api: &api,
         who: &who,
@@ -290,13 +304,28 @@ impl Listing<'_> {
             digests.extend(is_shown.then(|| candidate.digest.clone()));
             entries.push((candidate.place.clone(), is_shown.then_some(candidate)));
         }
+        let shown = entries.iter().filter_map(|(_, candidate)| candidate.as_ref());
+        let around = self.around(shown).await?;
         let state = &self.api.issue.state;
         let briefs = state.ask(move |store| async move { store.briefs_of(&digests).await }).await?;
         let entry = |candidate: Candidate| {
             let brief = briefs.get(&candidate.digest);
-            self.entry(candidate, brief)
+            self.entry(candidate, brief, &around)
         };
         Ok(entries.into_iter().map(|(place, it)| (place, it.and_then(entry))).collect())
+    }
+
+    async fn around(&self, shown: impl Iterator<Item = &Candidate>) -> Result<Around, Problem> {
+        let (mut images, mut untagged) = (Vec::new(), Vec::new());
+        for Candidate { repository, tag, digest, .. } in shown {
+            let key = (repository.clone(), digest.clone());
+            if tag.is_none() {
+                untagged.push(key.clone());
+            }
+            images.push(key);
+        }
+        let group = self.query.pulled_by.as_deref();
+        Around::of(self.api, self.who, &self.policy, group, Listed { images, untagged }).await
     }
 
     fn within(&self) -> Result<Option<RepositoryName>, Problem> {
@@ -319,7 +348,7 @@ impl Listing<'_> {
     }
 
     /// What is shown of it; none where it is not what is looked for.
-    fn entry(&self, candidate: Candidate, brief: Option<&Brief>) -> Option<Entry> {
+    fn entry(&self, candidate: Candidate, brief: Option<&Brief>, around: &Around) -> Option<Entry> {
         let Candidate { repository, tag, digest, finding, .. } = candidate;
         let flags = brief.map(|brief| brief.flags.as_slice()).unwrap_or_default();
         let flags = shown_flags(flags, &self.policy, &repository, self.now);
@@ -342,7 +371,15 @@ impl Listing<'_> {
         let named = |counts: &BTreeMap<Severity, usize>| {
             counts.iter().map(|(severity, count)| (severity.to_string(), *count)).collect()
         };
+        let key = (repository, digest);
+        let tags = around.tags(&key, tag.as_ref());
+        let handling = around.handling(&key, self.who);
+        let group_pulled_at = around.group_pulled_at(&key);
+        let (repository, digest) = key;
         Some(Entry {
+            tags,
+            handling,
+            group_pulled_at,
             repository: repository.to_string(),
             tag: tag.map(|tag| tag.to_string()),
             digest: digest.to_string(),

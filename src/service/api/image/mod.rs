@@ -1,7 +1,10 @@
 //! `/api/v1/image` and `/api/v1/images`: what is known of images, and what people and programs say of
 //! them.
 
+mod around;
 pub(crate) mod flags;
+pub(crate) mod groups;
+pub(crate) mod handled;
 mod identity;
 pub(crate) mod list;
 pub(crate) mod named;
@@ -26,6 +29,7 @@ pub(super) use text::{Expiry, line, shown_subject};
 pub(super) fn paths() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
     vec![
         ("/images", get(list::list)),
+        ("/images/groups", get(groups::list)),
         ("/image", get(show::show)),
         ("/image/flags", get(flags::list).put(flags::set).post(flags::set).delete(flags::remove)),
         ("/image/report", get(report::list).put(report::send).post(report::send)),

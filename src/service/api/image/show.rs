@@ -14,6 +14,7 @@ use super::super::input::Asked;
 use super::super::problem::Problem;
 use super::super::requester::Requester;
 use super::flags::{ShownFlag, Which, shown as shown_flags};
+use super::handled::{ShownHandling, ShownMove, may_look_inside};
 use super::named::{Named, Need, Shown};
 use super::parts::Kind;
 use super::report::{ShownReport, ShownStatements, shown as shown_reports, shown_statements};
@@ -32,6 +33,10 @@ pub(crate) struct Image {
     /// Of all its platforms together, in bytes; what they share counts for each.
     pub(crate) size: u64,
     pub(crate) first_seen: Option<Timestamp>,
+    /// As its configuration says, for those who may see that.
+    pub(crate) created: Option<Timestamp>,
+    #[serde(flatten)]
+    pub(crate) handling: ShownHandling,
     pub(crate) platforms: Vec<Platform>,
     /// On the same digest, as far as they are known and whoever asks may know of them.
     pub(crate) tags: Vec<String>,
@@ -40,6 +45,8 @@ pub(crate) struct Image {
     pub(crate) statements: Vec<ShownStatements>,
     pub(crate) scans: Vec<ShownScan>,
     pub(crate) verdicts: Verdicts,
+    /// Where the tag pointed by which it was named, the latest first.
+    pub(crate) history: Vec<ShownMove>,
 }
 
 /// An image for one platform.
@@ -75,6 +82,13 @@ pub(crate) async fn show(
         digest: part.digest.to_string(),
         size: part.size,
     });
+    let verdicts = verdicts(&api, &policy, &image, None).await?;
+    let created = match may_look_inside(&api, &who, &policy, &image).await? {
+        true => api.created(here, &parts.images).await,
+        false => None,
+    };
+    let key = (here.clone(), image.digest.clone());
+    let handled = api.handled(vec![key.clone()]).await?;
     Ok(Json(Image {
         kind: parts.kind,
         size: parts.images.iter().fold(0, |sum, part| sum.saturating_add(part.size)),
@@ -85,7 +99,10 @@ pub(crate) async fn show(
         reports,
         statements,
         scans,
-        verdicts: verdicts(&api, &policy, &image, None).await?,
+        verdicts,
+        history: api.history(&image).await?,
+        created,
+        handling: ShownHandling::of(handled.get(&key), &who),
         image: image.shown(),
     }))
 }

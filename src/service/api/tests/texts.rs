@@ -291,7 +291,9 @@ async fn an_image_is_shown_with_all_that_is_known_of_it() {
     let shown = images.get(As::User("alice"), "/image?ref=prod/api:v1").await;
     assert_snapshot!(pretty(&shown), @r#"
     {
+      "created": null,
       "digest": "sha256:6513214c942372de5e9cc1986f1ece8fbdb1dd13ceac2d86c066051ad995badf",
+      "first_pulled_at": null,
       "first_seen": null,
       "flags": [
         {
@@ -307,7 +309,16 @@ async fn an_image_is_shown_with_all_that_is_known_of_it() {
           "state": "in force"
         }
       ],
+      "history": [
+        {
+          "at": "2027-01-15T08:00:00Z",
+          "by": null,
+          "digest": "sha256:6513214c942372de5e9cc1986f1ece8fbdb1dd13ceac2d86c066051ad995badf"
+        }
+      ],
       "kind": "index",
+      "last_pulled_at": null,
+      "last_pulled_by": null,
       "platforms": [
         {
           "digest": "sha256:1253426e80542ace089d4b266b20d30b5ee8142a67b616c5c249c5d2ef769d76",
@@ -320,6 +331,8 @@ async fn an_image_is_shown_with_all_that_is_known_of_it() {
           "size": 4
         }
       ],
+      "pushed_at": null,
+      "pushed_by": null,
       "reference": "v1",
       "reports": [
         {
@@ -508,12 +521,21 @@ async fn images_are_listed_and_found_by_what_is_in_them() {
         "high": 1,
         "low": 1
       },
+      "first_pulled_at": null,
       "flags": [
         "tested"
       ],
+      "group_pulled_at": null,
+      "last_pulled_at": null,
+      "last_pulled_by": null,
+      "pushed_at": null,
+      "pushed_by": null,
       "reported_at": "2027-01-15T06:00:00Z",
       "repository": "dev/api",
-      "tag": "main"
+      "tag": "main",
+      "tags": [
+        "main"
+      ]
     }
     "#);
     assert_snapshot!(images.printed("image list", &listed), @r#"
@@ -542,12 +564,19 @@ async fn images_are_listed_and_found_by_what_is_in_them() {
             "high": 1,
             "low": 1
           },
+          "first_pulled_at": null,
           "flags": [
             "tested"
           ],
+          "group_pulled_at": null,
+          "last_pulled_at": null,
+          "last_pulled_by": null,
+          "pushed_at": null,
+          "pushed_by": null,
           "reported_at": "2027-01-15T06:00:00Z",
           "repository": "prod/api",
-          "tag": null
+          "tag": null,
+          "tags": []
         }
       ]
     }

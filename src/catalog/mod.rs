@@ -19,7 +19,7 @@ use crate::state::State;
 use crate::store::{Sequence, StoreError, Tagged};
 pub(crate) use find::{Hit, search};
 pub(crate) use known::Known;
-pub(crate) use query::{Asked, Finding};
+pub(crate) use query::{Sought, Wanted};
 use shape::Shape;
 pub(crate) use words::Words;
 

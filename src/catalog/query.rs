@@ -30,26 +30,26 @@ const VULNERABILITIES: [&str; 22] = [
 
 /// What is looked for, word by word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct Wanted {
     /// What names, tags, digests and labels have to fit.
     pub(crate) words: Words,
     /// What has to be in the image.
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<Sought>,
 }
 
 /// Something that scanners report.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum Sought {
     Vulnerability(String),
     /// By its name, or its package URL.
     Package(String),
 }
 
-impl Asked {
+impl Wanted {
     pub(crate) fn new(text: &str) -> Self {
         let (mut words, mut findings) = (Vec::new(), Vec::new());
         for word in text.split_whitespace() {
-            match Finding::new(word) {
+            match Sought::new(word) {
                 Some(finding) => findings.push(finding),
                 None => words.push(word),
             }
@@ -62,7 +62,7 @@ impl Asked {
     }
 }
 
-impl Finding {
+impl Sought {
     /// What a word stands for, if it is none of a name.
     pub(crate) fn new(word: &str) -> Option<Self> {
         let lower = word.to_lowercase();
@@ -80,7 +80,7 @@ impl Finding {
         is_name.then(|| Self::Vulnerability(word.to_owned()))
     }
 
-    /// As somebody may write it, so that [`Finding::new`] reads it again.
+    /// As somebody may write it, so that [`Sought::new`] reads it again.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Package(name) if !name.starts_with("pkg:") => format!("package:{name}"),
@@ -102,8 +102,8 @@ mod tests {
 
     #[test]
     fn vulnerabilities_and_packages_are_told_from_names() {
-        let vulnerability = |name: &str| Finding::Vulnerability(name.to_owned());
-        let package = |name: &str| Finding::Package(name.to_owned());
+        let vulnerability = |name: &str| Sought::Vulnerability(name.to_owned());
+        let package = |name: &str| Sought::Package(name.to_owned());
         for (word, expected) in [
             ("CVE-2021-44228", Some(vulnerability("CVE-2021-44228"))),
             ("cve-2021-44228", Some(vulnerability("cve-2021-44228"))),
@@ -120,18 +120,15 @@ mod tests {
             ("openssl", None),
             ("team/app:v1", None),
         ] {
-            assert_eq!(Finding::new(word), expected, "{word}");
+            assert_eq!(Sought::new(word), expected, "{word}");
         }
     }
 
     #[test]
     fn the_other_words_are_of_names() {
-        let asked = Asked::new(" api CVE-2021-44228 v1");
+        let asked = Wanted::new(" api CVE-2021-44228 v1");
         assert_eq!(asked.words, Words::new("api v1"));
-        assert_eq!(
-            asked.findings.iter().map(Finding::text).collect::<Vec<_>>(),
-            ["CVE-2021-44228"]
-        );
-        assert!(Asked::new("  ").is_empty() && !Asked::new("x").is_empty());
+        assert_eq!(asked.findings.iter().map(Sought::text).collect::<Vec<_>>(), ["CVE-2021-44228"]);
+        assert!(Wanted::new("  ").is_empty() && !Wanted::new("x").is_empty());
     }
 }

@@ -7,6 +7,11 @@ pub(super) fn vulnerability_more(id: &str, cursor: &str) -> String {
     with("/ui/vulnerability", &[("id", id), ("cursor", cursor)])
 }
 
+/// The page of a repository, as it is asked for.
+pub(super) fn repository_view(asked: &[(&str, &str)]) -> String {
+    with("/ui/repository", asked)
+}
+
 fn with(path: &str, pairs: &[(&str, &str)]) -> String {
     let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
     // These mean nothing in a query (RFC 3986, section 3.4), and people read the names of images.
@@ -33,11 +38,6 @@ pub(super) fn search_page(pairs: &[(&str, &str)]) -> String {
 /// The page of a repository.
 pub(super) fn repository_page(name: &str) -> String {
     with("/ui/repository", &[("name", name)])
-}
-
-/// Its tags that contain a text, behind one of them.
-pub(super) fn repository_tags(name: &str, filter: &str, after: &str) -> String {
-    with("/ui/repository", &[("name", name), ("tag", filter), ("after", after)])
 }
 
 /// The page of a vulnerability.

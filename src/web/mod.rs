@@ -7,6 +7,7 @@
 //! A page names nothing outside the gate: its content security policy (`guard.rs`) forbids it. All
 //! text in it is escaped by the templates, in `templates/`.
 
+mod activity;
 mod address;
 mod admin;
 mod assets;

@@ -1,5 +1,6 @@
 //! The pages as a browser asks for them.
 
+mod activity;
 mod searching;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -2,17 +2,20 @@
 
 use crate::service::api::gate::verdict::Verdicts;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The later, the more there is to be done about it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
     /// No gate stands before it.
     NoGate,
     Passed,
-    Held,
     /// It could not be told.
     Unknown,
+    Held,
 }
 
 impl Verdict {
+    pub(super) const ALL: [Self; 4] = [Self::Held, Self::Unknown, Self::Passed, Self::NoGate];
+
     pub(super) fn of(verdicts: &Verdicts) -> Self {
         match (verdicts.gates.is_empty(), verdicts.held) {
             (_, true) => Self::Held,

@@ -61,7 +61,7 @@ impl Lessons for Sql {
         let mut work = self.write(WHAT).await?;
         forget::descriptions(&mut work).await?;
         work.commit().await?;
-        forgotten += activity::forget_strays(self, before).await?;
+        activity::forget_strays(self, before).await?;
         Ok(forgotten)
     }
 

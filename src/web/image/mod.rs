@@ -1,5 +1,6 @@
 //! `/ui/image`: all that is known of one image.
 
+mod activity;
 mod attached;
 mod contents;
 mod findings;
@@ -12,7 +13,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use oci::Reference;
-use policy::{Action, Policy};
+use policy::Action;
 use serde::Deserialize;
 
 use super::Web;
@@ -21,15 +22,16 @@ use super::form::Sent;
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
 use super::session::SignedIn;
-use super::shown::{Moment, size};
+use super::shown::{Moment, short_text, size};
 use super::verdict::Verdict;
-use crate::authorize::Effort;
-use crate::service::api::gate::verdict::{ShownVerdict, verdicts};
+use crate::service::api::Problem;
+use crate::service::api::gate::verdict::ShownVerdict;
 use crate::service::api::image::flags::{self, Setting, ShownFlag, Which, WhichFlag};
+use crate::service::api::image::handled::may_look_inside;
 use crate::service::api::image::named::{Named, Need};
 use crate::service::api::image::show::{self, Image, Platform};
 use crate::service::api::input::{Asked, Body};
-use crate::service::api::{Api, Problem, Requester};
+use activity::{Event, activity};
 use attached::Attached;
 use contents::Contents;
 use findings::{Findings, Sorting};
@@ -61,6 +63,7 @@ struct Page<'a> {
     /// None where whoever reads may not look inside.
     attached: Option<Attached>,
     findings: Findings<'a>,
+    activity: Vec<Event>,
     /// The declared flags that whoever reads may set here.
     settable: Vec<String>,
 }
@@ -68,6 +71,10 @@ struct Page<'a> {
 impl Page<'_> {
     fn moment(&self, at: &jiff::Timestamp) -> Moment {
         Moment::of(*at)
+    }
+
+    fn short(&self, digest: &str) -> String {
+        short_text(digest)
     }
 
     fn size(&self, bytes: &u64) -> String {
@@ -152,6 +159,7 @@ pub(super) async fn show(
         repository_page: repository_page(named.repository.as_str()),
         verdict: Verdict::of(&image.verdicts),
         findings: Findings::of(&known, &image, &policy, asking.sort),
+        activity: activity(&image, api.now()),
         contents,
         attached,
         settable,
@@ -159,22 +167,6 @@ pub(super) async fn show(
         title: &title,
         title_ref: named.text(),
     }))
-}
-
-/// Whether they may see what is in an image. What a gate holds is looked at by those who may inspect
-/// it, as it is where clients ask.
-pub(super) async fn may_look_inside(
-    api: &Api,
-    who: &Requester,
-    policy: &Arc<Policy>,
-    named: &Named,
-) -> Result<bool, Problem> {
-    let place = (&named.repository, &named.reference);
-    if !who.reads(api, policy, place, Effort::Whole).await? {
-        return Ok(false);
-    }
-    let inspects = who.may(api, policy, place, Action::Inspect).await?;
-    Ok(inspects || !verdicts(api, policy, named, None).await?.held)
 }
 
 /// Sets a flag or takes it away, and shows the image again.

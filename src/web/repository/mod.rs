@@ -1,45 +1,143 @@
 //! `/ui/repository`: the tags of a repository.
 
+mod row;
+mod sorting;
+
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use http::StatusCode;
-use oci::{Digest, RepositoryName, Tag};
+use oci::{Digest, Reference, RepositoryName, Tag};
 use serde::Deserialize;
 
 use super::Web;
-use super::address::repository_tags;
+use super::address::repository_view;
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
 use super::session::SignedIn;
-use super::summary::Summary;
+use super::verdict::Verdict;
 use crate::service::api::Problem;
+use crate::service::api::image::named::Named;
+use row::{Row, rows};
+use sorting::{Needs, Order, Sorting};
 
 /// The most tags on a page.
 const MOST: usize = 50;
 
+/// The most tags that are compared by what is known of their images.
+const MOST_COMPARED: usize = 2000;
+
 #[derive(Deserialize)]
 pub(super) struct Asking {
     name: String,
-    /// The tag before the first on the page.
-    #[serde(default)]
-    after: String,
+    /// A part of the tag.
     #[serde(default)]
     tag: String,
+    #[serde(default)]
+    flag: String,
+    /// The word of it.
+    #[serde(default)]
+    verdict: String,
+    #[serde(default)]
+    sort: Sorting,
+    order: Option<Order>,
+    /// From 1 on.
+    page: Option<usize>,
 }
 
 #[derive(Template)]
 #[template(path = "repository.html")]
 struct Page<'a> {
     frame: Frame<'a>,
-    name: &'a str,
-    filter: &'a str,
-    images: Vec<Summary>,
+    asking: &'a Asking,
+    order: Order,
+    rows: Vec<Row>,
     /// All that fit.
     count: usize,
-    next: Option<String>,
+    /// Of the first row.
+    place: usize,
+    /// That may be chosen.
+    flags: Vec<String>,
+    is_administrator: bool,
+    /// There are more than are compared.
+    is_too_many: bool,
+}
+
+/// The head of a column.
+struct Column {
+    heading: &'static str,
+    /// Where it leads, to its order and in that to the other way round; and what it says of that now
+    /// (WAI-ARIA 1.2, `aria-sort`).
+    sorted: Option<(String, &'static str)>,
+}
+
+impl Page<'_> {
+    fn with(&self, sort: Sorting, order: Order, page: usize) -> String {
+        let Asking { name, tag, flag, verdict, .. } = self.asking;
+        let page = if page > 1 { page.to_string() } else { String::new() };
+        let order = if order == sort.usual() { "" } else { order.word() };
+        let sort = if sort == Sorting::default() { "" } else { sort.word() };
+        let asked = [
+            ("name", name.as_str()),
+            ("tag", tag.trim()),
+            ("flag", flag),
+            ("verdict", verdict),
+            ("sort", sort),
+            ("order", order),
+            ("page", &page),
+        ];
+        let said: Vec<_> = asked.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        repository_view(&said)
+    }
+
+    fn columns(&self) -> [Column; 10] {
+        let sorted = |by: Sorting, heading| {
+            let is_here = self.asking.sort == by;
+            let order = if is_here { self.order.reversed() } else { by.usual() };
+            let direction = if is_here { self.order.aria() } else { "none" };
+            Column { heading, sorted: Some((self.with(by, order, 1), direction)) }
+        };
+        let plain = |heading| Column { heading, sorted: None };
+        [
+            sorted(Sorting::Tag, "Tag"),
+            sorted(Sorting::Verdict, "Gates"),
+            sorted(Sorting::Severity, "Vulnerabilities"),
+            plain("Flags"),
+            sorted(Sorting::Created, "Created"),
+            sorted(Sorting::Pushed, "Pushed"),
+            sorted(Sorting::Pulled, "Last pulled"),
+            plain("Platforms"),
+            sorted(Sorting::Size, "Size"),
+            plain("Digest"),
+        ]
+    }
+
+    fn by_name(&self) -> String {
+        self.with(Sorting::Tag, Order::Ascending, 1)
+    }
+
+    fn page(&self) -> usize {
+        self.place / MOST + 1
+    }
+
+    fn pages(&self) -> usize {
+        self.count.div_ceil(MOST).max(1)
+    }
+
+    fn to_page(&self, page: usize) -> String {
+        self.with(self.asking.sort, self.order, page)
+    }
+
+    fn is_filtered(&self) -> bool {
+        let Asking { tag, flag, verdict, .. } = self.asking;
+        ![tag.trim(), flag, verdict].iter().all(|text| text.is_empty())
+    }
+
+    fn verdicts(&self) -> [Verdict; 4] {
+        Verdict::ALL
+    }
 }
 
 pub(super) async fn show(
@@ -64,23 +162,62 @@ pub(super) async fn show(
         let text = format!("there is no repository {name}, or none that you may see");
         return Err(Problem::new(StatusCode::NOT_FOUND, text).into());
     }
+    let filter = asking.tag.trim();
     known.retain(|(tag, _)| tag.as_str().contains(filter));
-    let count = known.len();
-    let mut ahead = known.into_iter().filter(|(tag, _)| tag.as_str() > asking.after.as_str());
-    let mut images = Vec::new();
-    for (tag, digest) in ahead.by_ref().take(MOST) {
-        images.push(Summary::of(api, &policy, (&name, tag, digest)).await?);
-    }
-    let next = match (ahead.next(), images.last()) {
-        (Some(_), Some(last)) => Some(repository_tags(name.as_str(), filter, &last.tag)),
-        _ => None,
+    let images: Vec<Named> =
+        known.into_iter().map(|(tag, digest)| image(&name, tag, digest)).collect();
+    let order = asking.order.unwrap_or(asking.sort.usual());
+    let needs = match asking.flag.is_empty() && asking.verdict.is_empty() {
+        true => asking.sort.needs(),
+        false => Needs::Rows,
+    };
+    let is_too_many = needs != Needs::Names && images.len() > MOST_COMPARED;
+    let wanted = asking.page.unwrap_or(1).saturating_sub(1).saturating_mul(MOST);
+    let (count, place, shown) = match needs {
+        Needs::Rows if !is_too_many => {
+            let mut all = rows(api, who, &policy, images).await?;
+            all.retain(|row| row.fits(&asking.flag, &asking.verdict));
+            all.sort_by(|one, other| asking.sort.compare(order, one, other));
+            let place = first(wanted, all.len());
+            (all.len(), place, all.into_iter().skip(place).take(MOST).collect())
+        }
+        needs => {
+            let images = match needs {
+                Needs::Handling if !is_too_many => {
+                    sorting::by_handling(api, who, images, asking.sort, order).await?
+                }
+                _ if asking.sort == Sorting::Tag && order == Order::Descending => {
+                    images.into_iter().rev().collect()
+                }
+                _ => images,
+            };
+            let (count, place) = (images.len(), first(wanted, images.len()));
+            let some = images.into_iter().skip(place).take(MOST).collect();
+            (count, place, rows(api, who, &policy, some).await?)
+        }
     };
     Ok(rendered(&Page {
         frame: Frame::around(&signed_in, Place::Search, name.as_str()),
-        name: name.as_str(),
-        filter,
-        images,
+        asking: &asking,
+        order,
+        rows: shown,
         count,
-        next,
+        place,
+        flags: policy.flags().map(|flag| flag.name().to_string()).collect(),
+        is_administrator: who.maker().is_administrator(),
+        is_too_many,
     }))
+}
+
+fn image(repository: &RepositoryName, tag: &Tag, digest: &Digest) -> Named {
+    Named {
+        repository: repository.clone(),
+        reference: Reference::Tag(tag.clone()),
+        digest: digest.clone(),
+    }
+}
+
+/// Where the page begins, or the last one where there are not so many.
+fn first(wanted: usize, count: usize) -> usize {
+    wanted.min(count.saturating_sub(1) / MOST * MOST)
 }

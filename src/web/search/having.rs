@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use oci::{Digest, RepositoryName};
 use policy::Policy;
 
-use crate::catalog::{Finding, Known};
+use crate::catalog::{Known, Sought};
 use crate::release::brief_counts;
 use crate::service::api::{Api, Problem};
 use crate::store::{FindingKey, FindingQuery};
@@ -21,10 +21,10 @@ pub(super) struct Having(HashMap<Digest, Vec<RepositoryName>>);
 
 impl Having {
     /// The worst first, as many as are looked at.
-    pub(super) async fn find(api: &Api, finding: &Finding) -> Result<Self, Problem> {
+    pub(super) async fn find(api: &Api, finding: &Sought) -> Result<Self, Problem> {
         let by = match finding {
-            Finding::Vulnerability(name) => FindingKey::Vulnerability(name.clone()),
-            Finding::Package(name) => FindingKey::Package(name.clone()),
+            Sought::Vulnerability(name) => FindingKey::Vulnerability(name.clone()),
+            Sought::Package(name) => FindingKey::Package(name.clone()),
         };
         let mut having: HashMap<Digest, Vec<RepositoryName>> = HashMap::new();
         let (mut after, mut count) = (None, 0);

@@ -18,12 +18,12 @@ use self::having::Having;
 use super::Web;
 use super::address::{repository_page, vulnerability_page};
 use super::frame::{Frame, Place, rendered};
-use super::image::may_look_inside;
 use super::problem::Trouble;
 use super::session::SignedIn;
 use super::summary::Summary;
-use crate::catalog::{Asked, Finding, Hit, Known, search};
+use crate::catalog::{Hit, Known, Sought, Wanted, search};
 use crate::service::api::Problem;
+use crate::service::api::image::handled::may_look_inside;
 use crate::service::api::image::named::Named;
 
 /// The most images on a page.
@@ -74,7 +74,7 @@ pub(super) async fn show(
     signed_in: SignedIn,
     Query(asking): Query<Asking>,
 ) -> Result<Response, Trouble> {
-    let asked = Asked::new(&asking.q);
+    let asked = Wanted::new(&asking.q);
     // A vulnerability alone has a page of its own, with images that have no tag, too.
     if let ([finding], true, false) =
         (asked.findings.as_slice(), asked.words.is_empty(), asking.is_narrowed())
@@ -92,7 +92,7 @@ pub(super) async fn show(
     };
     let package = match asked.words.single() {
         Some(name) if asked.findings.is_empty() => {
-            let finding = Finding::Package(name.to_owned());
+            let finding = Sought::Package(name.to_owned());
             let having = Having::find(&web.api, &finding).await?;
             (!having.is_empty()).then(|| (vulnerability_page(&finding.text()), name.to_owned()))
         }
@@ -129,7 +129,7 @@ struct Fitting<'a> {
 async fn looked_for<'a>(
     web: &Web,
     signed_in: &SignedIn,
-    (known, asking, asked): (&'a Known, &Asking, &Asked),
+    (known, asking, asked): (&'a Known, &Asking, &Wanted),
 ) -> Result<Fitting<'a>, Problem> {
     let (api, policy, now) = (&web.api, web.api.policy(), web.api.now());
     let eyes = signed_in.who.eyes(api, &policy);

@@ -1,0 +1,69 @@
+//! What a row of a repository says.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oci::Reference;
+use policy::Policy;
+
+use crate::service::api::image::handled::{ShownHandling, may_look_inside_if};
+use crate::service::api::image::named::Named;
+use crate::service::api::{Api, Problem, Requester};
+use crate::web::activity::made;
+use crate::web::shown::Moment;
+use crate::web::summary::Summary;
+use crate::web::verdict::Verdict;
+
+/// It.
+pub(super) struct Row {
+    pub(super) summary: Summary,
+    pub(super) bytes: Option<u64>,
+    pub(super) created: Option<Timestamp>,
+    pub(super) handling: ShownHandling,
+}
+
+impl Row {
+    /// Whether it has the flag and the verdict that are looked for, if any are.
+    pub(super) fn fits(&self, flag: &str, verdict: &str) -> bool {
+        (flag.is_empty() || self.summary.flags.iter().any(|name| name == flag))
+            && (verdict.is_empty() || self.summary.verdict.word() == verdict)
+    }
+
+    pub(super) fn created(&self) -> Option<Moment> {
+        self.created.map(Moment::of)
+    }
+
+    pub(super) fn pushed(&self) -> Option<Moment> {
+        self.handling.pushed_at.map(Moment::of)
+    }
+
+    pub(super) fn last_pulled(&self) -> Option<Moment> {
+        self.handling.last_pulled_at.map(Moment::of)
+    }
+}
+
+/// Those of images that were named by tags, in their order.
+pub(super) async fn rows(
+    api: &Arc<Api>,
+    who: &Requester,
+    policy: &Arc<Policy>,
+    images: Vec<Named>,
+) -> Result<Vec<Row>, Problem> {
+    let made = made(api, &images).await;
+    let keys = images.iter().map(|image| (image.repository.clone(), image.digest.clone()));
+    let handled = api.handled(keys.collect()).await?;
+    let mut rows = Vec::with_capacity(images.len());
+    for image in images {
+        let Reference::Tag(tag) = &image.reference else { continue };
+        let summary = Summary::of(api, policy, (&image.repository, tag, &image.digest)).await?;
+        let is_held = !matches!(summary.verdict, Verdict::Passed | Verdict::NoGate);
+        let made = made.get(&image.digest).copied().unwrap_or_default();
+        let created = match made.created {
+            Some(at) if may_look_inside_if(api, who, policy, &image, is_held).await? => Some(at),
+            _ => None,
+        };
+        let handling = ShownHandling::of(handled.get(&(image.repository, image.digest)), who);
+        rows.push(Row { summary, bytes: made.bytes, created, handling });
+    }
+    Ok(rows)
+}

@@ -89,7 +89,7 @@ fn put_aside(settings: &Settings) -> io::Result<()> {
 }
 
 /// `FILE.3`; number 0 is the file itself.
-fn numbered(file: &Path, number: usize) -> PathBuf {
+pub(super) fn numbered(file: &Path, number: usize) -> PathBuf {
     if number == 0 {
         return file.to_owned();
     }

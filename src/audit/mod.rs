@@ -6,6 +6,7 @@
 mod file;
 mod line;
 mod record;
+pub mod search;
 mod writer;
 
 use std::path::PathBuf;
@@ -15,11 +16,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::record::{Decision, Record};
 pub(crate) use self::record::{cut_reason, cut_text};
+use self::search::{Page, Question};
 use self::writer::{Message, Status, Writer};
 
 /// Records that may wait to be written.
@@ -27,6 +29,9 @@ const QUEUE: usize = 8192;
 
 /// How long a request waits for its record to be safe, such as on a disk that hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Questions of one kind that are answered at once. Others wait.
+const QUESTIONS: usize = 2;
 
 /// The configuration's `audit`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +76,31 @@ pub enum Error {
 #[error("the audit trail cannot be written; the log says why")]
 pub struct Unwritten;
 
+/// Why the trail could not be searched.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// Others are searching.
+    #[error("too many search the audit trail at the moment; try again")]
+    Busy,
+    /// A file cannot be read.
+    #[error("the audit trail `{}` cannot be read", path.display())]
+    File {
+        /// The newest of the files.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// For whom the trail is searched. One kind does not wait for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// An administrator, for anything.
+    Administrator,
+    /// Anybody, for a request of their own.
+    Anybody,
+}
+
 /// Why something was not written through.
 enum Failed {
     /// The queue did not take it.
@@ -82,6 +112,9 @@ enum Failed {
 /// The audit trail of this process.
 #[derive(Debug)]
 pub struct Audit {
+    settings: Settings,
+    /// Turns to search, of administrators and of everybody.
+    readers: [Arc<Semaphore>; 2],
     queue: mpsc::Sender<Message>,
     status: Arc<Status>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -101,7 +134,9 @@ impl Audit {
             .name("audit".to_owned())
             .spawn(move || writer.run(messages))
             .map_err(Error::Thread)?;
-        Ok(Self { queue, status, thread: Mutex::new(Some(thread)) })
+        let readers = [(); 2].map(|()| Arc::new(Semaphore::new(QUESTIONS)));
+        let (settings, thread) = (settings.clone(), Mutex::new(Some(thread)));
+        Ok(Self { settings, readers, queue, status, thread })
     }
 
     /// Has a record written soon. Never blocks: where the queue is full, the record is lost, and
@@ -139,6 +174,30 @@ impl Audit {
             return Err(Unwritten);
         }
         self.through(None).await.map_err(|_| Unwritten)
+    }
+
+    /// Searches the files, after what happened until now was written to them.
+    ///
+    /// # Errors
+    /// They cannot be read, or others search for so long that there was no turn within 5 s.
+    pub async fn search(&self, reader: Reader, question: Question) -> Result<Page, Unread> {
+        let [administrators, anybody] = &self.readers;
+        let turns = match reader {
+            Reader::Administrator => administrators,
+            Reader::Anybody => anybody,
+        };
+        let turn = timeout(PATIENCE, Arc::clone(turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(Unread::Busy) };
+        let is_current = self.settle().await.is_ok();
+        let settings = self.settings.clone();
+        let searching = tokio::task::spawn_blocking(move || {
+            // Who went away does not give the turn to somebody else while this goes on.
+            let _turn = turn;
+            search::search(&settings, &question)
+        });
+        let failed = |source| Unread::File { path: self.settings.file.clone(), source };
+        let page = searching.await.map_err(io::Error::other).flatten().map_err(failed)?;
+        Ok(Page { is_current, ..page })
     }
 
     async fn through(&self, record: Option<Box<Record>>) -> Result<(), Failed> {

@@ -2,7 +2,6 @@
 
 mod withheld;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::header::{
@@ -23,6 +22,9 @@ pub use withheld::Withheld;
 
 /// How much of a message fits into a reason phrase.
 const MAX_PHRASE: usize = 200;
+
+/// How much of that is left for the request's id. The rest is the same for every request.
+const NAME_ROOM: usize = 38;
 
 /// Why a request is not forwarded, or its answer not passed on.
 #[derive(Debug, thiserror::Error)]
@@ -305,12 +307,20 @@ impl Refusal {
     /// The message for the client. What the upstream did is for the log; the client gets the id.
     #[must_use]
     pub fn message(&self, request_id: &str) -> String {
-        let mut message = self.to_string();
-        if matches!(self, Self::Upstream(_) | Self::Undecided(_) | Self::Internal(_)) {
-            // Writing to a string cannot fail.
-            let _ = write!(message, " (request {request_id})");
+        format!("{self}{}", self.named(request_id))
+    }
+
+    /// The request's id, where whoever reads the message may want to ask about it. Most clients show
+    /// the message alone. What is told to be absent stays the same whoever asks, and whenever.
+    fn named(&self, request_id: &str) -> String {
+        match self {
+            Self::Denied { .. }
+            | Self::Held(_)
+            | Self::Upstream(_)
+            | Self::Undecided(_)
+            | Self::Internal(_) => format!(" (request {request_id})"),
+            _ => String::new(),
         }
-        message
     }
 
     /// The response: OCI JSON on every method, one challenge, and on HTTP/1.1 the reason as the
@@ -324,7 +334,7 @@ impl Refusal {
                 let link = withheld.link(context);
                 ErrorBody::new(self.code(), format!("{message}; see {link}"))
             }
-            _ => ErrorBody::new(self.code(), message.clone()),
+            _ => ErrorBody::new(self.code(), message),
         };
         if let Some(detail) = self.detail(context) {
             body = body.with_detail(detail);
@@ -355,7 +365,8 @@ impl Refusal {
         let explains = matches!(self.status(), StatusCode::FORBIDDEN | StatusCode::BAD_GATEWAY);
         if explains
             && context.version <= Version::HTTP_11
-            && let Some(phrase) = phrase(self.status(), &message)
+            && let Some(phrase) =
+                phrase(self.status(), &self.to_string(), &self.named(context.request_id))
         {
             response.extensions_mut().insert(phrase);
         }
@@ -401,17 +412,20 @@ fn scope(operation: &Operation) -> Option<Scope> {
     }
 }
 
-/// `Forbidden: …` in printable ASCII and nothing else, so that no message can end the line.
-fn phrase(status: StatusCode, message: &str) -> Option<ReasonPhrase> {
+/// `Forbidden: …` in printable ASCII and nothing else, so that no message can end the line. What the
+/// request is called stands there in any case.
+fn phrase(status: StatusCode, message: &str, named: &str) -> Option<ReasonPhrase> {
     let canonical = status.canonical_reason().unwrap_or("Error");
     let mut phrase: String = format!("{canonical}: {message}")
         .chars()
         .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
         .collect();
-    if phrase.len() > MAX_PHRASE {
-        phrase.truncate(MAX_PHRASE - 3);
+    let room = MAX_PHRASE.saturating_sub(named.len().max(NAME_ROOM));
+    if phrase.len() > room {
+        phrase.truncate(room.saturating_sub(3));
         phrase.push_str("...");
     }
+    phrase.push_str(named);
     ReasonPhrase::try_from(phrase).ok()
 }
 
@@ -440,7 +454,7 @@ mod tests {
         let phrase = response.extensions().get::<ReasonPhrase>().unwrap();
         assert_eq!(
             phrase.as_bytes(),
-            b"Forbidden: pull of team/app:v2 is denied: rule `no-v2` denies it"
+            b"Forbidden: pull of team/app:v2 is denied: rule `no-v2` denies it (request r1)"
         );
         let response = denied("x").response(&context(&issuer, Version::HTTP_2));
         assert!(response.extensions().get::<ReasonPhrase>().is_none());
@@ -452,7 +466,8 @@ mod tests {
         let refusal = denied(&format!("a\r\nSet-Cookie: é {}", "x".repeat(300)));
         let response = refusal.response(&context(&issuer, Version::HTTP_11));
         let phrase = response.extensions().get::<ReasonPhrase>().unwrap().as_bytes();
-        assert_eq!(phrase.len(), MAX_PHRASE);
+        assert_eq!(phrase.len(), MAX_PHRASE - NAME_ROOM + " (request r1)".len());
+        assert!(phrase.ends_with(b"xxx... (request r1)"));
         assert!(phrase.iter().all(|byte| (0x20..0x7f).contains(byte)));
     }
 

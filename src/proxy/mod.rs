@@ -17,7 +17,7 @@ mod listener;
 mod lists;
 mod manifests;
 mod request;
-mod request_id;
+pub(crate) mod request_id;
 #[cfg(test)]
 mod sample_gate;
 pub mod seal;

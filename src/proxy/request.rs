@@ -19,7 +19,7 @@ use super::forward::{Forwarding, json};
 use super::headers::{Forwarded, X_REQUEST_ID, well_formed};
 use super::held::Room;
 use super::shadow::Beside;
-use super::{Gate, Limits, services};
+use super::{Gate, Limits, request_id, services};
 use crate::authorize::{Question, authorize, put_manifest};
 use crate::body::{Body, Pace, Transfer};
 use crate::content;
@@ -48,7 +48,8 @@ pub(super) async fn answer(
         let answering = registry(gate, connection, request_id.clone(), request);
         if is_read { answering.await } else { to_its_end(answering, &request_id).await }
     } else {
-        services::answer(&gate, &connection, request).await
+        let answering = services::answer(&gate, &connection, request);
+        request_id::within(request_id.clone(), answering).await
     };
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&request_id) {

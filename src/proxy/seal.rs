@@ -40,6 +40,8 @@ pub enum Purpose {
     Cursor,
     /// Where a list of images of the API goes on.
     Images,
+    /// Where a search of the audit trail goes on.
+    Audit,
 }
 
 impl Purpose {
@@ -48,6 +50,7 @@ impl Purpose {
             Self::Upload => b"portcullis upload 1",
             Self::Cursor => b"portcullis cursor 1",
             Self::Images => b"portcullis images 1",
+            Self::Audit => b"portcullis audit 1",
         }
     }
 }

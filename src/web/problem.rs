@@ -7,6 +7,7 @@ use http::header::WWW_AUTHENTICATE;
 
 use super::frame::{Frame, rendered};
 use super::session::Visitor;
+use crate::proxy::request_id;
 use crate::service::api::Problem;
 
 /// What went wrong with a page.
@@ -20,6 +21,8 @@ struct Page<'a> {
     heading: &'static str,
     detail: &'a str,
     remedy: &'static str,
+    /// By which those who look after the gate find it.
+    request_id: Option<String>,
 }
 
 impl Trouble {
@@ -79,6 +82,7 @@ impl IntoResponse for Trouble {
             heading: self.heading(),
             detail: self.0.detail(),
             remedy: self.remedy(),
+            request_id: request_id::current(),
         });
         let (mut head, _) = self.0.into_response().into_parts();
         // A browser that is challenged asks for a password in a window of its own.

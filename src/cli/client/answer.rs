@@ -24,6 +24,7 @@ pub(super) struct Answer {
 struct Problem {
     title: Option<String>,
     detail: Option<String>,
+    request_id: Option<String>,
 }
 
 impl Answer {
@@ -47,10 +48,13 @@ impl Answer {
         let is_problem =
             content.is_some_and(|content| content.starts_with("application/problem+json"));
         let problem = is_problem.then(|| serde_json::from_slice(&self.body).ok()).flatten();
-        let Some(Problem { title, detail }) = problem else {
+        let Some(Problem { title, detail, request_id }) = problem else {
             return not_a_gate(gate, self.status);
         };
-        let text = detail.or(title).unwrap_or_else(|| self.status.to_string());
+        let mut text = detail.or(title).unwrap_or_else(|| self.status.to_string());
+        if let (StatusCode::FORBIDDEN, Some(id)) = (self.status, request_id) {
+            text = format!("{text} (request {id})");
+        }
         let exit = match self.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Exit::Denied,
             StatusCode::BAD_REQUEST

@@ -15,6 +15,7 @@ pub(crate) mod revoke;
 mod services;
 mod shadow;
 pub(crate) mod tokens;
+pub(crate) mod trail;
 mod users;
 mod whoami;
 
@@ -38,6 +39,7 @@ use crate::identity::users::Users;
 use crate::inventory::Inventory;
 use crate::issue::Issue;
 use crate::metrics::Metrics;
+use crate::proxy::request_id;
 use crate::proxy::seal::Seal;
 use crate::release::Release;
 use crate::shadow::Shadow;
@@ -150,6 +152,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/policy/shadow", get(shadow::show))
         .merge(image::routes())
         .merge(gate::routes())
+        .merge(trail::routes())
         .fallback(async || Problem::no_route())
         .layer(from_fn_with_state(Arc::clone(&api), whole))
         .with_state(api);
@@ -177,7 +180,8 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 9] {
 /// Carries a request out to its end, also if the client goes away in the middle, so that nothing is
 /// done without its record; and sees to what all answers have in common.
 async fn whole(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let mut response = match tokio::spawn(next.run(request)).await {
+    let answering = request_id::carried(next.run(request));
+    let mut response = match tokio::spawn(answering).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "a request to the API was not answered");

@@ -14,6 +14,7 @@ use crate::identity::AuthError;
 use crate::inventory::Undecided;
 use crate::issue::{LoginError, Refused};
 use crate::log::Causes;
+use crate::proxy::request_id;
 use crate::public_url::PublicUrl;
 use crate::refusal::Refusal;
 use crate::release::Unknown;
@@ -45,6 +46,11 @@ impl Problem {
 
     pub(crate) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// What may be there in a moment.
+    pub(crate) fn soon(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::new(status, detail).with(RETRY_AFTER, HeaderValue::from(SOON))
     }
 
     /// The text, which may be shown.
@@ -126,6 +132,7 @@ impl Problem {
     /// Whoever asks may not.
     pub(crate) fn denied(who: String, address: Option<IpAddr>, detail: String) -> Self {
         let record = Record {
+            request_id: request_id::current(),
             subject: Some(who),
             address,
             decision: Some(Decision::Deny),
@@ -216,8 +223,7 @@ impl From<Unknown> for Problem {
 impl From<Unwritten> for Problem {
     fn from(_: Unwritten) -> Self {
         let detail = "the audit trail cannot be written at the moment";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-            .with(RETRY_AFTER, HeaderValue::from(SOON))
+        Self::soon(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 }
 
@@ -228,6 +234,7 @@ impl IntoResponse for Problem {
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
+            "request_id": request_id::current(),
         });
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();

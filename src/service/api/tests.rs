@@ -8,3 +8,4 @@ mod lifecycle;
 pub(crate) mod scene;
 mod size;
 mod texts;
+mod trail;

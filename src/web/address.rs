@@ -12,6 +12,28 @@ pub(super) fn repository_view(asked: &[(&str, &str)]) -> String {
     with("/ui/repository", asked)
 }
 
+/// What was decided about a request, or where to look for it further back.
+pub(super) fn denial_page(id: &str, cursor: Option<&str>) -> String {
+    let pairs: Vec<_> = [("id", id)].into_iter().chain(cursor.map(|it| ("cursor", it))).collect();
+    with("/ui/denial", &pairs)
+}
+
+/// What policy says of an action of somebody on an image.
+pub(super) fn what_if_page(image: &str, subject: &str, action: &str) -> String {
+    with("/ui/access", &[("ref", image), ("as", subject), ("action", action)])
+}
+
+/// Records of the audit trail, for administrators.
+pub(super) fn audit_page(filters: &[(&str, &str)]) -> String {
+    with("/ui/admin/audit", filters)
+}
+
+/// The same as a file.
+pub(super) fn audit_export(filters: &[(&str, &str)], format: &str) -> String {
+    let pairs: Vec<_> = filters.iter().copied().chain([("format", format)]).collect();
+    with("/ui/admin/audit/export", &pairs)
+}
+
 fn with(path: &str, pairs: &[(&str, &str)]) -> String {
     let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
     // These mean nothing in a query (RFC 3986, section 3.4), and people read the names of images.

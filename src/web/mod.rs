@@ -11,6 +11,7 @@ mod activity;
 mod address;
 mod admin;
 mod assets;
+mod denial;
 mod form;
 mod frame;
 mod guard;
@@ -55,6 +56,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/", get(search::show))
         .route("/ui/repository", get(repository::show))
         .route("/ui/vulnerability", get(vulnerability::show))
+        .route("/ui/denial", get(denial::show))
         .route("/ui/tokens", get(tokens::show).post(tokens::create))
         .route("/ui/tokens/revoke", post(tokens::revoke))
         .route("/ui/start", get(start::show))

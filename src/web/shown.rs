@@ -54,6 +54,15 @@ pub(super) fn short_text(digest: &str) -> String {
     }
 }
 
+/// A field of a CSV file, between quotes. What a spreadsheet would compute begins with a quote of its own, so that
+/// it stays what a stranger wrote.
+pub(super) fn csv_cell(text: &str) -> String {
+    let is_formula =
+        text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let mark = if is_formula { "'" } else { "" };
+    format!("\"{mark}{}\"", text.replace('"', "\"\""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +90,14 @@ mod tests {
         let moment = Moment::of("2026-11-22T23:41:05.25Z".parse().unwrap());
         assert_eq!(moment.to_string(), "2026-11-22 23:41");
         assert_eq!(moment.exact(), "2026-11-22T23:41:05.25Z");
+    }
+
+    #[test]
+    fn a_formula_is_text_and_quotes_end_no_field() {
+        assert_eq!(csv_cell("plain"), r#""plain""#);
+        assert_eq!(csv_cell(r#"a "b", c"#), r#""a ""b"", c""#);
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+            assert_eq!(csv_cell(formula), format!("\"'{formula}\""));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod searching;
+mod trail;
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -15,7 +15,7 @@ use super::super::Web;
 use super::super::address::vulnerability_page;
 use super::super::problem::Trouble;
 use super::super::session::SignedIn;
-use super::super::shown::Moment;
+use super::super::shown::{Moment, csv_cell};
 use crate::release::{KeptFinding, Known, counts};
 use crate::service::api::image::flags::Which;
 use crate::service::api::image::show::{self, Image};
@@ -283,34 +283,16 @@ fn csv(rows: &[Row<'_>]) -> String {
             row.cleared.as_deref().unwrap_or_default(),
             title.as_deref().unwrap_or_default(),
         ];
-        let fields: Vec<_> = fields.iter().map(|field| cell(field)).collect();
+        let fields: Vec<_> = fields.iter().map(|field| csv_cell(field)).collect();
         text.push_str(&fields.join(","));
         text.push_str("\r\n");
     }
     text
 }
 
-/// A field between quotes. What a spreadsheet would compute begins with a quote of its own, so that
-/// it stays what a stranger wrote.
-fn cell(text: &str) -> String {
-    let is_formula =
-        text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    let mark = if is_formula { "'" } else { "" };
-    format!("\"{mark}{}\"", text.replace('"', "\"\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_formula_is_text_and_quotes_end_no_field() {
-        assert_eq!(cell("plain"), r#""plain""#);
-        assert_eq!(cell(r#"a "b", c"#), r#""a ""b"", c""#);
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
-            assert_eq!(cell(formula), format!("\"'{formula}\""));
-        }
-    }
 
     #[test]
     fn the_parts_of_a_bar_fill_it() {

@@ -66,3 +66,4 @@ mod tokens;
 mod trust;
 mod turns;
 mod uploads;
+mod why_denied;

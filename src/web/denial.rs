@@ -126,8 +126,8 @@ pub(super) async fn show(
 /// The same for what is somebody else's.
 fn unknown(id: &str) -> Problem {
     let text = format!(
-        "there is no request {id} of yours in what this gate keeps of its audit trail. Of several \
-         gates each keeps its own"
+        "there is no request {id} in what this gate keeps of its audit trail, or it is somebody \
+         else's. Of several gates each keeps its own"
     );
     Problem::new(StatusCode::NOT_FOUND, text)
 }

@@ -81,6 +81,7 @@ fn what_docker_printed_leads_to_the_reason_for_its_user_and_for_nobody_else() {
     assert_eq!(page(&id), page(&format!("{process}-987654321")));
     browser.open("/ui/admin/audit");
     browser.says("You may not do this");
+    browser.open("/");
     browser.press("Sign out");
     browser.says("Password or token");
 

@@ -11,6 +11,7 @@ use policy::Policy;
 use crate::audit::Record;
 use crate::identity::{Authenticated, Ceiling, ClientAddress, Credentials};
 use crate::issue::{Maker, Refused};
+use crate::proxy::request_id;
 
 use super::Api;
 use super::problem::Problem;
@@ -79,6 +80,7 @@ impl Requester {
     pub(crate) fn record(&self, event: &'static str) -> Record {
         let known = self.maker.credential();
         Record {
+            request_id: request_id::current(),
             subject: Some(self.to_string()),
             kind: known.map(|known| known.grant.kind.as_str()),
             address: self.address,

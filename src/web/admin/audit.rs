@@ -32,6 +32,9 @@ const MOST: usize = 100;
 /// In a file.
 const MOST_EXPORTED: usize = 10_000;
 
+/// How often the trail is asked for one file.
+const QUESTIONS: usize = 20;
+
 /// What was filled in. An empty field stands for nothing.
 #[derive(Deserialize, Default, Clone)]
 #[serde(default)]
@@ -299,30 +302,31 @@ pub(super) async fn export(
     Query(export): Query<Export>,
     Query(asking): Query<Asking>,
 ) -> Result<Response, Trouble> {
-    let (mut records, mut cursor) = (Vec::new(), None);
-    loop {
+    let (ending, kind, mut text) = match export.format {
+        Format::Csv => ("csv", "text/csv; charset=utf-8; header=present", head()),
+        Format::Jsonl => ("jsonl", "application/jsonl", String::new()),
+    };
+    let (mut count, mut cursor) = (0, None);
+    for _ in 0..QUESTIONS {
         let query = Asked(asking.query(MAX_PAGE, cursor));
         let listed = search::list(State(Arc::clone(&web.api)), signed_in.who.clone(), query).await;
         let Json(page) = listed?;
-        records.extend(page.records);
+        for record in &page.records {
+            match export.format {
+                Format::Csv => text.push_str(&row(record)),
+                Format::Jsonl => text.extend([record.written(), "\n"]),
+            }
+        }
+        count += page.records.len();
         cursor = page.cursor;
-        if cursor.is_none() || records.len() >= MOST_EXPORTED {
+        if cursor.is_none() || count >= MOST_EXPORTED {
             break;
         }
     }
     // Whoever opens the file next year has to see that it is not all.
     let part = if cursor.is_some() { "-newest-part" } else { "" };
-    let named = |ending: &str| format!("attachment; filename=\"audit{part}.{ending}\"");
-    let (kind, named, text) = match export.format {
-        Format::Csv => ("text/csv; charset=utf-8; header=present", named("csv"), csv(&records)),
-        Format::Jsonl => ("application/jsonl", named("jsonl"), lines(&records)),
-    };
+    let named = format!("attachment; filename=\"audit{part}.{ending}\"");
     Ok(([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, named)], text).into_response())
-}
-
-/// As they stand in the trail.
-fn lines(records: &[Found]) -> String {
-    records.iter().map(|record| format!("{}\n", record.written())).collect()
 }
 
 const COLUMNS: [&str; 21] = [
@@ -349,19 +353,17 @@ const COLUMNS: [&str; 21] = [
     "duration_ms",
 ];
 
+fn head() -> String {
+    format!("{}\r\n", COLUMNS.join(","))
+}
+
 /// RFC 4180.
-fn csv(records: &[Found]) -> String {
-    let mut text = COLUMNS.join(",");
-    text.push_str("\r\n");
-    for record in records {
-        let cells = COLUMNS.map(|column| {
-            let value = record.fields().iter().find(|(name, _)| name == column);
-            csv_cell(&printable(&value.map(|(_, value)| plain(value)).unwrap_or_default()))
-        });
-        text.push_str(&cells.join(","));
-        text.push_str("\r\n");
-    }
-    text
+fn row(record: &Found) -> String {
+    let cells = COLUMNS.map(|column| {
+        let value = record.fields().iter().find(|(name, _)| name == column);
+        csv_cell(&printable(&value.map(|(_, value)| plain(value)).unwrap_or_default()))
+    });
+    format!("{}\r\n", cells.join(","))
 }
 
 #[cfg(test)]

@@ -107,8 +107,8 @@ pub(crate) async fn show(
     }
     let cursor = found.next.and_then(|place| api.seal_place(place, &filter));
     if cursor.is_none() {
-        let text = "there is no request of yours with this id in what is kept of this gate's audit \
-                    trail";
+        let text = "there is no such request in what this gate keeps of its audit trail, or it is \
+                    somebody else's";
         return Err(Problem::new(StatusCode::NOT_FOUND, text));
     }
     Ok(Json(Answer { request: None, cursor }))

@@ -3,6 +3,7 @@
 //! One thread writes. Most records are queued and written soon; those that must not be lost are
 //! written through to the disk before their request goes on.
 
+mod denials;
 mod file;
 mod line;
 mod record;
@@ -19,9 +20,10 @@ use std::{io, thread};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::denials::Denials;
 pub use self::record::{Decision, Record};
 pub(crate) use self::record::{cut_reason, cut_text};
-use self::search::{Page, Question};
+use self::search::{Found, Page, Question};
 use self::writer::{Message, Status, Writer};
 
 /// Records that may wait to be written.
@@ -113,6 +115,7 @@ enum Failed {
 #[derive(Debug)]
 pub struct Audit {
     settings: Settings,
+    denials: Denials,
     /// Turns to search, of administrators and of everybody.
     readers: [Arc<Semaphore>; 2],
     queue: mpsc::Sender<Message>,
@@ -136,12 +139,14 @@ impl Audit {
             .map_err(Error::Thread)?;
         let readers = [(); 2].map(|()| Arc::new(Semaphore::new(QUESTIONS)));
         let (settings, thread) = (settings.clone(), Mutex::new(Some(thread)));
-        Ok(Self { settings, readers, queue, status, thread })
+        let denials = Denials::default();
+        Ok(Self { settings, denials, readers, queue, status, thread })
     }
 
     /// Has a record written soon. Never blocks: where the queue is full, the record is lost, and
     /// counted.
     pub fn queue(&self, record: Record) {
+        self.denials.note(&record);
         if self.queue.try_send(Message::Record(Box::new(record))).is_err() {
             self.status.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -157,6 +162,7 @@ impl Audit {
             self.queue(record);
             return Err(Unwritten);
         }
+        self.denials.note(&record);
         let result = self.through(Some(Box::new(record))).await;
         if matches!(result, Err(Failed::Refused)) {
             self.status.lost.fetch_add(1, Ordering::Relaxed);
@@ -174,6 +180,12 @@ impl Audit {
             return Err(Unwritten);
         }
         self.through(None).await.map_err(|_| Unwritten)
+    }
+
+    /// What was written of a denial, if it is one of the latest. Others are in the files.
+    #[must_use]
+    pub fn denied(&self, request_id: &str) -> Option<Found> {
+        self.denials.find(request_id)
     }
 
     /// Searches the files, after what happened until now was written to them.

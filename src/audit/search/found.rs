@@ -19,7 +19,7 @@ pub struct Found {
 
 impl Found {
     /// The record of a line; none where it is not one that a gate wrote.
-    pub(super) fn read(line: &[u8]) -> Option<Self> {
+    pub(in crate::audit) fn read(line: &[u8]) -> Option<Self> {
         let Fields(fields) = serde_json::from_slice(line).ok()?;
         let time = named(&fields, "time")?.parse().ok()?;
         named(&fields, "event")?;

@@ -11,6 +11,7 @@ const ALICES: &str = "00c0ffee00c0ffee-1";
 const ANONYMOUS: &str = "00c0ffee00c0ffee-2";
 const ALLOWED: &str = "00c0ffee00c0ffee-3";
 const RUNNING: &str = "00c0ffee00c0ffee-4";
+const LONG: &str = "00c0ffee00c0ffee-5";
 const ABSENT: &str = "00c0ffee00c0ffee-9";
 
 fn request(id: &str, subject: Option<&str>) -> Record {
@@ -144,6 +145,11 @@ async fn whoever_sent_a_request_learns_what_was_decided() {
     assert_eq!(request["rule"]["file"], "policy.yaml");
     assert!(request["gate"].is_null() && request["reason"].is_null(), "more than was told");
     assert!(!told.text.contains("of another policy"), "{}", told.text);
+    // One that is too long to be held in memory.
+    let long = vec!["g".repeat(500); 64];
+    scene.api.audit.queue(Record { groups: long, ..super::trail::request(LONG, Some("user:bob")) });
+    let told = denial(&scene, As::User("bob"), LONG).await;
+    assert_eq!(told.json()["request"]["decision"], "deny", "{}", told.text);
     let running = denial(&scene, As::User("bob"), RUNNING).await;
     fits(&Method::GET, "/denial", &running);
     assert!(running.json()["request"]["decision"].is_null(), "{}", running.text);

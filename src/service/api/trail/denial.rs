@@ -93,15 +93,20 @@ pub(crate) async fn show(
     }
     let filter = Filter { fields, ..Filter::default() };
     let after = api.open_place(query.cursor.as_deref(), &filter)?;
-    let is_first = after.is_none();
+    if is_administrator && after.is_none() {
+        api.searched(&who, &filter);
+    }
+    let is_told = |found: &Found| EVENTS.iter().any(|it| found.text("event") == Some(it));
+    let is_theirs = |it: &Found| is_administrator || it.text("subject") == Some(&who.to_string());
+    let latest = api.audit.denied(&query.id).filter(is_told).filter(is_theirs);
+    if let Some(found) = latest {
+        let request = Some(Decided::of(&found, &api.policy()));
+        return Ok(Json(Answer { request, cursor: None }));
+    }
     let reader = if is_administrator { Reader::Administrator } else { Reader::Anybody };
     let question = Question { filter: filter.clone(), after, limit: 1, most: MOST };
     let found = api.audit.search(reader, question).await?;
-    if is_administrator && is_first {
-        api.searched(&who, &filter);
-    }
-    let is_told = |found: &&Found| EVENTS.iter().any(|it| found.text("event") == Some(it));
-    if let Some(found) = found.records.first().filter(is_told) {
+    if let Some(found) = found.records.first().filter(|found| is_told(found)) {
         let request = Some(Decided::of(found, &api.policy()));
         return Ok(Json(Answer { request, cursor: None }));
     }
@@ -126,6 +131,11 @@ impl Decided {
             let (file, line) = rule.map(|rule| (rule.file.to_owned(), rule.line)).unzip();
             Rule { name, file, line }
         });
+        // Of what was denied by its name, the sender knows the digest only if they named it. What a
+        // gate holds they may look at.
+        let is_known = decision.as_deref() != Some("deny")
+            || gate.is_some()
+            || found.text("reference").is_none_or(|it| found.text("digest") == Some(it));
         Self {
             request_id: text("request_id").unwrap_or_default(),
             event: text("event").unwrap_or_default(),
@@ -136,7 +146,7 @@ impl Decided {
             operation: text("operation"),
             repository: text("repository"),
             reference: text("reference"),
-            digest: text("digest"),
+            digest: text("digest").filter(|_| is_known),
             image: image(found),
             decision,
             rule,

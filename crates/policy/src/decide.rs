@@ -63,8 +63,16 @@ impl Policy {
         Decision { policy: self, asked, outcome: self.outcome(asked) }
     }
 
-    fn outcome(&self, Asked { caller, action, image }: Asked<'_>) -> Outcome<'_> {
-        let standing = Standing::new(&self.subjects, caller);
+    fn outcome(&self, asked: Asked<'_>) -> Outcome<'_> {
+        self.outcome_of(&Standing::new(&self.subjects, asked.caller), asked)
+    }
+
+    /// The same for a caller whose standing is known.
+    pub(crate) fn outcome_of(
+        &self,
+        standing: &Standing<'_>,
+        Asked { caller, action, image }: Asked<'_>,
+    ) -> Outcome<'_> {
         let (mut allowed, mut denied): (Option<Candidate<'_, '_>>, _) = (None, None);
         for found in self.clauses.candidates(standing.held(), image.repository.as_str()) {
             let Some(effect) = found.effect(action) else { continue };
@@ -73,7 +81,7 @@ impl Policy {
                 Effect::Allow => denied.or(allowed.filter(|known| known.order() <= found.order())),
                 Effect::Deny => denied.filter(|known| known.order() <= found.order()),
             };
-            if decided.is_some() || !covers(&found, &standing, effect, image) {
+            if decided.is_some() || !covers(&found, standing, effect, image) {
                 continue;
             }
             match effect {
@@ -89,6 +97,21 @@ impl Policy {
             Some(allowed) => Outcome::Allowed(&allowed.clause.rule),
             None => Outcome::Unmentioned,
         }
+    }
+
+    /// The rules that have this effect on the image, some of them several times.
+    pub(crate) fn covering(
+        &self,
+        standing: &Standing<'_>,
+        action: Action,
+        image: Image<'_>,
+        effect: Effect,
+    ) -> Vec<&Rule> {
+        let found = self.clauses.candidates(standing.held(), image.repository.as_str());
+        let covering = found.filter(|found| {
+            found.effect(action) == Some(effect) && covers(found, standing, effect, image)
+        });
+        covering.map(|found| &*found.clause.rule).collect()
     }
 
     /// Whether the caller may do `action` on anything in the repository. May be true although

@@ -7,6 +7,7 @@
 //! written (`written`, made by `lower`), the whole without contradictions (`check`), and the form
 //! that decides (`policy`, made by `compile`). All mistakes of all stations are reported together.
 
+mod access;
 mod action;
 mod actions;
 mod alternatives;
@@ -33,6 +34,7 @@ mod glob;
 mod image_pattern;
 mod image_text;
 mod include;
+mod involved;
 mod lower;
 mod name_grammar;
 mod network;
@@ -53,6 +55,7 @@ mod warn;
 mod warn_gates;
 mod written;
 
+pub use access::{Access, Condition, Permission};
 pub use action::{Action, UnknownAction};
 pub use bounds::Bounds;
 pub use caller::{Caller, InvalidSubject, Subject};
@@ -64,6 +67,7 @@ pub use diff::{
 };
 pub use document::{Diagnostic, Diagnostics, Position, Severity, SourceFile};
 pub use flag_name::{FlagName, InvalidFlagName};
+pub use involved::{Involved, Party};
 pub use network::{InvalidNetwork, Network};
 pub use policy::{Compiled, Image, Policy};
 pub use tags::{TagFilter, Tags};

@@ -54,7 +54,10 @@ impl Rule {
     fn holds(&self, standing: &Standing<'_>, effect: Effect) -> bool {
         match (&self.conditions, standing.circumstances()) {
             (None, _) => true,
-            (Some(conditions), Some(here)) => conditions.unmet(here, effect).is_none(),
+            (Some(conditions), Some(here)) => {
+                let judged = if standing.hopes() { effect.opposite() } else { effect };
+                conditions.unmet(here, judged).is_none()
+            }
             (Some(_), None) => effect == Effect::Allow,
         }
     }
@@ -79,6 +82,13 @@ impl Rule {
 }
 
 impl Effect {
+    pub(crate) fn opposite(self) -> Self {
+        match self {
+            Self::Allow => Self::Deny,
+            Self::Deny => Self::Allow,
+        }
+    }
+
     /// On which side it falls that a pattern cannot decide: against the caller. In an exception it
     /// is the other one, for what is left out of an allowance is denied.
     pub(crate) fn undecided(self) -> Undecided {

@@ -22,7 +22,7 @@ pub(crate) struct Role(pub(crate) u32);
 
 /// Everybody fills it, whatever a credential carries.
 pub(crate) const ANYONE: Role = Role(0);
-const AUTHENTICATED: Role = Role(1);
+pub(crate) const AUTHENTICATED: Role = Role(1);
 
 /// The roles that a caller fills, in order and each once.
 pub(crate) type Roles = SmallVec<[Role; 32]>;
@@ -190,6 +190,8 @@ pub(crate) struct Standing<'a> {
     subjects: &'a Subjects,
     caller: &'a Caller,
     circumstances: Option<&'a Circumstances>,
+    /// What is not known of the circumstances goes in favour of the caller, not against it.
+    hopes: bool,
     held: Roles,
     /// `None`: the credential carries all.
     carried: Option<Roles>,
@@ -208,7 +210,8 @@ impl<'a> Standing<'a> {
             subjects.add_group(group, &mut held);
         }
         let circumstances = Some(&caller.circumstances);
-        let mut standing = Self { subjects, caller, circumstances, held, carried: None };
+        let mut standing =
+            Self { subjects, caller, circumstances, hopes: false, held, carried: None };
         if let Some(groups) = &caller.granting {
             let mut carried = named;
             for group in groups.iter().filter(|group| standing.holds_group(group)) {
@@ -241,6 +244,16 @@ impl<'a> Standing<'a> {
     /// that deny do not.
     pub(crate) fn ever(self) -> Self {
         Self { circumstances: None, ..self }
+    }
+
+    /// The same where what is not known of the circumstances is as the caller would have it.
+    pub(crate) fn hopeful(self) -> Self {
+        Self { hopes: true, ..self }
+    }
+
+    /// Whether what is not known goes in favour of the caller.
+    pub(crate) fn hopes(&self) -> bool {
+        self.hopes
     }
 
     /// When, from where and with what the caller asks; none: whenever, and so on.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod absurd;
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod bounded;
 #[cfg(test)]
 mod conditions;

@@ -38,6 +38,21 @@ impl<'p> Answer<'p> {
             reason,
         }
     }
+
+    /// What it depends on beside the caller and the image: one line for each rule with conditions.
+    pub(crate) fn conditions(&self, decisions: &[Decision<'_>]) -> Vec<String> {
+        let (mut told, mut lines) = (Vec::new(), Vec::new());
+        let is_allowed = self.decision == "allow";
+        for decision in decisions.iter().filter(|it| it.is_allowed() == is_allowed) {
+            if let (Some(rule), Some(conditions)) = (decision.rule(), decision.conditions())
+                && !told.contains(&rule.name)
+            {
+                told.push(rule.name);
+                lines.push(format!("rule `{}` holds {conditions}", rule.name));
+            }
+        }
+        lines
+    }
 }
 
 /// The answer, and what stands before the image besides.

@@ -3,6 +3,7 @@
 //! [`Gate`] holds what every request needs. `request.rs` reads like the life of a request; what it
 //! calls lies beside it.
 
+mod act;
 #[cfg(test)]
 mod built_on;
 mod connection;
@@ -44,6 +45,7 @@ use crate::shadow::Shadow;
 use crate::signature::KeyFiles;
 use crate::upstream::Upstream;
 use crate::watch::Reloaded;
+pub(crate) use act::{Act, Client};
 pub use held::Held;
 pub use listener::{Bound, ListenError, Listeners, Stop};
 pub use lists::Turns;

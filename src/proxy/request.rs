@@ -25,6 +25,7 @@ use crate::body::{Body, Pace, Transfer};
 use crate::content;
 use crate::identity::Principal;
 use crate::refusal::{Context, Refusal};
+use crate::reload::LoadedPolicy;
 
 /// For a manifest to arrive. It is small, and judged as things stand when it is there.
 const MANIFEST_TIME: Duration = Duration::from_secs(60);
@@ -48,7 +49,7 @@ pub(super) async fn answer(
         let answering = registry(gate, connection, request_id.clone(), request);
         if is_read { answering.await } else { to_its_end(answering, &request_id).await }
     } else {
-        let answering = services::answer(&gate, &connection, request);
+        let answering = services::answer(gate, &connection, request);
         request_id::within(request_id.clone(), answering).await
     };
     let headers = response.headers_mut();
@@ -164,7 +165,28 @@ async fn decide_and_forward(
         loaded = Arc::clone(&gate.policy.current());
         exchange.known(&principal, loaded.policy.groups_of(&principal.caller));
     }
-    let question = question(gate, &loaded.policy, &principal);
+    let known = Known { principal: &principal, loaded: &loaded };
+    judge_and_forward(gate, (operation, manifest), known, head, body, forwarded, exchange).await
+}
+
+/// Who asks, and by which policy it is decided.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) principal: &'a Principal,
+    pub(super) loaded: &'a LoadedPolicy,
+}
+
+/// What follows when it is known who asks, and what was sent is there as a whole if it is a manifest.
+pub(super) async fn judge_and_forward(
+    gate: &Arc<Gate>,
+    (operation, manifest): (Operation, Option<Bytes>),
+    Known { principal, loaded }: Known<'_>,
+    head: &Parts,
+    body: &mut Option<Incoming>,
+    forwarded: Forwarded<'_>,
+    exchange: &mut Exchange,
+) -> Result<Response<Body>, Refusal> {
+    let question = question(gate, &loaded.policy, principal);
     let changes = matches!(
         operation,
         Operation::PutManifest { .. }
@@ -187,7 +209,7 @@ async fn decide_and_forward(
         }
     };
     if let Some(beside) = beside {
-        beside.compare(gate, question, &loaded, decided.as_ref(), exchange).await;
+        beside.compare(gate, question, loaded, decided.as_ref(), exchange).await;
     }
     let permit = decided?;
     exchange.permitted(&permit);

@@ -1,10 +1,13 @@
 //! The gate's own services, reached over the same listener.
 
+use std::sync::Arc;
+
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
 use super::Gate;
+use super::act::Act;
 use super::connection::Connection;
 use super::forward::json;
 use super::headers::well_formed;
@@ -13,7 +16,7 @@ use crate::identity::ClientAddress;
 
 /// Hands the request to the services.
 pub(super) async fn answer(
-    gate: &Gate,
+    gate: Arc<Gate>,
     connection: &Connection,
     request: Request<Incoming>,
 ) -> Response<Body> {
@@ -25,6 +28,8 @@ pub(super) async fn answer(
     let address = connection.client(&head.headers, &gate.trusted_proxies);
     let mut request = Request::from_parts(head, axum::body::Body::new(body));
     request.extensions_mut().insert(ClientAddress(address));
+    let act = Act { gate: Arc::clone(&gate), _alive: Arc::clone(&connection._alive) };
+    request.extensions_mut().insert(act);
     let response = match gate.services.clone().oneshot(request).await {
         Ok(response) => response.map(Body::Service),
         Err(never) => match never {},

@@ -193,6 +193,10 @@ impl Involved {
     /// What is said of the stand-in, said of whom it stands for.
     #[must_use]
     pub fn told(&self, reason: &str) -> String {
-        reason.replace(&self.caller.subject.to_string(), &self.subject)
+        match &self.caller.subject {
+            // Told in other words already.
+            Subject::Anonymous => reason.to_owned(),
+            stand_in => reason.replace(&stand_in.to_string(), &self.subject),
+        }
     }
 }

@@ -93,14 +93,8 @@ fn decide<'a>(
 /// The answer, and what it depends on beside the caller and the image.
 fn text(answer: &Answer<'_>, decisions: &[Decision<'_>]) -> String {
     let mut text = format!("{}: {}", answer.decision, answer.reason);
-    let mut told = Vec::new();
-    for decision in decisions.iter().filter(|it| it.is_allowed() == (answer.decision == "allow")) {
-        if let (Some(rule), Some(conditions)) = (decision.rule(), decision.conditions())
-            && !told.contains(&rule.name)
-        {
-            told.push(rule.name);
-            text += &format!("\nrule `{}` holds {conditions}", rule.name);
-        }
+    for line in answer.conditions(decisions) {
+        text += &format!("\n{line}");
     }
     text
 }

@@ -21,13 +21,13 @@ use crate::identity::users::Name;
 /// Who would do what, and to what.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-pub(super) struct Question {
-    subject: Option<String>,
-    groups: Option<Vec<String>>,
-    action: String,
-    image: String,
-    at: Option<Timestamp>,
-    address: Option<IpAddr>,
+pub(crate) struct Question {
+    pub(crate) subject: Option<String>,
+    pub(crate) groups: Option<Vec<String>>,
+    pub(crate) action: String,
+    pub(crate) image: String,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// Asking changes nothing, and the answer is that of `portcullis policy explain`.
@@ -36,17 +36,29 @@ pub(super) async fn decide(
     who: Requester,
     Body(question): Body<Question>,
 ) -> Result<Response, Problem> {
+    answered(&api, &who, &question, |explained, _| Json(explained).into_response())
+}
+
+/// The answer, told by `tell` as long as the policy is there; with what it depends on beside the
+/// caller and the image.
+pub(crate) fn answered<T>(
+    api: &Api,
+    who: &Requester,
+    question: &Question,
+    tell: impl FnOnce(&Explained<'_>, Vec<String>) -> T,
+) -> Result<T, Problem> {
     let policy = api.policy();
     let actions = words::actions(&question.action).map_err(|mistake| wrong("action", &mistake))?;
     let target = words::target(&question.image).map_err(|mistake| wrong("image", &mistake))?;
-    let Question { subject, groups, at, address, .. } = &question;
+    let Question { subject, groups, at, address, .. } = question;
     let groups = groups.as_deref();
     let meant = Meant { subject: subject.as_deref(), groups, at: *at, address: *address };
-    let caller = caller(&api, &policy, &who, meant)?;
+    let caller = caller(api, &policy, who, meant)?;
     let decide = |&action| policy.decide(&caller, action, target.image());
     let decisions: Vec<_> = actions.iter().map(decide).collect();
     let answer = Answer::of(&decisions);
-    Ok(Json(Explained::new(answer, &policy, &caller, &actions, &target)).into_response())
+    let conditions = answer.conditions(&decisions);
+    Ok(tell(&Explained::new(answer, &policy, &caller, &actions, &target), conditions))
 }
 
 /// Who is meant, as the request says.
@@ -102,7 +114,7 @@ pub(super) fn caller(
 }
 
 /// Somebody else, with an ordinary credential and the groups that are known here.
-fn somebody(api: &Api, subject: Subject) -> Caller {
+pub(super) fn somebody(api: &Api, subject: Subject) -> Caller {
     let credential = Credential::usual(&subject);
     let groups = groups_in_files(api, &subject);
     let mut caller = Caller::new(subject, groups);
@@ -117,7 +129,7 @@ fn groups_in_files(api: &Api, subject: &Subject) -> Vec<String> {
     users.get(name).map(|user| user.groups.clone()).unwrap_or_default()
 }
 
-fn wrong(field: &str, mistake: &Mistake) -> Problem {
+pub(super) fn wrong(field: &str, mistake: &Mistake) -> Problem {
     let remedy = mistake.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
     Problem::wrong(format!("`{field}`: {}{remedy}", mistake.message()))
 }

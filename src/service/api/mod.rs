@@ -3,7 +3,7 @@
 //! The same routes are reached over the gate's listeners, with a credential as on `/v2/`, and over
 //! the admin socket and by the command line without one, as [`LocalAdministrator`].
 
-mod decide;
+pub(crate) mod decide;
 pub(crate) mod gate;
 pub(crate) mod image;
 pub(crate) mod input;

@@ -83,7 +83,7 @@ pub(in crate::service::api) async fn show(
     let place = match api.open_cursor(ahead.cursor.as_deref())? {
         None => None,
         Some(Cursor::Tag(repository, tag)) => Some((repository.parse().map_err(|_| wrong())?, tag)),
-        Some(Cursor::Finding(..)) => return Err(wrong()),
+        Some(Cursor::Finding(..) | Cursor::Subject(..)) => return Err(wrong()),
     };
     let tags = api
         .issue

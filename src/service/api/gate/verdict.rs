@@ -28,10 +28,10 @@ const HELD: &str = "held";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Question {
-    r#ref: String,
-    subject: Option<String>,
+    pub(crate) r#ref: String,
+    pub(crate) subject: Option<String>,
     /// Separated by commas.
-    groups: Option<String>,
+    pub(crate) groups: Option<String>,
 }
 
 /// What the gates say.

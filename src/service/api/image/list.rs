@@ -95,6 +95,8 @@ pub(crate) enum Cursor {
     Tag(String, String),
     /// After this finding.
     Finding(Severity, i64, u32),
+    /// After this subject of this kind.
+    Subject(u8, String),
 }
 
 impl Api {

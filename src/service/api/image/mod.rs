@@ -1,6 +1,8 @@
 //! `/api/v1/image` and `/api/v1/images`: what is known of images, and what people and programs say of
 //! them.
 
+pub(crate) mod access;
+pub(crate) mod delete;
 mod around;
 pub(crate) mod flags;
 pub(crate) mod groups;
@@ -30,7 +32,9 @@ pub(super) fn paths() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
     vec![
         ("/images", get(list::list)),
         ("/images/groups", get(groups::list)),
-        ("/image", get(show::show)),
+        ("/image", get(show::show).delete(delete::delete)),
+        ("/image/deletion", get(delete::preview)),
+        ("/image/access", get(access::show)),
         ("/image/flags", get(flags::list).put(flags::set).post(flags::set).delete(flags::remove)),
         ("/image/report", get(report::list).put(report::send).post(report::send)),
         ("/image/scan", get(scan::show).post(scan::request)),

@@ -108,7 +108,7 @@ impl Named {
     }
 }
 
-fn written(repository: &RepositoryName, reference: &Reference) -> String {
+pub(super) fn written(repository: &RepositoryName, reference: &Reference) -> String {
     match reference {
         Reference::Tag(tag) => format!("{repository}:{tag}"),
         Reference::Digest(digest) => format!("{repository}@{digest}"),
@@ -116,7 +116,7 @@ fn written(repository: &RepositoryName, reference: &Reference) -> String {
 }
 
 /// The same for what is not there and for what must not be known.
-fn missing(repository: &RepositoryName, reference: &Reference) -> Problem {
+pub(super) fn missing(repository: &RepositoryName, reference: &Reference) -> Problem {
     let image = written(repository, reference);
     let text = format!("there is no image {image}, or none that you may see");
     Problem::new(StatusCode::NOT_FOUND, text)

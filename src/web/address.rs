@@ -66,3 +66,24 @@ pub(super) fn repository_page(name: &str) -> String {
 pub(super) fn vulnerability_page(id: &str) -> String {
     with("/ui/vulnerability", &[("id", id)])
 }
+
+/// Who may do what with an image; the subjects behind those that were shown.
+pub(super) fn access_page(image: &str, cursor: &str) -> String {
+    let cursor = Some(("cursor", cursor)).filter(|(_, cursor)| !cursor.is_empty());
+    image_file("/ui/access", image, cursor)
+}
+
+/// What one subject may do with an image.
+pub(super) fn access_to(image: &str, subject: &str) -> String {
+    image_file("/ui/access", image, Some(("as", subject)))
+}
+
+/// A line of a policy file.
+pub(super) fn rule_place(file: &str, line: usize) -> String {
+    format!("{}#L{line}", with("/ui/admin/policy/file", &[("name", file)]))
+}
+
+/// What would go with an image, before it is deleted.
+pub(super) fn delete_page(image: &str) -> String {
+    with("/ui/image/delete", &[("ref", image)])
+}

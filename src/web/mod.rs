@@ -7,6 +7,7 @@
 //! A page names nothing outside the gate: its content security policy (`guard.rs`) forbids it. All
 //! text in it is escaped by the templates, in `templates/`.
 
+mod access;
 mod activity;
 mod address;
 mod admin;
@@ -61,9 +62,11 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/ui/tokens/revoke", post(tokens::revoke))
         .route("/ui/start", get(start::show))
         .route("/ui/image", get(image::show))
+        .route("/ui/access", get(access::show))
         .route("/ui/image/raw", get(image::raw))
         .route("/ui/image/vulnerabilities", get(image::export))
         .route("/ui/image/flags", post(image::change_flag))
+        .route("/ui/image/delete", get(image::confirm).post(image::delete))
         .merge(admin::routes())
         .fallback(problem::no_page)
         .layer(from_fn_with_state(Arc::clone(&web), guard::settle))

@@ -3,6 +3,7 @@
 mod activity;
 mod attached;
 mod contents;
+mod delete;
 mod findings;
 mod raw;
 
@@ -17,7 +18,7 @@ use policy::Action;
 use serde::Deserialize;
 
 use super::Web;
-use super::address::{image_file, image_page, repository_page};
+use super::address::{access_page, delete_page, image_file, image_page, repository_page};
 use super::form::Sent;
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
@@ -34,6 +35,7 @@ use crate::service::api::input::{Asked, Body};
 use activity::{Event, activity};
 use attached::Attached;
 use contents::Contents;
+pub(super) use delete::{confirm, delete};
 use findings::{Findings, Sorting};
 pub(super) use findings::{bar, export};
 pub(super) use raw::raw;
@@ -66,6 +68,7 @@ struct Page<'a> {
     activity: Vec<Event>,
     /// The declared flags that whoever reads may set here.
     settable: Vec<String>,
+    may_delete: bool,
 }
 
 impl Page<'_> {
@@ -94,6 +97,18 @@ impl Page<'_> {
         let configured = self.contents.as_ref().map(|contents| contents.config.platform());
         let said = platform.platform.clone().or(configured);
         said.unwrap_or_else(|| "not said".to_owned())
+    }
+
+    fn access(&self) -> String {
+        access_page(&self.title_ref, "")
+    }
+
+    fn delete(&self) -> String {
+        delete_page(&self.title_ref)
+    }
+
+    fn is_tag(&self) -> bool {
+        self.image.image.reference != self.image.image.digest
     }
 
     fn raw(&self) -> String {
@@ -160,6 +175,7 @@ pub(super) async fn show(
         verdict: Verdict::of(&image.verdicts),
         findings: Findings::of(&known, &image, &policy, asking.sort),
         activity: activity(&image, api.now()),
+        may_delete: who.may(api, &policy, place, Action::Delete).await?,
         contents,
         attached,
         settable,

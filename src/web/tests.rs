@@ -21,6 +21,8 @@ use crate::content::samples::{Sample, image};
 use crate::identity::ClientAddress;
 use crate::service::api::tests::scene::{As, PASSWORD, Scene};
 
+mod access;
+
 const POLICY: &str = r#"
 administrators: ["user:root"]
 flags: {tested: {}}

@@ -138,6 +138,10 @@ async fn answers_have_the_fields_that_are_described() {
     check("User", &users["users"][0]);
     let question = r#"{"action": "pull", "image": "team/app:v1"}"#;
     check("Decision", &scene.post(As::User("alice"), "/decide", question).await.json());
+    let access = scene.get(As::Local, "/image/access?ref=team/app:v1").await.json();
+    check("Access", &access);
+    check("AccessSubject", &access["subjects"][0]);
+    check("AccessPermission", &access["subjects"][0]["permissions"][0]);
     let report = scene.get(As::Local, "/policy/shadow").await.json();
     check("ShadowReport", &report);
     check("ShadowDifference", &report["entries"][0]);

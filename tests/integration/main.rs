@@ -36,6 +36,7 @@ mod lists;
 mod login;
 mod mounts;
 mod moving;
+mod page_deletes;
 mod pages;
 mod passwords;
 mod pinned;

@@ -68,11 +68,6 @@ impl Choice {
     fn page_of_digest(&self, digest: &str) -> String {
         image_page(&format!("{}@{digest}", self.told.repository))
     }
-
-    /// The other tags on the digest.
-    fn others(&self) -> Vec<&String> {
-        self.told.tags.iter().filter(|tag| **tag != self.told.reference).collect()
-    }
 }
 
 async fn told(web: &Web, signed_in: &SignedIn, named: &str) -> Result<Deletion, Problem> {
@@ -126,7 +121,8 @@ pub(in crate::web) async fn delete(
     let named = form.text("ref");
     let which = Asked(Which { r#ref: named.to_owned() });
     let shown = form.text("digest");
-    if !shown.is_empty() {
+    // A digest is what it is.
+    if !shown.is_empty() && !named.contains('@') {
         let now = told(&web, &signed_in, named).await?;
         if now.digest != shown {
             let text = format!(

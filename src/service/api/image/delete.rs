@@ -43,9 +43,9 @@ pub(crate) struct Deletion {
     pub(crate) allowed: bool,
     /// Why not.
     pub(crate) reason: Option<String>,
-    /// The tags on the digest, as far as whoever asks may know of them. All of them go with it.
+    /// The tags that go: the one that was named, or all on the digest. None where nothing may go.
     pub(crate) tags: Vec<String>,
-    /// The images with tags that hold it, as an index holds what it is made of, and lose it then.
+    /// The images with tags that hold the digest, as an index does, and lose it with that.
     pub(crate) holders: Vec<Holder>,
     /// False: the registry has so many tags there that not all of them were asked for.
     pub(crate) complete: bool,
@@ -133,7 +133,13 @@ pub(crate) async fn preview(
         Reference::Digest(digest) => head_digest(upstream, &repository, digest).await?,
     };
     let digest = found.ok_or_else(|| missing(&repository, &reference))?;
-    let lost = Lost::of(&api, &who, &policy, &repository, &digest).await?;
+    let lost = match (&reason, &reference) {
+        (Some(_), _) => Lost::default(),
+        (None, Reference::Tag(tag)) => Lost { tags: vec![tag.to_string()], ..Lost::default() },
+        (None, Reference::Digest(_)) => {
+            Lost::with(&api, &who, &policy, &repository, &digest).await?
+        }
+    };
     Ok(Json(Deletion {
         repository: repository.to_string(),
         reference: reference.to_string(),
@@ -142,20 +148,23 @@ pub(crate) async fn preview(
         reason,
         tags: lost.tags,
         holders: lost.holders,
-        complete: lost.complete,
+        complete: !lost.goes_on,
     }))
 }
 
-/// What goes with a digest.
+/// What goes.
+#[derive(Default)]
 struct Lost {
     tags: Vec<String>,
     holders: Vec<Holder>,
-    complete: bool,
+    /// There may be more.
+    goes_on: bool,
 }
 
 impl Lost {
-    /// As the registry has it now; where that would be too many requests, as far as they reach.
-    async fn of(
+    /// With a digest, as the registry has it now; where that would be too many requests, as far as
+    /// they reach.
+    async fn with(
         api: &Api,
         who: &Requester,
         policy: &Arc<Policy>,
@@ -164,9 +173,9 @@ impl Lost {
     ) -> Result<Self, Problem> {
         let budget = api.budget();
         let (inventory, upstream) = (&api.images.inventory, &api.images.upstream);
-        let (mut tags, mut complete) = match tag_digests(upstream, repository, &budget).await {
-            Ok(tags) => (tags, true),
-            Err(upstream::Error::Budget(_)) => (known_tags(api, repository, digest).await?, false),
+        let (mut tags, mut goes_on) = match tag_digests(upstream, repository, &budget).await {
+            Ok(tags) => (tags, false),
+            Err(upstream::Error::Budget(_)) => (known_tags(api, repository, digest).await?, true),
             Err(error) => return Err(error.into()),
         };
         tags.sort();
@@ -195,13 +204,13 @@ impl Lost {
                 Ok(true) => holders.push(Holder { digest: other.to_string(), tags: on(other) }),
                 Ok(false) => {}
                 Err(upstream::Error::Budget(_)) => {
-                    complete = false;
+                    goes_on = true;
                     break;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Self { tags: on(digest), holders, complete })
+        Ok(Self { tags: on(digest), holders, goes_on })
     }
 }
 

@@ -28,7 +28,7 @@ const RULES: [&str; 9] = [
     r#"{name: f-late, subjects: ["user:zoe"], images: ["prod/**"], allow: [all], starts: 2999-01-01}"#,
     r#"{name: g-peers, subjects: ["peer:eu/**"], images: ["prod/**"], allow: [pull]}"#,
     r#"{name: h-public, subjects: [anyone], images: [{repository: "prod/**", tag: {semver: ">=1"}}], allow: [pull], expires: 2999-01-01}"#,
-    r#"{name: i-secret, subjects: ["user:chief"], images: ["secret/**"], allow: [all]}"#,
+    r#"{name: i-keeps, subjects: ["user:chief"], images: ["prod/**", "secret/**"], allow: [all]}"#,
 ];
 
 fn policy(rules: &[&str]) -> String {
@@ -97,7 +97,7 @@ async fn administrators_see_everybody_of_whom_rules_speak_or_whom_the_gate_knows
     service:ci/* pattern, pull conditional h-public [b-builds allow for callers from 10.0.0.0/8] [h-public allow until 2999-01-01T00:00:00Z], create conditional - [b-builds allow for callers from 10.0.0.0/8], overwrite denied d-stays, attach conditional - [b-builds allow for callers from 10.0.0.0/8]
     user:alice user, pull allowed a-reads, inspect conditional - [e-inspects allow for credentials of the kind federated], overwrite denied d-stays, flag:tested allowed a-reads
     user:bob user, pull allowed a-reads, overwrite denied d-stays, delete allowed c-cleans, flag:tested allowed a-reads
-    user:chief user, pull conditional h-public [h-public allow until 2999-01-01T00:00:00Z], overwrite denied d-stays
+    user:chief user, pull allowed h-public, create allowed i-keeps, overwrite denied d-stays, attach allowed i-keeps, delete allowed i-keeps
     user:erin user, pull allowed a-reads, overwrite denied d-stays, flag:tested allowed a-reads
     user:gone user disabled, pull conditional h-public [h-public allow until 2999-01-01T00:00:00Z], overwrite denied d-stays
     user:old user, pull conditional h-public [h-public allow until 2999-01-01T00:00:00Z], overwrite denied d-stays
@@ -227,11 +227,14 @@ async fn what_would_go_is_told_before_and_decided_as_it_will_be() {
     let path = |image: &str| format!("/image/deletion?ref={image}");
     let by_tag = scene.get(As::User("bob"), &path("prod/api:v1")).await.json();
     assert_eq!((&by_tag["allowed"], &by_tag["reason"]), (&json!(true), &Value::Null), "{by_tag}");
-    assert_eq!(by_tag["tags"], json!(["v1", "v1.0"]));
+    assert_eq!((&by_tag["tags"], &by_tag["holders"]), (&json!(["v1"]), &json!([])), "{by_tag}");
     let digest = amd64.digest.to_string();
     assert_eq!(by_tag["digest"], digest);
+    let whole = scene.get(As::User("chief"), &path(&format!("prod/api@{digest}"))).await.json();
+    assert_eq!((&whole["allowed"], &whole["complete"]), (&json!(true), &json!(true)), "{whole}");
+    assert_eq!(whole["tags"], json!(["v1", "v1.0"]));
     let holder = json!([{"digest": both.digest.to_string(), "tags": ["both"]}]);
-    assert_eq!((&by_tag["holders"], &by_tag["complete"]), (&holder, &json!(true)), "{by_tag}");
+    assert_eq!(whole["holders"], holder, "{whole}");
     // The index has a tag that he may not delete.
     let by_digest = scene.get(As::User("bob"), &path(&format!("prod/api@{digest}"))).await.json();
     assert_eq!(by_digest["allowed"], false, "{by_digest}");

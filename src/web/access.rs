@@ -108,11 +108,11 @@ impl Page<'_> {
 
     fn class(&self, cell: &Cell) -> &'static str {
         match (cell.access, &cell.rule) {
-            ("allowed", _) => "passed",
-            ("conditional", _) => "warned",
-            (_, Some(_)) => "held",
+            ("allowed", _) => "chip passed",
+            ("conditional", _) => "chip warned",
+            (_, Some(_)) => "chip held",
             // What no rule mentions is most of a table, and nothing to look at.
-            (_, None) => "",
+            (_, None) => "muted",
         }
     }
 

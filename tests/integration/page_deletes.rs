@@ -1,11 +1,14 @@
 //! Deleting images from the pages, in front of a real registry.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::browser::{Browser, DESK};
 use crate::support::client::{Answer, Ask, Client};
 use crate::support::gate::{Gate, Setup, password_of};
 use crate::support::images::{Image, Index};
+use crate::support::process::wait_for;
 use crate::support::registry::Registry;
 use crate::support::scene::Scene;
 use crate::support::skopeo::Skopeo;
@@ -151,8 +154,10 @@ fn a_maintainer_deletes_an_image_and_it_is_gone_for_everybody() {
     browser.says("is deleted");
     assert_eq!(scene.stored("prod/api", "v1"), None);
     assert_eq!(scene.stored("prod/api", "latest"), None);
-    browser.open("/?q=prod/api");
-    browser.says("Nothing that you may see fits");
+    wait_for("a search that finds it no more", Duration::from_secs(30), || {
+        browser.open("/?q=prod/api");
+        browser.text().contains("Nothing that you may see fits").then_some(())
+    });
     let skopeo = Skopeo::signed_in(&scene.gate, "mia");
     skopeo.inspect_raw("prod/api:v1").failed();
     ci.get("/v2/prod/api/manifests/latest").expect(404);

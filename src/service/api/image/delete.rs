@@ -22,6 +22,7 @@ use super::flags::Which;
 use super::named::{missing, parse, written};
 use crate::authorize::{Effort, authorize};
 use crate::inventory::{any_holds, head_digest, head_tag, tag_digests};
+use crate::log::Causes;
 use crate::proxy::{Act, Client};
 use crate::refusal::Refusal;
 use crate::upstream;
@@ -90,10 +91,14 @@ pub(crate) async fn delete(
     let principal = known.principal.clone();
     let client = Client { principal, address, user_agent: way.user_agent };
     match act.delete(client, repository.clone(), reference.clone()).await {
-        Ok(status) if status.is_success() => Ok(Json(Deleted {
-            repository: repository.to_string(),
-            reference: reference.to_string(),
-        })),
+        Ok(status) if status.is_success() => {
+            // Whoever deletes it must not find it for a second. That it is gone holds in any case.
+            if let Err(error) = api.issue.state.look().await {
+                tracing::warn!(error = %Causes(&error), "what was deleted may be found for a moment");
+            }
+            let (repository, reference) = (repository.to_string(), reference.to_string());
+            Ok(Json(Deleted { repository, reference }))
+        }
         Ok(StatusCode::NOT_FOUND) => Err(missing(&repository, &reference)),
         Ok(status) => Err(unanswered(status, &reference)),
         Err(refusal) => {

@@ -144,6 +144,8 @@ fn no_page_is_wider_than_a_narrow_screen() {
         "/?q=prod",
         "/ui/repository?name=prod/api",
         "/ui/image?ref=prod/api:v2.1.0",
+        "/ui/access?ref=prod/api:v2.1.0&action=pull",
+        "/ui/image/delete?ref=prod/api:v2.1.0",
         "/ui/vulnerability?id=CVE-2022-37434",
         "/ui/tokens",
         "/ui/start",

@@ -5,13 +5,16 @@
 //! address that was asked, in little time and in few bytes.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use document::Mistake;
+use http::HeaderValue;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
@@ -86,6 +89,41 @@ impl HttpsUrl {
         let path = format!("{}{DISCOVERY}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         Self { written: url.to_string(), url }
+    }
+
+    /// An address that stands in a document of this issuer. One of the gate's own machine, or of the
+    /// link that it is on, is a secret door there, and none that a provider elsewhere may open.
+    ///
+    /// # Errors
+    /// It is no address to ask, or one that this issuer cannot speak for.
+    pub(crate) fn leads_to(&self, text: &str) -> Result<Self, Mistake> {
+        let found = Self::new(text)?;
+        if found.is_nearby() && !self.is_nearby() {
+            return Err(Mistake::new("an address of this machine or its link")
+                .help("a provider elsewhere cannot speak for it"));
+        }
+        Ok(found)
+    }
+
+    /// Whether it names this machine, or one that no router leads to, such as those that tell
+    /// virtual machines their secrets. Private networks are none: providers of companies are there.
+    fn is_nearby(&self) -> bool {
+        let host = self.url.host_str().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches([']', '.']);
+        match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
+            Ok(IpAddr::V4(v4)) => v4.is_loopback() || v4.is_link_local() || v4.is_unspecified(),
+            Ok(IpAddr::V6(v6)) => {
+                v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified()
+            }
+            Err(_) => host == "localhost" || host.ends_with(".localhost"),
+        }
+    }
+
+    /// The same with more in its query.
+    pub(crate) fn with_query(&self, pairs: &[(&str, &str)]) -> String {
+        let mut url = self.url.clone();
+        url.query_pairs_mut().extend_pairs(pairs);
+        url.into()
     }
 }
 
@@ -203,35 +241,80 @@ impl Fetcher {
     /// # Errors
     /// It is not to be had in time, or is larger.
     pub async fn bytes(&self, url: &HttpsUrl, most: usize) -> Result<Vec<u8>, FetchError> {
-        let host = || url.host();
-        // The address may stand in the error too: once is enough.
-        let failed = |error: reqwest::Error| {
-            if error.is_timeout() {
-                FetchError::Slow { host: host(), within: self.deadline }
-            } else {
-                FetchError::Unreachable { host: host(), source: error.without_url() }
-            }
-        };
-        let mut answer = self.client.get(url.url.clone()).send().await.map_err(failed)?;
+        let answer = self.answer(url, self.client.get(url.url.clone())).await?;
         let status = answer.status();
-        if status.is_redirection() {
-            return Err(FetchError::Redirect { host: host() });
-        }
         if status != StatusCode::OK {
-            return Err(FetchError::Status { host: host(), status });
+            return Err(FetchError::Status { host: url.host(), status });
         }
-        let too_large = || FetchError::TooLarge { host: host(), most };
+        self.whole(url, answer, most).await
+    }
+
+    /// What comes of sending a form to `url`: a status that is no redirection, and at most `most`
+    /// bytes.
+    ///
+    /// # Errors
+    /// There is no answer in time, it points elsewhere, or it is larger.
+    pub(crate) async fn post(
+        &self,
+        url: &HttpsUrl,
+        form: String,
+        authorization: Option<HeaderValue>,
+        most: usize,
+    ) -> Result<(StatusCode, Vec<u8>), FetchError> {
+        let request = self.client.post(url.url.clone()).body(form);
+        let request = request
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json");
+        let request = match authorization {
+            Some(authorization) => request.header(AUTHORIZATION, authorization),
+            None => request,
+        };
+        let answer = self.answer(url, request).await?;
+        let status = answer.status();
+        Ok((status, self.whole(url, answer, most).await?))
+    }
+
+    /// The answer of `url`, which was asked for itself and not for another address.
+    async fn answer(
+        &self,
+        url: &HttpsUrl,
+        request: RequestBuilder,
+    ) -> Result<Response, FetchError> {
+        let answer = request.send().await.map_err(|error| self.failed(url, error))?;
+        if answer.status().is_redirection() {
+            return Err(FetchError::Redirect { host: url.host() });
+        }
+        Ok(answer)
+    }
+
+    async fn whole(
+        &self,
+        url: &HttpsUrl,
+        mut answer: Response,
+        most: usize,
+    ) -> Result<Vec<u8>, FetchError> {
+        let too_large = || FetchError::TooLarge { host: url.host(), most };
         if answer.content_length().is_some_and(|length| length > most as u64) {
             return Err(too_large());
         }
         let mut bytes = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(url, error))? {
             if bytes.len() + piece.len() > most {
                 return Err(too_large());
             }
             bytes.extend_from_slice(&piece);
         }
         Ok(bytes)
+    }
+
+    fn failed(&self, url: &HttpsUrl, error: reqwest::Error) -> FetchError {
+        let host = url.host();
+        if error.is_timeout() {
+            FetchError::Slow { host, within: self.deadline }
+        } else {
+            // The address may stand in the error too: once is enough.
+            FetchError::Unreachable { host, source: error.without_url() }
+        }
     }
 
     /// The JSON document at `url`, of at most `most` bytes. How the answer calls its type is not

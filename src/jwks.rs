@@ -21,7 +21,7 @@ use crate::token::{BadJwks, MAX_JWKS, VerifyingKeys};
 use crate::watch::Fingerprint;
 
 /// The longest discovery document, in bytes.
-const MAX_DISCOVERY: usize = 256 * 1024;
+pub(crate) const MAX_DISCOVERY: usize = 256 * 1024;
 
 /// A set that was fetched so long ago is fetched again before it is used.
 const FRESH: Duration = Duration::from_secs(5 * 60);
@@ -302,7 +302,7 @@ impl Source {
         if found != issuer.as_str() {
             return Err(Cause::OtherIssuer(found));
         }
-        HttpsUrl::new(&jwks_uri).map_err(Cause::JwksUri)
+        issuer.leads_to(&jwks_uri).map_err(Cause::JwksUri)
     }
 }
 
@@ -325,7 +325,7 @@ async fn read(path: PathBuf) -> Result<Vec<u8>, Cause> {
 
 /// Whether the two lie less than `span` apart. A time in the future by more than that is one of a
 /// clock that went wrong, and says nothing.
-fn is_within(span: Duration, since: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn is_within(span: Duration, since: Timestamp, now: Timestamp) -> bool {
     now.duration_since(since).unsigned_abs() < span
 }
 

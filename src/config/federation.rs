@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use document::{Entry, Located, Mistake, Node, Place, Problems, Section, Value};
 
+use super::sign_in::{self, WrittenSignIn};
 use super::units::duration;
 use super::written::{path, value};
 use crate::certificate;
@@ -15,6 +16,7 @@ use crate::identity::federation::{
     no_requirement,
 };
 use crate::jwks::JwksLocation;
+use crate::public_url::PublicUrl;
 use crate::token::{MAX_JWKS, VerifyingKeys};
 
 /// An entry as written. What is missing of it was noted.
@@ -31,6 +33,7 @@ pub(super) struct Provider {
     subject: Option<Located<Template>>,
     groups: Vec<(String, Vec<Condition>)>,
     session: Option<Duration>,
+    sign_in: Option<WrittenSignIn>,
 }
 
 /// The longest text that a claim is compared with, in bytes.
@@ -64,6 +67,7 @@ fn provider(node: &Node, problems: &mut Problems) -> Option<Provider> {
         _ => Err(Mistake::new("neither `user` nor `service`")),
     });
     let kind = value(kind).unwrap_or_default();
+    let sign_in = section.take("sign_in", problems);
     let entry = Provider {
         place: node.place,
         name,
@@ -79,6 +83,7 @@ fn provider(node: &Node, problems: &mut Problems) -> Option<Provider> {
             None => Vec::new(),
         },
         session: value(section.read("session", problems, session)),
+        sign_in: sign_in.and_then(|node| sign_in::read(node, kind, problems)),
     };
     section.finish(problems);
     Some(entry)
@@ -206,6 +211,7 @@ fn condition(node: &Node, problems: &mut Problems) -> Option<Condition> {
 pub(super) fn resolve(
     folder: &Path,
     written: &[Provider],
+    public_url: Option<&PublicUrl>,
     problems: &mut Problems,
 ) -> Vec<Settings> {
     let mut resolved: Vec<(Settings, &Provider)> = Vec::new();
@@ -218,7 +224,8 @@ pub(super) fn resolve(
             }
             names.push(name);
         }
-        let Some(settings) = settings(folder, provider, problems) else { continue };
+        let settings = settings(folder, provider, public_url, problems);
+        let Some(settings) = settings else { continue };
         for (part, mistake) in settings.mistakes() {
             problems.at(provider.place_of(part), mistake);
         }
@@ -246,7 +253,12 @@ impl Provider {
     }
 }
 
-fn settings(folder: &Path, written: &Provider, problems: &mut Problems) -> Option<Settings> {
+fn settings(
+    folder: &Path,
+    written: &Provider,
+    public_url: Option<&PublicUrl>,
+    problems: &mut Problems,
+) -> Option<Settings> {
     let ca = written.ca.as_ref().map(|ca| Located { value: folder.join(&ca.value), ..*ca });
     if let Some(ca) = &ca
         && let Err(error) = certificate::read_chain(&ca.value)
@@ -254,8 +266,12 @@ fn settings(folder: &Path, written: &Provider, problems: &mut Problems) -> Optio
         problems.at(ca.place, error.mistake());
     }
     let jwks = key_set(folder, written, problems);
+    let name = &written.name.as_ref()?.value;
+    let sign_in = written.sign_in.as_ref();
+    let sign_in =
+        sign_in.map(|sign_in| sign_in::resolve(folder, sign_in, name, public_url, problems));
     Some(Settings {
-        name: written.name.as_ref()?.value.clone(),
+        name: name.clone(),
         issuer: written.issuer.as_ref()?.value.clone(),
         audience: written.audience.as_ref()?.value.clone(),
         jwks: jwks?,
@@ -264,6 +280,11 @@ fn settings(folder: &Path, written: &Provider, problems: &mut Problems) -> Optio
         subject: written.subject.as_ref()?.value.clone(),
         groups: written.groups.clone(),
         session: written.session.unwrap_or(SESSION),
+        // Not there, or missing something.
+        sign_in: match sign_in {
+            Some(sign_in) => Some(sign_in?),
+            None => None,
+        },
     })
 }
 

@@ -3,6 +3,7 @@
 mod federation;
 mod resolved;
 mod scanner;
+mod sign_in;
 mod state;
 mod trust;
 mod trusted_keys;
@@ -33,7 +34,7 @@ const CONFIGURATION: Kind = Kind {
     too_large: "is this the right file?",
     second_document: "keep one document, without `---` in its middle",
     instead_of_anchors: "write the value out wherever it is meant",
-    secret_keys: &["password"],
+    secret_keys: &["password", "client_secret"],
 };
 
 /// Why there is no configuration.

@@ -134,7 +134,8 @@ pub(super) fn resolve(file: &Path, written: &Written, problems: &mut Problems) -
     let listen = listeners(written);
     let public_url = public_url(written, &listen, problems);
     let tls = tls(folder, written, &listen, problems);
-    let federation = federation_section::resolve(folder, &written.federation, problems);
+    let federation =
+        federation_section::resolve(folder, &written.federation, public_url.as_ref(), problems);
     let upstream = upstream_section::resolve(folder, written.upstream.as_ref()?, problems);
     let trust = trust::resolve(folder, &written.trust, public_url.as_ref(), problems);
     let tokens = token::Settings::default();

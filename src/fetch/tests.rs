@@ -113,3 +113,33 @@ fn an_address_is_https_and_says_nothing_but_where() {
     assert_eq!(HttpsUrl::new("https://idp.example:8443/x").unwrap().host(), "idp.example:8443");
     assert_eq!(HttpsUrl::new("https://IDP.example/x").unwrap().host(), "idp.example");
 }
+
+/// Threat W7: what a document of a provider says leads neither to plain http nor to a door that only
+/// this machine has, unless the provider itself stands there.
+#[test]
+fn w7_a_provider_elsewhere_leads_to_no_address_of_this_machine() {
+    let far = HttpsUrl::new("https://idp.example").unwrap();
+    let near = HttpsUrl::new("https://localhost:8443").unwrap();
+    for text in [
+        "https://localhost/token",
+        "https://idp.localhost./token",
+        "https://127.0.0.1:6443/token",
+        "https://0x7f.1/token",
+        "https://0.0.0.0/token",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::1]/token",
+        "https://[::ffff:169.254.169.254]/token",
+        "https://[fe80::1]/token",
+    ] {
+        assert!(far.leads_to(text).is_err(), "{text}");
+        assert!(near.leads_to(text).is_ok(), "{text}");
+    }
+    // Companies have their providers on private networks, and their endpoints on several hosts.
+    for text in ["https://10.0.0.7/token", "https://[fd00::7]/token", "https://other.example/t?a=b"]
+    {
+        assert!(far.leads_to(text).is_ok(), "{text}");
+    }
+    for text in ["http://idp.example/token", "file:///etc/passwd", "/token", ""] {
+        assert!(far.leads_to(text).is_err() && near.leads_to(text).is_err(), "{text}");
+    }
+}

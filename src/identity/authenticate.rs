@@ -248,7 +248,7 @@ fn recorded(username: &str) -> &str {
     }
 }
 
-fn login_failure(error: &AuthError) -> &'static str {
+pub(super) fn login_failure(error: &AuthError) -> &'static str {
     match error {
         AuthError::Malformed(_) => "malformed",
         AuthError::Invalid { reason } => reason.label(),

@@ -72,7 +72,7 @@ impl Authenticator {
         known
     }
 
-    fn logged_in(
+    pub(super) fn logged_in(
         &self,
         login: Result<Login, FederationError>,
         provider: &str,

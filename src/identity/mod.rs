@@ -15,6 +15,7 @@ mod password_login;
 pub mod peers;
 mod principal;
 mod session;
+mod signed_in_elsewhere;
 mod throttle;
 pub mod users;
 mod verified;

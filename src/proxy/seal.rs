@@ -42,6 +42,8 @@ pub enum Purpose {
     Images,
     /// Where a search of the audit trail goes on.
     Audit,
+    /// What a browser keeps while somebody signs in at an identity provider.
+    SignIn,
 }
 
 impl Purpose {
@@ -51,6 +53,7 @@ impl Purpose {
             Self::Cursor => b"portcullis cursor 1",
             Self::Images => b"portcullis images 1",
             Self::Audit => b"portcullis audit 1",
+            Self::SignIn => b"portcullis sign-in 1",
         }
     }
 }

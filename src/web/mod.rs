@@ -18,6 +18,7 @@ mod frame;
 mod guard;
 mod image;
 mod problem;
+mod provider;
 mod repository;
 mod search;
 mod session;
@@ -53,6 +54,8 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
     let web = Arc::new(Web { api, catalog });
     Router::new()
         .route("/ui/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/ui/sign-in/with", post(provider::depart))
+        .route("/ui/sign-in/callback/{provider}", get(provider::arrive))
         .route("/ui/sign-out", post(sign_in::sign_out))
         .route("/", get(search::show))
         .route("/ui/repository", get(repository::show))

@@ -50,10 +50,14 @@ impl SignedIn {
 
 /// The secret of the session, if a request shows one.
 pub(super) fn shown(headers: &HeaderMap) -> Option<RefreshToken> {
+    RefreshToken::parse(cookie(headers, NAME)?)
+}
+
+/// The value of the cookie of this name, if a request shows one.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
-    let value = pairs.find_map(|pair| pair.trim().strip_prefix(NAME)?.strip_prefix('='))?;
-    RefreshToken::parse(value)
+    pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Has the browser keep a session until it is closed; when the session ends is the gate's affair.

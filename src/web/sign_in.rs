@@ -16,7 +16,8 @@ use super::frame::{Frame, rendered};
 use super::problem::Trouble;
 use super::session::{SignedIn, Visitor, forgotten, kept, shown};
 use crate::audit::Record;
-use crate::identity::{AuthError, ClientAddress, Credentials};
+use crate::identity::federation::Offer;
+use crate::identity::{AuthError, Authenticated, ClientAddress, Credentials};
 use crate::issue::Occasion;
 use crate::secret::Secret;
 use crate::service::api::Problem;
@@ -37,12 +38,14 @@ struct Page<'a> {
     next: &'a str,
     /// What was wrong with the last attempt.
     wrong: Option<String>,
+    /// Where one can sign in as well.
+    offers: Vec<Offer<'a>>,
     /// Whether a browser keeps the cookie of a session here.
     is_https: bool,
 }
 
 /// A place within the pages, or the front page.
-fn local(next: &str) -> &str {
+pub(super) fn local(next: &str) -> &str {
     // Browsers take `//host` and `/\host` for another site, and drop what they cannot print.
     let is_local = next.starts_with('/')
         && !next[1..].starts_with(['/', '\\'])
@@ -58,6 +61,7 @@ fn page(web: &Web, username: &str, next: &str, wrong: Option<String>) -> Respons
         username,
         next: local(next),
         wrong,
+        offers: web.api.issue.authenticator.sign_ins().collect(),
         is_https: issuer.is_https(),
     })
 }
@@ -73,8 +77,7 @@ pub(super) async fn show(
     }
 }
 
-/// Takes a name and a password, or what stands in its place, and begins a session under a new name:
-/// one that was there before is not taken over, whoever put it there, but ended.
+/// Takes a name and a password, or what stands in its place.
 pub(super) async fn sign_in(
     State(web): State<Arc<Web>>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
@@ -90,25 +93,44 @@ pub(super) async fn sign_in(
         Ok(known) => known,
         Err(error) => return Ok(refused(&web, username, next, &error)),
     };
-    let session = issue.begin_session(&known, occasion).await.map_err(Problem::from)?;
-    let Some(session) = session else {
-        let text = "this token is for the registry: use your password, or a token of your own that \
-                    reaches as far as you do";
-        return Ok(again(&web, username, next, StatusCode::FORBIDDEN, text.to_owned()));
-    };
-    if let Some(former) = shown(&headers) {
+    match begin(&web, &headers, &known, next, occasion).await? {
+        Some(response) => Ok(response),
+        None => {
+            let text = "this token is for the registry: use your password, or a token of your own \
+                        that reaches as far as you do";
+            Ok(again(&web, username, next, StatusCode::FORBIDDEN, text.to_owned()))
+        }
+    }
+}
+
+/// Begins a session under a new name for somebody who is known, and leads on: one that was there
+/// before is not taken over, whoever put it there, but ended. None if there is none for them.
+pub(super) async fn begin(
+    web: &Web,
+    headers: &HeaderMap,
+    known: &Authenticated,
+    next: &str,
+    occasion: Occasion,
+) -> Result<Option<Response>, Trouble> {
+    let issue = &web.api.issue;
+    let session = issue.begin_session(known, occasion).await.map_err(Problem::from)?;
+    let Some(session) = session else { return Ok(None) };
+    if let Some(former) = shown(headers) {
         // It ends by itself before long, if it does not end now.
         let _ = issue.revoke_value(&former.written(), occasion.now).await;
     }
-    let who = known.grant.subject.to_string();
     let record = Record {
-        subject: Some(who),
+        subject: Some(known.grant.subject.to_string()),
         kind: Some(known.grant.kind.as_str()),
-        address: Some(address),
+        address: Some(occasion.address),
+        reason: Some(match &known.grant.via {
+            Some(provider) => format!("oidc:{provider}"),
+            None => known.by.label().to_owned(),
+        }),
         ..Record::new("session.began")
     };
     web.api.audit.flush(record).await.map_err(Problem::from)?;
-    Ok(([(SET_COOKIE, kept(&session))], Redirect::to(local(next))).into_response())
+    Ok(Some(([(SET_COOKIE, kept(&session))], Redirect::to(local(next))).into_response()))
 }
 
 fn refused(web: &Web, username: &str, next: &str, error: &AuthError) -> Response {
@@ -131,7 +153,14 @@ fn refused(web: &Web, username: &str, next: &str, error: &AuthError) -> Response
     response
 }
 
-fn again(web: &Web, username: &str, next: &str, status: StatusCode, text: String) -> Response {
+/// The form once more, with what was wrong.
+pub(super) fn again(
+    web: &Web,
+    username: &str,
+    next: &str,
+    status: StatusCode,
+    text: String,
+) -> Response {
     let mut response = page(web, username, next, Some(text));
     *response.status_mut() = status;
     response

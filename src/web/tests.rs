@@ -3,6 +3,7 @@
 mod activity;
 mod searching;
 mod trail;
+mod provider;
 
 use std::net::{IpAddr, Ipv4Addr};
 

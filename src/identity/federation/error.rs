@@ -31,6 +31,9 @@ pub enum FederationError {
     /// It is for another service.
     #[error("the ID token is for another audience")]
     Audience,
+    /// It belongs to another sign-in.
+    #[error("the ID token was made for another sign-in")]
+    Nonce,
     /// Made, or to hold, later than now.
     #[error("the ID token does not hold yet")]
     Early,
@@ -70,6 +73,7 @@ impl FederationError {
             Self::Signature => "id_token_signature",
             Self::Issuer => "id_token_issuer",
             Self::Audience => "id_token_audience",
+            Self::Nonce => "id_token_nonce",
             Self::Early => "id_token_early",
             Self::Expired => "id_token_expired",
             Self::Lifetime => "id_token_lifetime",

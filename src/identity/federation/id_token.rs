@@ -1,5 +1,6 @@
 //! What every ID token must say, whoever it is of (OpenID Connect Core, section 3.1.3.7).
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -51,11 +52,20 @@ fn part<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
+/// For whom a token must be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Audience<'a> {
+    /// A service that is shown a token which its holder got elsewhere.
+    Service(&'a str),
+    /// The client that had it made, on behalf of somebody who signed in.
+    Client(&'a str),
+}
+
 /// Checks whom the token is of and for, and when.
 pub(super) fn check(
     claims: &Claims,
     issuer: &str,
-    audience: &str,
+    audience: Audience<'_>,
     now: Timestamp,
 ) -> Result<(), FederationError> {
     if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
@@ -93,20 +103,37 @@ fn time(claims: &Claims, name: &'static str) -> Result<Option<i64>, FederationEr
 
 /// Whether we are the audience, or one of several. Of several, one may have had the token made:
 /// `azp`. Then it must have been us, as another one could show a token here that it got for itself.
-fn is_for(claims: &Claims, audience: &str) -> Result<bool, FederationError> {
+///
+/// One that we had made ourselves names nobody else as the one who did, and of several audiences it
+/// has to name us.
+fn is_for(claims: &Claims, audience: Audience<'_>) -> Result<bool, FederationError> {
     let wrong = || FederationError::Claims("aud");
-    match claims.get("aud").ok_or_else(wrong)? {
-        Value::String(one) => Ok(one == audience),
+    let named: Vec<&str> = match claims.get("aud").ok_or_else(wrong)? {
+        Value::String(one) => vec![one],
         Value::Array(several) => {
-            let several: Option<Vec<_>> = several.iter().map(Value::as_str).collect();
-            let several = several.ok_or_else(wrong)?;
-            let party = match claims.get("azp") {
-                None => None,
-                Some(party) => Some(party.as_str().ok_or(FederationError::Claims("azp"))?),
-            };
-            let is_ours = several.len() == 1 || party.is_none_or(|party| party == audience);
-            Ok(several.contains(&audience) && is_ours)
+            let several: Option<_> = several.iter().map(Value::as_str).collect();
+            several.ok_or_else(wrong)?
         }
-        _ => Err(wrong()),
+        _ => return Err(wrong()),
+    };
+    let party = match claims.get("azp") {
+        None => None,
+        Some(party) => Some(party.as_str().ok_or(FederationError::Claims("azp"))?),
+    };
+    let is_alone = named.len() == 1;
+    let (ours, is_ours) = match audience {
+        Audience::Service(ours) => (ours, is_alone || party.is_none_or(|party| party == ours)),
+        Audience::Client(ours) => (ours, party.map_or(is_alone, |party| party == ours)),
+    };
+    Ok(named.contains(&ours) && is_ours)
+}
+
+/// Whether the token was made for the very sign-in that carried this value (section 3.1.2.1), and
+/// not for another one from which somebody took it.
+pub(super) fn check_nonce(claims: &Claims, expected: &str) -> Result<(), FederationError> {
+    let nonce = claims.get("nonce").and_then(Value::as_str).unwrap_or_default();
+    match verify_slices_are_equal(expected.as_bytes(), nonce.as_bytes()) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(FederationError::Nonce),
     }
 }

@@ -11,6 +11,7 @@ mod id_token;
 mod provider;
 mod recycled;
 mod settings;
+mod sign_in;
 mod template;
 
 use jiff::Timestamp;
@@ -19,9 +20,13 @@ pub use claim::{ClaimPath, Condition};
 pub use error::FederationError;
 pub use provider::Login;
 pub use settings::{Part, SESSION, Settings, check_name, no_requirement};
+pub use sign_in::{
+    Arrival, ClientId, Departure, DiscoveryError, Offer, Scope, SignIn, SignInError, Title,
+};
 pub use template::{SubjectKind, Template};
 
 use crate::fetch::FetchError;
+use crate::public_url::PublicUrl;
 use crate::secret::Secret;
 use crate::token::Grant;
 use id_token::Unverified;
@@ -123,6 +128,61 @@ impl Federation {
     pub fn standing(&self, grant: &Grant, now: Timestamp) -> Result<Vec<String>, FederationError> {
         let provider = grant.via.as_deref().and_then(|name| self.provider(name));
         provider.ok_or(FederationError::UnknownProvider)?.standing(grant, now)
+    }
+
+    /// Where people can sign in to the pages, in the order of the configuration.
+    pub fn sign_ins(&self) -> impl Iterator<Item = Offer<'_>> {
+        self.providers.iter().filter_map(|provider| {
+            let sign_in = provider.sign_in()?;
+            Some(Offer { name: provider.name(), title: &sign_in.title })
+        })
+    }
+
+    /// The address to which a browser goes to sign in; the gate is `here`.
+    ///
+    /// # Errors
+    /// There is no such provider, or it does not say where.
+    pub async fn depart(
+        &self,
+        departure: &Departure,
+        here: &PublicUrl,
+        now: Timestamp,
+    ) -> Result<String, SignInError> {
+        self.of(departure)?.depart(departure, here, now).await
+    }
+
+    /// Has the provider give out the ID token of whoever came back from it.
+    ///
+    /// # Errors
+    /// They did not come back from there, from this sign-in, or with a success; or the provider does
+    /// not give one out.
+    pub async fn redeem(
+        &self,
+        departure: &Departure,
+        arrival: &Arrival,
+        here: &PublicUrl,
+        now: Timestamp,
+    ) -> Result<Secret, SignInError> {
+        self.of(departure)?.redeem(departure, arrival, here, now).await
+    }
+
+    /// Whom the ID token of a sign-in stands for.
+    ///
+    /// # Errors
+    /// See [`FederationError`].
+    pub async fn login_of(
+        &self,
+        departure: &Departure,
+        id_token: &Secret,
+        now: Timestamp,
+    ) -> Result<Login, FederationError> {
+        let provider = self.provider(departure.provider());
+        let provider = provider.ok_or(FederationError::UnknownProvider)?;
+        provider.login_of(departure, id_token.expose(), now).await
+    }
+
+    fn of(&self, departure: &Departure) -> Result<&Provider, SignInError> {
+        self.provider(departure.provider()).ok_or(SignInError::UnknownProvider)
     }
 
     fn provider(&self, name: &str) -> Option<&Provider> {

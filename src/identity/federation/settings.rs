@@ -7,6 +7,7 @@ use document::Mistake;
 
 use super::claim::{ClaimPath, Condition};
 use super::recycled::Forge;
+use super::sign_in::SignIn;
 use super::template::Template;
 use crate::fetch::HttpsUrl;
 use crate::jwks::JwksLocation;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub groups: Vec<(String, Vec<Condition>)>,
     /// What comes of a token ends so long after it was shown.
     pub session: Duration,
+    /// How people sign in to the pages there, if they may.
+    pub sign_in: Option<SignIn>,
 }
 
 /// Which part of [`Settings`] a mistake is in.

@@ -2,6 +2,9 @@
 //! CA of its own. It counts what it is asked, and misbehaves as it is told. The unit tests of the
 //! gate use it too.
 
+#[path = "provider_sign_in.rs"]
+mod sign_in;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -21,6 +24,10 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
+
+#[allow(unused_imports, reason = "not every test that uses this file needs it")]
+pub(crate) use sign_in::pairs;
+use sign_in::{Asked, Desk, Reply};
 
 /// What a provider does instead of answering as it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +136,8 @@ struct State {
     mood: Mood,
     /// Other documents, by path.
     documents: BTreeMap<String, String>,
+    /// Where people sign in, if they do.
+    desk: Option<Desk>,
     asked: Vec<String>,
     closed: bool,
 }
@@ -146,6 +155,7 @@ impl Provider {
             keys: keys.to_vec(),
             mood: Mood::Well,
             documents: BTreeMap::new(),
+            desk: None,
             asked: Vec::new(),
             closed: false,
         }));
@@ -248,7 +258,8 @@ type Stream = StreamOwned<ServerConnection, TcpStream>;
 fn serve(stream: TcpStream, tls: Arc<ServerConfig>, state: &Mutex<State>) -> std::io::Result<()> {
     let connection = ServerConnection::new(tls).map_err(std::io::Error::other)?;
     let mut stream = StreamOwned::new(connection, stream);
-    let path = read_path(&mut stream)?;
+    let asked = read(&mut stream)?;
+    let path = asked.target.clone();
     let (mood, body) = {
         let mut state = state.lock().unwrap();
         state.asked.push(path.clone());
@@ -271,7 +282,10 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, state: &Mutex<State>) -> std
         Mood::Down => answer(&mut stream, "503 Service Unavailable", "later")?,
         _ => match body {
             Some(body) => answer(&mut stream, "200 OK", &body)?,
-            None => answer(&mut stream, "404 Not Found", "")?,
+            None => match state.lock().unwrap().at_desk(&asked) {
+                Some(made) => reply(&mut stream, &made)?,
+                None => answer(&mut stream, "404 Not Found", "")?,
+            },
         },
     }
     stream.conn.send_close_notify();
@@ -279,6 +293,10 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, state: &Mutex<State>) -> std
 }
 
 impl State {
+    fn at_desk(&mut self, asked: &Asked) -> Option<Reply> {
+        self.desk.as_mut()?.answer(&self.issuer, &self.keys, asked)
+    }
+
     fn body(&self, path: &str) -> Option<String> {
         if let Some(text) = self.documents.get(path) {
             return Some(text.clone());
@@ -297,7 +315,12 @@ impl State {
                     Mood::KeysAt(url) => url.clone(),
                     _ => format!("{}/keys", self.issuer),
                 };
-                Some(json!({"issuer": issuer, "jwks_uri": keys, "claims_supported": ["sub"]}))
+                let mut document =
+                    json!({"issuer": issuer, "jwks_uri": keys, "claims_supported": ["sub"]});
+                if let Some(desk) = &self.desk {
+                    desk.describe(&self.issuer, &mut document);
+                }
+                Some(document)
             }
             "/keys" if self.mood == Mood::NoKeys => Some(json!({"keys": []})),
             "/keys" => Some(jwks(&self.keys)),
@@ -306,14 +329,34 @@ impl State {
     }
 }
 
-fn read_path(stream: &mut Stream) -> std::io::Result<String> {
+fn read(stream: &mut Stream) -> std::io::Result<Asked> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte)?;
         head.push(byte[0]);
     }
     let head = String::from_utf8_lossy(&head);
-    Ok(head.split(' ').nth(1).unwrap_or_default().to_owned())
+    let header = |name: &str| {
+        let mut pairs = head.lines().filter_map(|line| line.split_once(':'));
+        let found = pairs.find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim().to_owned())
+    };
+    let length = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    let mut words = head.split(' ').map(str::to_owned);
+    Ok(Asked {
+        method: words.next().unwrap_or_default(),
+        target: words.next().unwrap_or_default(),
+        authorization: header("authorization"),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
+}
+
+fn reply(stream: &mut Stream, reply: &Reply) -> std::io::Result<()> {
+    let Reply { status, headers, body } = reply;
+    let head = format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\n");
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn answer(stream: &mut Stream, status: &str, body: &str) -> std::io::Result<()> {

@@ -144,9 +144,20 @@ impl Scene {
         Self::on(kept, policy, has_scanner).await
     }
 
+    /// One with identity providers.
+    pub(crate) async fn federated(policy: &str, federation: Federation) -> Self {
+        let kept = state_sample::kept(Arc::new(Clock::start()));
+        Self::around(sample::Scene::on(kept, policy, users("", "admins"), federation), false).await
+    }
+
     /// The same on a state that is there.
     pub(super) async fn on(kept: (Arc<State>, TempDir), policy: &str, has_scanner: bool) -> Self {
-        let gate = sample::Scene::on(kept, policy, users("", "admins"), Federation::default());
+        let federation = Federation::default();
+        let gate = sample::Scene::on(kept, policy, users("", "admins"), federation);
+        Self::around(gate, has_scanner).await
+    }
+
+    async fn around(gate: sample::Scene, has_scanner: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let audit = audit::Settings::new(folder.path().join("audit.jsonl"));
         let audit = Arc::new(Audit::open(&audit).unwrap());
@@ -187,6 +198,11 @@ impl Scene {
 
     pub(crate) fn wait(&self, seconds: i64) {
         self.gate.wait(seconds);
+    }
+
+    /// What was told of credentials since the last time that somebody asked.
+    pub(crate) fn events(&self) -> Vec<String> {
+        self.gate.events()
     }
 
     pub(crate) fn disable(&self, user: &str) {

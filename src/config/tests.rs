@@ -1,6 +1,7 @@
 mod federation;
 mod messages;
 mod scanner;
+mod sign_in;
 mod trust;
 mod trusted_keys;
 

@@ -58,6 +58,7 @@ mod second_registry;
 mod sequences;
 mod services;
 mod shadow;
+mod sign_in;
 mod signed_images;
 mod start;
 mod support;

@@ -179,6 +179,34 @@ async fn w7_no_request_chooses_where_the_gate_connects() {
     assert!(evil.asked().is_empty(), "{:?}", evil.asked());
 }
 
+/// The same, where the provider's document leads to what is not to be asked, or is not its own.
+#[tokio::test]
+async fn w7_a_document_that_leads_astray_is_not_followed() {
+    let evil = Provider::start(&[]);
+    let to = evil.issuer();
+    for (key, value) in [
+        ("issuer", to.clone()),
+        ("token_endpoint", to.replace("https", "http")),
+        ("token_endpoint", "file:///etc/passwd".to_owned()),
+        ("authorization_endpoint", "javascript:alert(1)".to_owned()),
+        ("authorization_endpoint", to.replace("https", "http")),
+    ] {
+        let mut world = World::new().await;
+        let issuer = world.corporate.issuer();
+        let mut document = json!({
+            "issuer": issuer, "jwks_uri": format!("{issuer}/keys"),
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+        });
+        document[key] = json!(value);
+        world.corporate.put("/.well-known/openid-configuration", &document.to_string());
+        let page = world.depart("corporate", "/").await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{key}: {value}");
+        assert!(!page.text.contains(&value) && page.headers.get(SET_COOKIE).is_none(), "{key}");
+    }
+    assert!(evil.asked().is_empty(), "{:?}", evil.asked());
+}
+
 #[tokio::test]
 async fn w7_a_redirection_of_a_provider_is_not_followed() {
     let mut world = World::new().await;

@@ -1,0 +1,58 @@
+//! Sign-ins at a provider, as far as the configuration alone can tell.
+
+use insta::assert_snapshot;
+
+use super::{UPSTREAM, folder, parse};
+
+/// A provider with this `sign_in`, and more lines.
+fn provider(sign_in: &str, more: &str) -> String {
+    format!(
+        "{UPSTREAM}federation:\n  - name: corporate\n    issuer: https://idp.example\n    \
+         audience: gate.example\n    require: {{department: build}}\n    subject: '{{sub}}'\n    \
+         sign_in: {sign_in}\n{more}"
+    )
+}
+
+fn told(sign_in: &str, more: &str) -> String {
+    super::told(&folder(), &provider(sign_in, more))
+}
+
+#[test]
+fn a_client_id_is_enough() {
+    let folder = folder();
+    let parsed = |sign_in| {
+        let text = provider(sign_in, "    kind: user\n");
+        let mut config = parse(&folder, &text).unwrap_or_else(|wrong| panic!("{wrong}"));
+        config.federation.remove(0).sign_in.unwrap()
+    };
+    let least = parsed("{client_id: portcullis}");
+    assert_eq!(least.client_id.as_str(), "portcullis");
+    assert_eq!(least.title.to_string(), "corporate");
+    let scopes: Vec<_> = least.scopes.iter().map(|scope| scope.as_str()).collect();
+    assert_eq!((scopes, least.client_secret_file), (vec!["profile", "email"], None));
+    std::fs::write(folder.path().join("secret"), "hush\n").unwrap();
+    let all = "{client_id: 'a b', client_secret_file: secret, scopes: [], title: Widgets Inc.}";
+    let all = parsed(all);
+    assert_eq!(all.client_secret_file, Some(folder.path().join("secret")));
+    assert_eq!((all.title.to_string().as_str(), all.scopes.len()), ("Widgets Inc.", 0));
+}
+
+#[test]
+fn all_mistakes_are_told_at_their_places() {
+    let written = "{client_secret_file: missing, scopes: [a b, ''], title: '', client: x}";
+    assert_snapshot!(told(written, ""), @"");
+    assert_snapshot!(told("{client_id: ''}", "    kind: user\n"), @"");
+}
+
+#[test]
+fn a_secret_in_the_configuration_is_refused_and_not_shown() {
+    let told = told("{client_id: portcullis, client_secret: hush-hush}", "    kind: user\n");
+    assert!(!told.contains("hush-hush"), "{told}");
+    assert_snapshot!(told, @"");
+}
+
+#[test]
+fn people_sign_in_over_https() {
+    let plain = "    kind: user\npublic_url: http://gate.example\n";
+    assert_snapshot!(told("{client_id: portcullis}", plain), @"");
+}

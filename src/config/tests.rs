@@ -159,6 +159,7 @@ federation:
     subject: '{preferred_username}'
     groups: {staff: {claim: level, value: 3}, release: [{claim: a.b, value: [x, y]}]}
     session: 2h
+    sign_in: {client_id: gate, client_secret_file: client, scopes: [groups], title: Widgets Inc.}
 trust:
   - name: eu
     issuer: https://gate-eu.example
@@ -196,6 +197,7 @@ fn every_key_is_heard() {
     let key = crate::signature::sample::Pair::p256().pem();
     fs::write(folder.path().join("cosign.pub"), key).unwrap();
     fs::write(folder.path().join("scanner-secret"), "Bearer x\n").unwrap();
+    fs::write(folder.path().join("client"), "hush\n").unwrap();
     let config = parse(&folder, EVERY_KEY).unwrap();
     let listen: Vec<_> = config.listen.iter().map(|l| (l.address.to_string(), l.tls)).collect();
     assert_eq!(listen, [("0.0.0.0:443".to_owned(), true), ("[::1]:80".to_owned(), false)]);
@@ -240,6 +242,11 @@ fn every_key_is_heard() {
     assert_eq!(required, [("department", "build test".to_owned()), ("level", "3".to_owned())]);
     let groups: Vec<_> = provider.groups.iter().map(|(name, c)| (name.as_str(), c.len())).collect();
     assert_eq!(groups, [("staff", 1), ("release", 1)]);
+    let sign_in = provider.sign_in.as_ref().unwrap();
+    assert_eq!(sign_in.client_id.as_str(), "gate");
+    assert_eq!(sign_in.client_secret_file, Some(folder.path().join("client")));
+    assert_eq!((sign_in.scopes[0].as_str(), sign_in.scopes.len()), ("groups", 1));
+    assert_eq!(sign_in.title.to_string(), "Widgets Inc.");
     let peer = &config.trust[0];
     assert_eq!((peer.name.as_str(), peer.issuer.as_str()), ("eu", "https://gate-eu.example"));
     assert!(matches!(&peer.jwks, JwksLocation::Url(url) if url.host() == "keys.example"));

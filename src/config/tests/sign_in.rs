@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{UPSTREAM, folder, parse};
+use crate::identity::federation::Scope;
 
 /// A provider with this `sign_in`, and more lines.
 fn provider(sign_in: &str, more: &str) -> String {
@@ -28,7 +29,7 @@ fn a_client_id_is_enough() {
     let least = parsed("{client_id: portcullis}");
     assert_eq!(least.client_id.as_str(), "portcullis");
     assert_eq!(least.title.to_string(), "corporate");
-    let scopes: Vec<_> = least.scopes.iter().map(|scope| scope.as_str()).collect();
+    let scopes: Vec<_> = least.scopes.iter().map(Scope::as_str).collect();
     assert_eq!((scopes, least.client_secret_file), (vec!["profile", "email"], None));
     std::fs::write(folder.path().join("secret"), "hush\n").unwrap();
     let all = "{client_id: 'a b', client_secret_file: secret, scopes: [], title: Widgets Inc.}";

@@ -11,7 +11,7 @@ use super::arrival::{Arrival, Outcome, readable};
 use super::departure::Departure;
 use super::discovery::Discovery;
 use super::error::SignInError;
-use super::settings::SignIn;
+use super::settings::{Scope, SignIn};
 use crate::fetch::{FetchError, Fetcher, HttpsUrl};
 use crate::identity::federation::Settings;
 use crate::public_url::PublicUrl;
@@ -51,7 +51,7 @@ impl Client {
         sign_in: &SignIn,
     ) -> Result<Self, FetchError> {
         let fetcher = Fetcher::new(settings.ca.as_deref())?;
-        let scopes = sign_in.scopes.iter().map(|scope| scope.as_str());
+        let scopes = sign_in.scopes.iter().map(Scope::as_str);
         let scopes = scopes.filter(|scope| *scope != "openid");
         Ok(Self {
             name: settings.name.clone(),

@@ -142,7 +142,11 @@ impl Inner {
             }
             Err(cause) => {
                 let error = self.error(cause);
-                tracing::warn!(error = %Causes(&error), "what it said last serves for a while");
+                // Without anything that serves, whoever wanted it tells.
+                if self.within(LONGEST, now).is_some() {
+                    let error = Causes(&error);
+                    tracing::warn!(%error, "what a provider said last serves for a while");
+                }
                 self.state().failed = Some(error);
             }
         }

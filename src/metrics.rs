@@ -462,6 +462,24 @@ impl Metrics {
         self.certificate_expiry.set(expires_at.as_second());
     }
 
+    /// Until when the certificate in use holds, where there is one.
+    #[must_use]
+    pub fn certificate_expires_at(&self) -> Option<Timestamp> {
+        let second = Some(self.certificate_expiry.get()).filter(|second| *second != 0);
+        second.and_then(|second| Timestamp::from_second(second).ok())
+    }
+
+    /// How much was known of the upstream when it was counted last; all 0 before.
+    #[must_use]
+    pub fn inventory_counted(&self) -> Extent {
+        let count = |gauge: &IntGauge| u64::try_from(gauge.get()).unwrap_or_default();
+        Extent {
+            repositories: count(&self.inventory_repositories),
+            tags: count(&self.inventory_tags),
+            manifests: count(&self.inventory_manifests),
+        }
+    }
+
     /// Takes over how the audit trail stands. To be called before [`Self::encode`].
     pub fn audit(&self, audit: &Audit) {
         self.audit_queue_length.set(audit.queue_length().try_into().unwrap_or(i64::MAX));

@@ -11,6 +11,7 @@ use policy::{Policy, SourceFile};
 
 use crate::identity::users::{self, Users};
 use crate::policy_folder::{self, LoadError, Sources};
+use crate::reloads::Remarks;
 use crate::secret::Secret;
 use crate::upstream::{PasswordError, read_password};
 use crate::watch::{Fingerprint, Source};
@@ -18,6 +19,9 @@ use crate::watch::{Fingerprint, Source};
 /// For how long a changed folder must stay the same: whoever copies files into it, one by one and
 /// over a network, makes longer pauses than a program that writes one file.
 const POLICY_SETTLE: Duration = Duration::from_millis(500);
+
+/// How many warnings of a policy are remembered; `portcullis policy check` prints all of them.
+const WARNINGS: usize = 200;
 
 /// The folder of policies.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub struct LoadedPolicy {
     pub file_count: usize,
     /// When it was loaded from its folder, by this process or by the one that kept it.
     pub loaded_at: Timestamp,
+    /// What is odd about it.
+    pub warnings: Remarks,
     /// Only until they are kept, as they may be large.
     files: Mutex<Vec<SourceFile>>,
 }
@@ -53,6 +59,7 @@ impl LoadedPolicy {
             sha256: sources.fingerprint,
             file_count: sources.files.len(),
             loaded_at,
+            warnings: Remarks::first_of(&compiled.warnings, WARNINGS),
             files: Mutex::new(sources.files),
         })
     }

@@ -203,6 +203,11 @@ impl<S: Source> Reloaded<S> {
         }
     }
 
+    /// Where values come from.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
     /// The value in force.
     pub fn current(&self) -> Guard<Arc<S::Value>> {
         self.current.load()

@@ -32,7 +32,12 @@ pub(super) fn watch_files(
     Watch::every(INTERVAL, move |cause| {
         policies.look(cause);
         if let Some(shadow) = &gate.shadow {
-            shadow::follow(shadow, cause, &gate.metrics, &gate.audit);
+            let telling = shadow::Telling {
+                metrics: &gate.metrics,
+                audit: &gate.audit,
+                reloads: &policies.status.reloads,
+            };
+            shadow::follow(shadow, cause, gate.clock.now(), &telling);
         }
         // Told in the log by `poll` itself; the last good ones stay in force.
         if let Ok(true) = user_files.poll() {

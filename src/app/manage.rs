@@ -2,22 +2,22 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::proxy::Gate;
-use crate::service::management::{self, Readiness};
+use crate::service::management;
+use crate::status::Status;
 use crate::watch::Watch;
 
 /// Serves monitoring and listens to signals; returns when it is time to stop.
 pub(super) async fn manage(
     gate: Arc<Gate>,
+    status: Arc<Status>,
     listener: std::net::TcpListener,
     watch: &Watch,
 ) -> io::Result<()> {
-    let stopping = Arc::new(AtomicBool::new(false));
     let metrics = {
         let gate = Arc::clone(&gate);
         move || {
@@ -29,16 +29,8 @@ pub(super) async fn manage(
         }
     };
     let readiness = {
-        let (stopping, gate) = (Arc::clone(&stopping), Arc::clone(&gate));
-        move || {
-            if stopping.load(Ordering::Relaxed) {
-                Readiness::NotReady("it is stopping".into())
-            } else if !gate.authenticator.state().is_fresh() {
-                Readiness::NotReady("the state does not answer".into())
-            } else {
-                Readiness::Ready
-            }
-        }
+        let (status, state) = (Arc::clone(&status), Arc::clone(gate.authenticator.state()));
+        move || status.readiness(&state)
     };
     let router = management::router(metrics, readiness);
     let listener = TcpListener::from_std(listener)?;
@@ -53,7 +45,7 @@ pub(super) async fn manage(
             _ = hangup.recv() => watch.now(),
         }
     }
-    stopping.store(true, Ordering::Relaxed);
+    status.stops();
     tracing::info!("stopping");
     Ok(())
 }

@@ -68,15 +68,24 @@ pub fn run(config: &Config) -> Result<(), Error> {
     let mut tokens = runtime.block_on(Tokens::open(config))?;
     tokens.shadow = config.shadow_policies.clone().map(|folder| {
         let policy = Arc::clone(&tokens.policy);
-        Arc::new(shadow::start(folder, policy, tokens.clock.now(), &tokens.metrics, &tokens.audit))
+        let telling = shadow::Telling {
+            metrics: &tokens.metrics,
+            audit: &tokens.audit,
+            reloads: &tokens.status.reloads,
+        };
+        Arc::new(shadow::start(folder, policy, tokens.clock.now(), &telling))
     });
     let ledger = inventory::ledger(config, &tokens);
     let (images, trusted_keys) = images::open(config, &tokens, Arc::clone(&ledger) as _)?;
     let gate = Arc::new(gate(config, &tokens, images.clone(), trusted_keys)?);
     let api = tokens.api(images);
-    let Tokens { state, user_files, users, peers, clock, policy_refused, .. } = tokens;
+    let Tokens { state, user_files, users, peers, clock, policy_refused, status, .. } = tokens;
     let keeper = Arc::new(Keeper::new(Arc::clone(&state), Arc::clone(&gate.metrics)));
-    let policies = Policies { gate: Arc::clone(&gate), keeper: Arc::clone(&keeper) };
+    let policies = Policies {
+        gate: Arc::clone(&gate),
+        keeper: Arc::clone(&keeper),
+        status: Arc::clone(&status),
+    };
     policies.started(policy_refused.as_ref());
     let polling = peers.follow(runtime.handle(), &state, &clock.reader());
     let socket = AdminSocket::bind(&config.admin_socket())?;
@@ -109,7 +118,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
     tracing::info!(address = %config.management, "management is listening");
 
     let (halt, halted) = watch::channel(false);
-    let scanning = scanning::start(runtime.handle(), config, &gate, halted.clone())?;
+    let scanning = scanning::start(runtime.handle(), config, &gate, &status, halted.clone())?;
     let crawling = inventory::crawl(runtime.handle(), &gate, halted.clone())?;
     let describing = inventory::describe(runtime.handle(), &gate, halted)?;
     let (end, ended) = watch::channel(false);
@@ -130,7 +139,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
         let stopping = async move { drop(stopping.wait_for(|end| *end).await) };
         socket.serve(api, stopping).await
     });
-    runtime.block_on(manage(Arc::clone(&gate), management, &watch))?;
+    runtime.block_on(manage(Arc::clone(&gate), status, management, &watch))?;
     // Without a crawl and a scanner there is nobody to tell.
     let _ = halt.send(true);
     // No worker listens any more only when all receivers are gone, and then there is none to tell.

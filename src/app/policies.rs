@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::audit::Record;
 use crate::last_good::Keeper;
 use crate::log::Causes;
 use crate::policy_folder::LoadError;
 use crate::proxy::Gate;
 use crate::reload::LoadedPolicy;
+use crate::reloads::{Outcome, Reload, Remarks, Which};
+use crate::status::Status;
 use crate::watch::Cause;
 
 /// Follows the policy folder.
 pub(super) struct Policies {
     pub(super) gate: Arc<Gate>,
     pub(super) keeper: Arc<Keeper>,
+    pub(super) status: Arc<Status>,
 }
 
 impl Policies {
@@ -37,6 +42,7 @@ impl Policies {
         metrics.policy_restored(sha256, loaded_at);
         metrics.policy_kept(true);
         let reason = format!("loaded at {loaded_at:.0}: {}", contents(&policy));
+        self.note(Outcome::Restored, &reason, &policy);
         self.gate.audit.queue(record("policy.restored", &policy, reason));
     }
 
@@ -59,6 +65,7 @@ impl Policies {
         self.gate.metrics.policy_loaded(policy.sha256, policy.loaded_at);
         let reason = format!("{how}: {}", contents(&policy));
         tracing::info!(sha256 = %policy.sha256, "policies loaded {reason}");
+        self.note(Outcome::Loaded, &reason, &policy);
         self.gate.audit.queue(record("policy.loaded", &policy, reason));
         self.keeper.keep(&policy);
     }
@@ -67,7 +74,33 @@ impl Policies {
         self.gate.metrics.policy_refused();
         let reason = Some(Causes(error).to_string());
         self.gate.audit.queue(Record { reason, ..Record::new("policy.refused") });
+        self.status.reloads.add(refusal(Which::Policy, error, self.gate.clock.now()));
     }
+
+    /// For who asks later what became of a change.
+    fn note(&self, result: Outcome, how: &str, policy: &LoadedPolicy) {
+        let (how, at) = (how.to_owned(), self.gate.clock.now());
+        self.status.reloads.add(reload(Which::Policy, result, how, policy, at));
+    }
+}
+
+/// A policy that is in use from now on.
+pub(super) fn reload(
+    of: Which,
+    result: Outcome,
+    how: String,
+    policy: &LoadedPolicy,
+    at: Timestamp,
+) -> Reload {
+    let (sha256, remarks) = (Some(policy.sha256.to_string()), policy.warnings.clone());
+    Reload { at, of, result, how, sha256, remarks }
+}
+
+/// A policy that is not.
+pub(super) fn refusal(of: Which, error: &LoadError, at: Timestamp) -> Reload {
+    let how = "the last good one stays".to_owned();
+    let remarks = Remarks::from(error);
+    Reload { at, of, result: Outcome::Refused, how, sha256: None, remarks }
 }
 
 /// `2 files, 7 rules`.

@@ -12,6 +12,7 @@ use crate::identity::NoRandom;
 use crate::proxy::Gate;
 use crate::release::{Pace, Scanning};
 use crate::scanner::Adapter;
+use crate::status::Status;
 use crate::token::TokenId;
 
 /// Scans until `stop` is told, if there is a scanner.
@@ -19,9 +20,12 @@ pub(super) fn start(
     runtime: &Handle,
     config: &Config,
     gate: &Gate,
+    status: &Status,
     stop: watch::Receiver<bool>,
 ) -> Result<Option<JoinHandle<()>>, Error> {
-    let Some(settings) = &config.scanner else { return Ok(None) };
+    let (Some(settings), Some(health)) = (&config.scanner, &status.scanner) else {
+        return Ok(None);
+    };
     let holder = || TokenId::random().map(|id| id.as_str().to_owned()).map_err(|_| NoRandom);
     let policy = Arc::clone(&gate.policy);
     let scanning = Scanning {
@@ -36,6 +40,7 @@ pub(super) fn start(
         audit: Arc::clone(&gate.audit),
         rescan_after: settings.rescan_after,
         pace: Pace::default(),
+        health: Arc::clone(health),
     };
     Ok(Some(runtime.spawn(scanning.run([holder()?, holder()?], stop))))
 }

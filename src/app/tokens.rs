@@ -19,10 +19,12 @@ use crate::issue::Issue;
 use crate::last_good;
 use crate::metrics::Metrics;
 use crate::policy_folder::LoadError;
+use crate::release::Health;
 use crate::reload::{PolicyFiles, UserFiles};
 use crate::service::api::{self, Api, Images};
 use crate::shadow::Shadow;
 use crate::state::State;
+use crate::status::Status;
 use crate::store;
 use crate::token::{KeyFolder, Succession};
 use crate::watch::Reloaded;
@@ -47,6 +49,7 @@ pub(crate) struct Tokens {
     pub(super) audit: Arc<Audit>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) issue: Arc<Issue>,
+    pub(super) status: Arc<Status>,
 }
 
 impl Tokens {
@@ -67,7 +70,10 @@ impl Tokens {
         let (policy, policy_refused) = (Arc::new(started.policy), started.refused);
         let key_folder = KeyFolder::open(&config.signing_keys, clock.now())?;
         let now = clock.reader();
-        let keys = key_folder.keys(config.tokens.verify_for(), move || now())?;
+        let keys = key_folder.keys(config.tokens.verify_for(), {
+            let now = Arc::clone(&now);
+            move || now()
+        })?;
         let metrics = Arc::new(Metrics::new());
         let audit = Arc::new(Audit::open(&audit::Settings {
             file: config.audit_file.clone(),
@@ -94,6 +100,11 @@ impl Tokens {
             },
             now: clock.reader(),
         });
+        let scanner = config
+            .scanner
+            .as_ref()
+            .map(|scanner| Arc::new(Health::new(scanner.adapter.url.host(), scanner.rescan_after)));
+        let status = Arc::new(Status::new(now(), scanner));
         Ok(Self {
             clock,
             state,
@@ -107,6 +118,7 @@ impl Tokens {
             audit,
             metrics,
             issue,
+            status,
         })
     }
 
@@ -118,6 +130,9 @@ impl Tokens {
             audit: Arc::clone(&self.audit),
             metrics: Arc::clone(&self.metrics),
             shadow: self.shadow.clone(),
+            policies: Arc::clone(&self.policy),
+            peers: Arc::clone(&self.peers),
+            status: Arc::clone(&self.status),
             images,
         })
     }

@@ -237,6 +237,12 @@ impl Audit {
         self.status.lost.load(Ordering::Relaxed)
     }
 
+    /// Whether writing fails at present.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.status.failing.load(Ordering::Relaxed)
+    }
+
     /// Writes what is queued and ends. Records that come later are lost. Where the disk fails, it
     /// is tried once more and then given up.
     pub async fn close(&self) {

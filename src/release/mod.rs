@@ -55,7 +55,7 @@ use records::Records;
 pub(crate) use records::{Known, Tally, tally};
 pub use report::{KeptFinding, KeptReport};
 pub use scan::{Cause, Progress, Scan};
-pub use scanning::{Pace, SCANNER, Scanning, scanner};
+pub use scanning::{Health, KnownHealth, Pace, SCANNER, Scanning, scanner};
 pub use signers::Signers;
 pub use statement::KeptStatements;
 

@@ -198,8 +198,20 @@ impl State {
     /// Whether what is known may still be believed.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
+        self.staleness() <= self.max_staleness
+    }
+
+    /// How long ago the last look was that succeeded.
+    #[must_use]
+    pub fn staleness(&self) -> Duration {
         let looked = Duration::from_millis(self.looked.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(looked) <= self.max_staleness
+        self.started.elapsed().saturating_sub(looked)
+    }
+
+    /// For how long what is known may be believed while the state does not answer.
+    #[must_use]
+    pub fn max_staleness(&self) -> Duration {
+        self.max_staleness
     }
 
     /// Whether the last look succeeded: else there is no use in asking what need not be asked.

@@ -1,6 +1,7 @@
 //! The registry behind the gate: one narrow call, [`Upstream::send`], over pooled connections.
 
 mod connect;
+mod contact;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -26,6 +27,7 @@ use tokio::time::sleep;
 use crate::body::{Body, End, Pace, Progress, Transfer};
 use crate::secret::Secret;
 use connect::Connector;
+pub use contact::{Contact, Failed};
 pub use error::{Error, Kind};
 pub use password::{PasswordError, read_password};
 pub use pool::Lease;
@@ -48,6 +50,7 @@ pub struct Upstream {
     public: Origin,
     authorization: ArcSwapOption<HeaderValue>,
     connector: Connector,
+    contact: Contact,
 }
 
 /// What is sent: a head without `Host` and `Authorization`, which are added here and nowhere else.
@@ -79,7 +82,8 @@ impl Upstream {
             .transpose()?;
         let authorization = ArcSwapOption::new(authorization.map(Arc::new));
         let connector = Connector::new(settings.ca.as_deref(), settings.timeouts.connect)?;
-        Ok(Self { settings, origin, public, authorization, connector })
+        let contact = Contact::default();
+        Ok(Self { settings, origin, public, authorization, connector, contact })
     }
 
     /// Sends another password from now on.
@@ -100,6 +104,12 @@ impl Upstream {
         &self.settings
     }
 
+    /// When it was heard of last.
+    #[must_use]
+    pub fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
     /// The target of a path below the registry's root, such as `/v2/…`.
     #[must_use]
     pub fn target(&self, path_and_query: &str) -> String {
@@ -115,6 +125,12 @@ impl Upstream {
     /// Where it failed: connecting, waiting, or in the protocol. A 401 is an error too: it is about
     /// the gate's credentials, not about the client's.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Answer, Error> {
+        let answer = self.answered(outgoing).await;
+        self.contact.note(&answer);
+        answer
+    }
+
+    async fn answered(&self, outgoing: Outgoing) -> Result<Answer, Error> {
         let Outgoing { method, target, mut headers, body, progress } = outgoing;
         headers.insert(HOST, self.host()?);
         if let Some(authorization) = &*self.authorization.load() {

@@ -33,13 +33,13 @@ pub struct Policy {
 
 /// Files that may speak of some images and groups only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Delegation {
-    /// As written.
-    pub(crate) files: String,
+pub struct Delegation {
+    /// The pattern of their paths, as written.
+    pub files: String,
     /// In order, each once.
-    pub(crate) images: Vec<String>,
+    pub images: Vec<String>,
     /// Likewise, without `group:`.
-    pub(crate) groups: Vec<String>,
+    pub groups: Vec<String>,
 }
 
 /// A policy that can be used, and what is odd about it.

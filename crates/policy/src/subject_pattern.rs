@@ -1,5 +1,7 @@
 //! Subjects as policy files write them: `user:alice`, `group:backend`, `anyone`.
 
+use std::fmt;
+
 use document::{Mistake, did_you_mean, nearest};
 
 use crate::path::PathPattern;
@@ -49,6 +51,20 @@ impl SubjectPattern {
             _ if name.contains('/') => Ok(Self::Peer(pattern)),
             _ => Err(Mistake::new(format!("`{text}` names a gate but nobody behind it"))
                 .help(format!("write `peer:{name}/NAME`, or `peer:{name}/**` for everybody"))),
+        }
+    }
+}
+
+/// As policy files write it.
+impl fmt::Display for SubjectPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(name) => write!(f, "user:{name}"),
+            Self::Service(name) => write!(f, "service:{name}"),
+            Self::Peer(name) => write!(f, "peer:{name}"),
+            Self::Group(name) => write!(f, "group:{name}"),
+            Self::Authenticated => f.write_str("authenticated"),
+            Self::Anyone => f.write_str("anyone"),
         }
     }
 }

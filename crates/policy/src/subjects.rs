@@ -56,6 +56,11 @@ impl Subjects {
         self.groups.keys().map(AsRef::as_ref)
     }
 
+    /// The role of a group that is declared or named.
+    pub(crate) fn group_role(&self, name: &str) -> Option<Role> {
+        self.groups.get(name).copied()
+    }
+
     /// The roles of a caller by its name alone.
     fn named(&self, subject: &Subject) -> Roles {
         let mut roles = Roles::new();

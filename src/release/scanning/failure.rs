@@ -49,6 +49,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Whether the scanner itself did not do its part.
+    pub(super) fn is_of_the_scanner(&self) -> bool {
+        matches!(self, Self::Scanner(_))
+    }
+
     /// Whether trying again is of no use.
     pub(super) fn is_final(&self) -> bool {
         match self {

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod failure;
+mod health;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use crate::store::{ScanEnd, StoreError};
 use crate::upstream::Upstream;
 use attempt::Outcome;
 use failure::Failure;
+pub use health::{Health, Known as KnownHealth};
 
 /// The service as which scanners pull, and whose reports theirs are.
 pub const SCANNER: &str = "portcullis-scanner";
@@ -100,6 +102,8 @@ pub struct Scanning {
     pub rescan_after: Duration,
     /// How patient it is.
     pub pace: Pace,
+    /// What is told of the scanner.
+    pub health: Arc<Health>,
 }
 
 impl Scanning {
@@ -242,6 +246,11 @@ impl Scanning {
         // Nothing was scanned, and nobody needs to hear of it.
         let Some(reason) = reason else { return };
         self.metrics.scan(result);
+        let now = self.clock.now();
+        match outcome {
+            Ok(_) => self.health.reported(now),
+            Err(failure) => self.health.failed(now, &reason, failure.is_of_the_scanner()),
+        }
         if outcome.is_err() {
             let (repository, digest) = (&scan.repository, &scan.digest);
             tracing::warn!(%repository, %digest, %reason, "an image was not scanned");

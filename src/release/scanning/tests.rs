@@ -113,6 +113,7 @@ impl World {
             audit: Arc::clone(&self.audit),
             rescan_after: WEEK,
             pace,
+            health: Arc::new(Health::new("scanner.example".to_owned(), WEEK)),
         }
     }
 

@@ -35,6 +35,7 @@ use policy::Policy;
 use crate::audit::Audit;
 use crate::authorize::{Locks, Question};
 use crate::identity::Principal;
+use crate::identity::peers::Peers;
 use crate::identity::users::Users;
 use crate::inventory::Inventory;
 use crate::issue::Issue;
@@ -42,9 +43,12 @@ use crate::metrics::Metrics;
 use crate::proxy::request_id;
 use crate::proxy::seal::Seal;
 use crate::release::Release;
+use crate::reload::PolicyFiles;
 use crate::shadow::Shadow;
+use crate::status::Status;
 use crate::store::{Store, StoreError};
 use crate::upstream::Upstream;
+use crate::watch::Reloaded;
 
 pub(crate) use problem::{Denial, Problem};
 pub use requester::LocalAdministrator;
@@ -68,6 +72,12 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// What another policy would have decided, where there is one beside the policy in force.
     pub shadow: Option<Arc<Shadow>>,
+    /// The policy in force, with where it comes from.
+    pub policies: Arc<Reloaded<PolicyFiles>>,
+    /// The gates that are trusted.
+    pub peers: Arc<Peers>,
+    /// How the gate is doing.
+    pub status: Arc<Status>,
     /// What is asked about images.
     pub images: Images,
 }

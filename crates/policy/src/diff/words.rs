@@ -41,7 +41,7 @@ impl Words {
             let mut written: Vec<_> = policy
                 .subjects
                 .written()
-                .map(|(role, pattern)| (text(&pattern), role, pattern))
+                .map(|(role, pattern)| (pattern.to_string(), role, pattern))
                 .collect();
             written.sort_by(|one, other| one.0.cmp(&other.0));
             let mut roles = HashMap::new();
@@ -194,16 +194,4 @@ fn above(policy: &&Policy, words: &HashMap<Role, Word>) -> HashMap<Word, Vec<Wor
         groups.filter_map(|group| words.get(group).copied()).collect()
     };
     words.iter().map(|(role, &word)| (word, groups(role))).collect()
-}
-
-/// As policy files write it.
-fn text(pattern: &SubjectPattern) -> String {
-    match pattern {
-        SubjectPattern::User(name) => format!("user:{name}"),
-        SubjectPattern::Service(name) => format!("service:{name}"),
-        SubjectPattern::Peer(name) => format!("peer:{name}"),
-        SubjectPattern::Group(name) => format!("group:{name}"),
-        SubjectPattern::Authenticated => "authenticated".to_owned(),
-        SubjectPattern::Anyone => "anyone".to_owned(),
-    }
 }

@@ -26,7 +26,7 @@ use crate::identity::users::{Files, Texts, Users};
 use crate::identity::{Access, ClientAddress};
 use crate::inventory::{Forgetful, Settings};
 use crate::issue::sample;
-use crate::reload::PolicyFiles;
+use crate::release::Health;
 use crate::shadow::{Difference, Pair, Verdict};
 use crate::state::{State, sample as state_sample};
 use crate::token::{Grant, Kind, Order, mint};
@@ -165,6 +165,11 @@ impl Scene {
         let shelf = Arc::new(Mutex::new(Shelf::default()));
         let shown = Arc::clone(&shelf);
         let registry = Fake::start(move |asked| shown.lock().unwrap().answer(asked)).await;
+        let in_force = folder.path().join("in-force");
+        std::fs::create_dir(&in_force).unwrap();
+        std::fs::write(in_force.join("policy.yaml"), policy).unwrap();
+        let scanner = has_scanner
+            .then(|| Health::new("scanner.example:8080".to_owned(), Duration::from_secs(3600)));
         let images = Images {
             inventory: Inventory::new(Settings::default(), Arc::new(Forgetful)),
             upstream: Arc::new(registry.upstream()),
@@ -179,6 +184,9 @@ impl Scene {
             audit: Arc::clone(&audit),
             metrics: Arc::new(Metrics::new()),
             shadow: Some(Arc::new(shadow(folder.path()))),
+            policies: Arc::new(Reloaded::start(PolicyFiles(in_force)).unwrap()),
+            peers: Arc::new(Peers::nobody()),
+            status: Arc::new(Status::new(gate.now(), scanner.map(Arc::new))),
         });
         Self {
             router: router(Arc::clone(&api)),

@@ -107,6 +107,19 @@ struct Kept {
     content: Fingerprint,
 }
 
+/// What became of asking for a key set, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeySetState {
+    /// How many keys are in the set that was had last; none before the first.
+    pub keys: Option<usize>,
+    /// When its owner last said that it is the set.
+    pub confirmed_at: Option<Timestamp>,
+    /// When it was asked for last.
+    pub tried_at: Option<Timestamp>,
+    /// Why that came to nothing, if it did.
+    pub failed: Option<String>,
+}
+
 /// Why there are no keys of someone.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the keys of {of} are not to be had")]
@@ -153,6 +166,18 @@ impl JwksSource {
             state: Mutex::default(),
             flight: tokio::sync::Mutex::default(),
         })))
+    }
+
+    /// What became of asking for it.
+    #[must_use]
+    pub fn state(&self) -> KeySetState {
+        let state = self.0.state();
+        KeySetState {
+            keys: state.kept.as_ref().map(|kept| kept.keys.kids().count()),
+            confirmed_at: state.kept.as_ref().map(|kept| kept.confirmed),
+            tried_at: state.tried,
+            failed: state.failed.as_ref().map(|error| Causes(error).to_string()),
+        }
     }
 
     /// The set, for checking a token that was signed with the key `wanted_kid`, which may be missing

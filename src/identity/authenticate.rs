@@ -24,7 +24,7 @@ use crate::public_url::PublicUrl;
 use crate::recent::Recent;
 use crate::secret::Secret;
 use crate::state::State;
-use crate::token::{Grant, KeyRing, Keys, RefreshToken, TokenHash, TokenId};
+use crate::token::{Grant, KeyError, KeyRing, Keys, ListedKey, RefreshToken, TokenHash, TokenId};
 
 /// How many checked tokens are remembered in one generation.
 const REMEMBERED: usize = 16_384;
@@ -122,6 +122,16 @@ impl Authenticator {
     /// The keys in force.
     pub(crate) fn keys(&self) -> Guard<Arc<KeyRing>> {
         self.keys.current()
+    }
+
+    /// The signing keys, those that have retired too. Blocks.
+    pub(crate) fn list_keys(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
+        self.keys.list(now)
+    }
+
+    /// The providers whose ID tokens are taken.
+    pub(crate) fn federation(&self) -> &Federation {
+        &self.federation
     }
 
     /// Looks whether there are other keys by now. Blocks.

@@ -9,7 +9,7 @@ mod packed;
 
 pub use keeper::Keeper;
 
-use crate::policy_folder::LoadError;
+use crate::policy_folder::{LoadError, Sources};
 use crate::reload::{LoadedPolicy, PolicyFiles};
 use crate::state::State;
 use crate::store::{KeptPolicy, StoreError};
@@ -94,6 +94,14 @@ pub fn restore(kept: &KeptPolicy) -> Result<LoadedPolicy, Unusable> {
     // They are kept already.
     drop(restored.take_files());
     Ok(restored)
+}
+
+/// The files of what is kept.
+///
+/// # Errors
+/// It is damaged.
+pub fn files(kept: &KeptPolicy) -> Result<Sources, Unusable> {
+    packed::unpack(kept)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::watch::{Cause, Fingerprint, Reloaded};
 
 pub use files::ShadowFiles;
 pub use judge::{Asked, Comparison, Content, Judged, MAX_REQUESTS, PATIENCE, compare};
-pub use report::{Difference, InvalidCursor, Page, Pair, Report};
+pub use report::{Difference, Entry, InvalidCursor, Page, Pair, Report};
 
 /// What the shadow policy would have done with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

@@ -46,29 +46,37 @@ pub struct Difference {
 
 /// A difference, and when it was seen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Entry {
+pub struct Entry {
+    /// What was decided differently.
     #[serde(flatten)]
-    difference: Difference,
-    count: u64,
-    first_seen: Timestamp,
-    last_seen: Timestamp,
+    pub difference: Difference,
+    /// How often.
+    pub count: u64,
+    /// For the first time.
+    pub first_seen: Timestamp,
+    /// For the last time.
+    pub last_seen: Timestamp,
 }
 
 /// A part of a report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Page {
-    policy_sha256: Option<String>,
-    shadow_sha256: Option<String>,
+    /// Of the policy in force; none while there are not two.
+    pub policy_sha256: Option<String>,
+    /// Of the one beside it.
+    pub shadow_sha256: Option<String>,
     /// When the two policies came to stand beside each other, or the gate started.
-    since: Timestamp,
+    pub since: Timestamp,
     /// Requests that both decided since.
-    requests: u64,
+    pub requests: u64,
     /// How many of them they decided differently.
-    different: u64,
+    pub different: u64,
     /// How many of those found no room among the entries.
-    more: u64,
-    entries: Vec<Entry>,
-    cursor: Option<String>,
+    pub more: u64,
+    /// In the order in which they were first seen.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins.
+    pub cursor: Option<String>,
 }
 
 /// The cursor is none that this report gave out: it may have begun anew.

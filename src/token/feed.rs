@@ -248,6 +248,12 @@ impl RevocationList {
         self.iat
     }
 
+    /// Until when it may be relied on, in seconds since 1970.
+    #[must_use]
+    pub fn ends_at(&self) -> i64 {
+        self.exp
+    }
+
     /// Whether something that began at `auth_time`, is of `subject` in the words of the gate that
     /// made the list, and has one of these names, was revoked.
     pub fn revokes<'a>(

@@ -11,7 +11,7 @@ use tokio::task;
 use tokio::time::Instant;
 
 use super::key_files::{self, Der, KeyFile, KeyState};
-use super::keys::KeyError;
+use super::keys::{KeyError, KeyFolder, ListedKey};
 use super::ring::KeyRing;
 use crate::watch::{Fingerprint, INTERVAL, Reloaded, Source};
 
@@ -69,6 +69,21 @@ impl Keys {
         match &self.origin {
             Origin::Folder(folder) => folder.current(),
             Origin::Fixed(ring) => ring.load(),
+        }
+    }
+
+    /// All signing keys that there are files of, those that have retired too, from the oldest to the
+    /// newest; what is in force, where there are no files. Blocks.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or holds something else.
+    pub fn list(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
+        match &self.origin {
+            Origin::Folder(folder) => {
+                let KeyFiles { folder, verify_for, .. } = folder.source();
+                KeyFolder::list(folder, *verify_for, now)
+            }
+            Origin::Fixed(ring) => Ok(ring.load().listed()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
@@ -11,6 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::jwk::PublicKey;
+use super::key_files::KeyState;
+use super::keys::ListedKey;
 use super::verifying::VerifyingKeys;
 use crate::secret::Secret;
 
@@ -63,6 +66,16 @@ impl KeyRing {
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.signer.id
+    }
+
+    /// The key that signs, as it is listed where there are no files.
+    pub(super) fn listed(&self) -> Vec<ListedKey> {
+        let algorithm = match self.signer.algorithm {
+            Algorithm::ES256 => "ES256",
+            _ => "EdDSA",
+        };
+        let (kid, path) = (self.signer.id.clone(), PathBuf::new());
+        vec![ListedKey { kid, algorithm, path, made: None, state: KeyState::Signing }]
     }
 
     /// A token of that `typ` with these claims, signed with the newest key. Its header has `alg`,

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use claim::{ClaimPath, Condition};
 pub use error::FederationError;
-pub use provider::Login;
+pub use provider::{Login, ProviderState};
 pub use settings::{Part, SESSION, Settings, check_name, no_requirement};
 pub use sign_in::{
     Arrival, ClientId, Departure, DiscoveryError, Offer, Scope, SignIn, SignInError, Title,
@@ -183,6 +183,12 @@ impl Federation {
 
     fn of(&self, departure: &Departure) -> Result<&Provider, SignInError> {
         self.provider(departure.provider()).ok_or(SignInError::UnknownProvider)
+    }
+
+    /// All of them, in the order of the configuration.
+    #[must_use]
+    pub fn states(&self) -> Vec<ProviderState> {
+        self.providers.iter().map(Provider::state).collect()
     }
 
     fn provider(&self, name: &str) -> Option<&Provider> {

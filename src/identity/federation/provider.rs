@@ -10,7 +10,7 @@ use super::settings::Settings;
 use super::sign_in::{Arrival, Client, Departure, SignIn, SignInError};
 use super::template::SubjectKind;
 use crate::fetch::FetchError;
-use crate::jwks::JwksSource;
+use crate::jwks::{JwksSource, KeySetState};
 use crate::public_url::PublicUrl;
 use crate::secret::Secret;
 use crate::token::{Expected, Grant, Kind, verify_signature};
@@ -22,6 +22,19 @@ pub struct Login {
     pub grant: Grant,
     /// When all that comes of it ends.
     pub ends: Timestamp,
+}
+
+/// What is known of a provider at this moment, for people.
+#[derive(Debug, Clone)]
+pub struct ProviderState {
+    /// Our name for it.
+    pub name: String,
+    /// The issuer of its tokens.
+    pub issuer: String,
+    /// Whom these must be for.
+    pub audience: String,
+    /// Its keys, which are asked for when somebody shows a token.
+    pub keys: KeySetState,
 }
 
 #[derive(Debug)]
@@ -38,6 +51,16 @@ impl Provider {
         let client = settings.sign_in.as_ref();
         let client = client.map(|sign_in| Client::new(&settings, sign_in)).transpose()?;
         Ok(Self { settings, keys, client })
+    }
+
+    pub(super) fn state(&self) -> ProviderState {
+        let Settings { name, issuer, audience, .. } = &self.settings;
+        ProviderState {
+            name: name.clone(),
+            issuer: issuer.as_str().to_owned(),
+            audience: audience.clone(),
+            keys: self.keys.state(),
+        }
     }
 
     pub(super) fn name(&self) -> &str {

@@ -12,6 +12,7 @@ mod polling;
 #[cfg(test)]
 mod sample;
 mod settings;
+mod state;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub use error::PeerError;
 pub use polling::Polling;
 pub use settings::{GroupMapping, InvalidPeerName, PeerName, Settings};
+pub use state::{LastList, PeerState};
 
 use crate::fetch::FetchError;
 use crate::public_url::PublicUrl;

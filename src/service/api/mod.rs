@@ -6,17 +6,19 @@
 pub(crate) mod decide;
 pub(crate) mod gate;
 pub(crate) mod image;
+pub(crate) mod in_force;
 pub(crate) mod input;
 mod openapi;
 mod problem;
 mod refresh;
 mod requester;
 pub(crate) mod revoke;
-mod services;
-mod shadow;
+pub(crate) mod services;
+pub(crate) mod shadow;
+pub(crate) mod status;
 pub(crate) mod tokens;
 pub(crate) mod trail;
-mod users;
+pub(crate) mod users;
 mod whoami;
 
 use std::sync::Arc;
@@ -160,6 +162,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(from_fn(input::no_query))
         .route(TOKENS, get(tokens::list))
         .route("/policy/shadow", get(shadow::show))
+        .route("/policy/file", get(in_force::file))
         .merge(image::routes())
         .merge(gate::routes())
         .merge(trail::routes())
@@ -173,7 +176,7 @@ pub fn router(api: Arc<Api>) -> Router {
 const TOKENS: &str = "/tokens";
 
 /// All but the lists, which take a query.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 9] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 12] {
     [
         (TOKENS, post(tokens::create)),
         ("/tokens/{id}", delete(revoke::delete).get(tokens::show)),
@@ -182,6 +185,9 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 9] {
         ("/services", get(services::list).post(services::add).patch(services::change)),
         ("/users", get(users::list)),
         ("/decide", post(decide::decide)),
+        ("/policy", get(in_force::show)),
+        ("/policy/reloads", get(in_force::reloads)),
+        ("/status", get(status::show)),
         ("/whoami", get(whoami::show)),
         ("/openapi.json", get(openapi::show)),
     ]

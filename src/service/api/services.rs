@@ -18,31 +18,31 @@ use crate::store;
 
 /// A service as it is shown.
 #[derive(Serialize)]
-pub(super) struct Service {
-    name: String,
-    disabled: bool,
-    made_at: Timestamp,
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) disabled: bool,
+    pub(crate) made_at: Timestamp,
 }
 
 /// All services.
 #[derive(Serialize)]
-pub(super) struct Services {
-    services: Vec<Service>,
+pub(crate) struct Services {
+    pub(crate) services: Vec<Service>,
 }
 
 /// A service to be added.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-pub(super) struct Addition {
-    name: String,
+pub(crate) struct Addition {
+    pub(crate) name: String,
 }
 
 /// A service to be disabled or enabled.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-pub(super) struct Change {
-    name: String,
-    disabled: bool,
+pub(crate) struct Change {
+    pub(crate) name: String,
+    pub(crate) disabled: bool,
 }
 
 impl From<store::Service> for Service {
@@ -52,7 +52,7 @@ impl From<store::Service> for Service {
     }
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     who: Requester,
 ) -> Result<Json<Services>, Problem> {
@@ -61,7 +61,7 @@ pub(super) async fn list(
     Ok(Json(Services { services }))
 }
 
-pub(super) async fn add(
+pub(crate) async fn add(
     State(api): State<Arc<Api>>,
     who: Requester,
     Body(Addition { name }): Body<Addition>,
@@ -78,7 +78,7 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(service)))
 }
 
-pub(super) async fn change(
+pub(crate) async fn change(
     State(api): State<Arc<Api>>,
     who: Requester,
     Body(Change { name, disabled }): Body<Change>,

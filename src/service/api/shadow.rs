@@ -20,12 +20,12 @@ const MAX_PAGE: usize = 1000;
 /// Which part of the report.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Part {
-    limit: Option<usize>,
-    cursor: Option<String>,
+pub(crate) struct Part {
+    pub(crate) limit: Option<usize>,
+    pub(crate) cursor: Option<String>,
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     who: Requester,
     Asked(part): Asked<Part>,

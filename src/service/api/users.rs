@@ -14,20 +14,20 @@ use crate::identity::users::Source;
 
 /// A user as it is shown.
 #[derive(Serialize)]
-pub(super) struct User {
-    name: String,
-    groups: Vec<String>,
-    disabled: bool,
-    source: &'static str,
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) disabled: bool,
+    pub(crate) source: &'static str,
 }
 
 /// All users.
 #[derive(Serialize)]
-pub(super) struct Users {
-    users: Vec<User>,
+pub(crate) struct Users {
+    pub(crate) users: Vec<User>,
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     who: Requester,
 ) -> Result<Json<Users>, Problem> {

@@ -29,39 +29,39 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(72);
 /// An exception to be made.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-pub(in crate::service::api) struct Addition {
-    gate: String,
-    image: String,
-    reason: String,
-    expires_at: Option<Timestamp>,
-    expires_in: Option<String>,
+pub(crate) struct Addition {
+    pub(crate) gate: String,
+    pub(crate) image: String,
+    pub(crate) reason: String,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) expires_in: Option<String>,
 }
 
 /// An exception as it is shown.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownException {
-    id: String,
-    gate: String,
-    repository: String,
-    image: String,
-    digests: Vec<String>,
-    by: String,
-    at: Timestamp,
-    expires_at: Timestamp,
-    reason: String,
-    state: &'static str,
-    removed_at: Option<Timestamp>,
-    removed_by: Option<String>,
+pub(crate) struct ShownException {
+    pub(crate) id: String,
+    pub(crate) gate: String,
+    pub(crate) repository: String,
+    pub(crate) image: String,
+    pub(crate) digests: Vec<String>,
+    pub(crate) by: String,
+    pub(crate) at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) reason: String,
+    pub(crate) state: &'static str,
+    pub(crate) removed_at: Option<Timestamp>,
+    pub(crate) removed_by: Option<String>,
 }
 
 /// Exceptions, those in force first.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Exceptions {
-    exceptions: Vec<ShownException>,
+pub(crate) struct Exceptions {
+    pub(crate) exceptions: Vec<ShownException>,
 }
 
 impl ShownException {
-    pub(in crate::service::api) fn of(exception: &Exception, now: Timestamp) -> Self {
+    pub(crate) fn of(exception: &Exception, now: Timestamp) -> Self {
         let state = match &exception.removed {
             Some(_) => "removed",
             None if exception.expires_at <= now => "expired",
@@ -89,7 +89,7 @@ impl ShownException {
     }
 }
 
-pub(in crate::service::api) async fn add(
+pub(crate) async fn add(
     State(api): State<Arc<Api>>,
     who: Requester,
     Body(addition): Body<Addition>,
@@ -160,7 +160,7 @@ fn standing<'p>(policy: &'p Policy, name: &str, image: &Named) -> Result<&'p str
     Err(refused(format!("no gate `{name}` stands before {}: {remedy}", image.text())))
 }
 
-pub(in crate::service::api) async fn list(
+pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     who: Requester,
 ) -> Result<Json<Exceptions>, Problem> {
@@ -177,7 +177,7 @@ pub(in crate::service::api) async fn list(
     Ok(Json(Exceptions { exceptions }))
 }
 
-pub(in crate::service::api) async fn remove(
+pub(crate) async fn remove(
     State(api): State<Arc<Api>>,
     who: Requester,
     Path(id): Path<String>,

@@ -156,7 +156,7 @@ async fn gather(
 }
 
 /// Each gate that holds it at some time, with the first of these times.
-fn ahead(
+pub(super) fn ahead(
     gathered: &Gathered,
     policy: &Policy,
     gates: &Gates<'_>,

@@ -13,26 +13,26 @@ use super::super::requester::Requester;
 
 /// A gate as it is shown.
 #[derive(Serialize)]
-pub(in crate::service::api) struct ShownGate {
-    gate: String,
-    mode: &'static str,
-    on: Vec<&'static str>,
+pub(crate) struct ShownGate {
+    pub(crate) gate: String,
+    pub(crate) mode: &'static str,
+    pub(crate) on: Vec<&'static str>,
     /// All that it says, a line each.
-    says: Vec<String>,
+    pub(crate) says: Vec<String>,
     /// What of that it asks for.
-    requires: Vec<String>,
-    file: String,
-    line: usize,
+    pub(crate) requires: Vec<String>,
+    pub(crate) file: String,
+    pub(crate) line: usize,
 }
 
 /// All gates.
 #[derive(Serialize)]
-pub(in crate::service::api) struct Gates {
-    gates: Vec<ShownGate>,
+pub(crate) struct Gates {
+    pub(crate) gates: Vec<ShownGate>,
 }
 
 /// Whether a gate holds, or only watches, in a word.
-pub(super) fn mode(gate: &Gate) -> &'static str {
+pub(in crate::service::api) fn mode(gate: &Gate) -> &'static str {
     if gate.is_enforced() { "enforce" } else { "audit" }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn on(gate: &Gate) -> Vec<&'static str> {
 }
 
 /// Gates tell of images and groups that are not everybody's business.
-pub(in crate::service::api) async fn list(
+pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     who: Requester,
 ) -> Result<Json<Gates>, Problem> {

@@ -1,8 +1,9 @@
 //! `/api/v1/gates` and `/api/v1/exceptions`: release gates, and who broke the glass.
 
-mod exceptions;
+pub(crate) mod exceptions;
 mod forecast;
-mod list;
+pub(crate) mod list;
+pub(crate) mod survey;
 pub(crate) mod verdict;
 mod whom;
 
@@ -12,6 +13,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get};
 
 use super::Api;
+pub(super) use list::mode;
 pub(super) use verdict::{Verdicts, verdicts};
 
 /// Where each of them is.

@@ -22,8 +22,8 @@ use crate::release::{
 use crate::store::{
     Activity, Changes, CrawlProgress, Extent, FamilyQuery, FindingQuery, Found, GroupPull, Handled,
     KeptPolicy, Learned, Lessons, ManifestPlace, Move, News, OfRepository, Pull, Released,
-    Releases, ReplicaLocks, Revocation, Rotation, ScanCounts, ScanEnd, Sequence, Service, Settings,
-    Store, StoreError, StoreUrl, Tagged, Undescribed, open,
+    Releases, ReplicaLocks, Revocation, Rotation, ScanCounts, ScanEnd, ScanPlace, Sequence,
+    Service, Settings, Store, StoreError, StoreUrl, Tagged, Undescribed, open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -374,6 +374,9 @@ impl Releases for Absent {
         no_answer()
     }
     async fn scan_counts(&self) -> Result<ScanCounts, StoreError> {
+        no_answer()
+    }
+    async fn scans_in(&self, _: ScanPlace, _: u32) -> Result<Vec<Scan>, StoreError> {
         no_answer()
     }
     async fn old_reports(

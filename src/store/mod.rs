@@ -31,7 +31,8 @@ pub use inventory::{
 };
 pub use open::{Checked, OpenError, Settings, check, kept_policy, open};
 pub use release::{
-    FindingKey, FindingQuery, Found, Place, Released, Releases, ScanCounts, ScanEnd, Undescribed,
+    FindingKey, FindingQuery, Found, Place, Released, Releases, ScanCounts, ScanEnd, ScanPlace,
+    Undescribed,
 };
 pub use repository_lock::{LockError, Mode, ReplicaLock, ReplicaLocks};
 pub use url::{InvalidUrl, PostgresUrl, StoreUrl};

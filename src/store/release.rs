@@ -127,6 +127,9 @@ pub trait Releases: Send + Sync + 'static {
     /// How many scans wait, run, and were given up.
     async fn scan_counts(&self) -> Result<ScanCounts, StoreError>;
 
+    /// Scans in a place of the queue, at most so many.
+    async fn scans_in(&self, place: ScanPlace, limit: u32) -> Result<Vec<Scan>, StoreError>;
+
     /// The images whose newest report by this uploader was made before `before`, the oldest first, at
     /// most so many: those to be scanned again. Of images that the inventory does not know any more,
     /// and of those with a scan that has not ended, or ended at `before` or later, none is told:
@@ -241,6 +244,15 @@ pub enum ScanEnd {
         /// Why.
         reason: String,
     },
+}
+
+/// Where in the queue scans are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanPlace {
+    /// Those that wait or run, in the order in which they get their turn.
+    Ahead,
+    /// Those that were given up, the latest first.
+    GivenUp,
 }
 
 /// How many scans there are.

@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::Web;
-use super::address::{access_page, access_to, image_page, rule_place};
+use super::address::{access_page, access_to, image_page, policy_line};
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
 use super::session::SignedIn;
@@ -86,7 +86,7 @@ struct Before {
 
 impl Page<'_> {
     fn place(&self, file: &str, line: &usize) -> String {
-        rule_place(file, *line)
+        policy_line(file, *line)
     }
 
     fn image_page(&self) -> String {

@@ -78,12 +78,23 @@ pub(super) fn access_to(image: &str, subject: &str) -> String {
     image_file("/ui/access", image, Some(("as", subject)))
 }
 
-/// A line of a policy file.
-pub(super) fn rule_place(file: &str, line: usize) -> String {
-    format!("{}#L{line}", with("/ui/admin/policy/file", &[("name", file)]))
-}
-
 /// What would go with an image, before it is deleted.
 pub(super) fn delete_page(image: &str) -> String {
     with("/ui/image/delete", &[("ref", image)])
+}
+
+/// A line of a file of the policy in force.
+pub(super) fn policy_line(file: &str, line: usize) -> String {
+    let line = line.to_string();
+    with("/ui/admin/policy/file", &[("name", file), ("line", &line)]) + "#L" + &line
+}
+
+/// All of it.
+pub(super) fn policy_file(file: &str) -> String {
+    with("/ui/admin/policy/file", &[("name", file)])
+}
+
+/// More of what the shadow policy would have decided differently.
+pub(super) fn shadow_more(cursor: &str) -> String {
+    with("/ui/admin/shadow", &[("cursor", cursor)])
 }

@@ -1,5 +1,6 @@
 //! Reading the forms of pages, and making sure that they are ours.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,22 @@ impl Form {
     /// What stands in a field; nothing where it is not there.
     pub(super) fn text(&self, name: &str) -> &str {
         self.all(name).next().unwrap_or_default()
+    }
+
+    /// Refuses fields that the page has not, and any that is there twice: whoever sends more than that
+    /// means something by it, and it is not to be passed over.
+    pub(super) fn only(&self, names: &[&str]) -> Result<(), Trouble> {
+        let mut seen = BTreeSet::new();
+        for (field, _) in &self.0 {
+            let is_known = field == FORM_TOKEN || names.contains(&field.as_str());
+            if !is_known || !seen.insert(field) {
+                let field = field.escape_debug();
+                return Err(Trouble::wrong(format!(
+                    "the form has no field `{field}`, or it is there twice"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// What stands in fields of the same name.

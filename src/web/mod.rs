@@ -38,6 +38,7 @@ use axum::routing::{get, post};
 
 use crate::catalog::Catalog;
 use crate::service::api::Api;
+use crate::service::api::gate::survey::Survey;
 pub(crate) use address::image_page;
 
 /// What all pages need.
@@ -46,12 +47,14 @@ pub(crate) struct Web {
     pub(crate) api: Arc<Api>,
     /// Where images are looked for.
     pub(crate) catalog: Catalog,
+    /// What gates hold, as far as it was counted.
+    survey: Survey,
 }
 
 /// The pages. Each request needs a [`crate::identity::ClientAddress`] among its extensions.
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let catalog = Catalog::new(Arc::clone(&api.issue.state));
-    let web = Arc::new(Web { api, catalog });
+    let web = Arc::new(Web { api, catalog, survey: Survey::new() });
     Router::new()
         .route("/ui/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/ui/sign-in/with", post(provider::depart))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oci::Digest;
 
 /// A time, to the minute, in UTC: people of several places talk about the same page.
@@ -22,6 +22,19 @@ impl Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.strftime("%Y-%m-%d %H:%M"))
+    }
+}
+
+/// "3 days 4 h", "4 h 12 min", "12 min", "7 s": two steps at most.
+pub(super) fn span(span: SignedDuration) -> String {
+    let seconds = span.as_secs().max(0);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (1, hours, _) => format!("1 day {hours} h"),
+        (days, hours, _) => format!("{days} days {hours} h"),
     }
 }
 
@@ -82,6 +95,21 @@ mod tests {
         ];
         for (bytes, text) in cases {
             assert_eq!(size(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_span_has_two_steps_at_most() {
+        let cases = [
+            (-5, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3_660, "1 h 1 min"),
+            (86_400, "1 day 0 h"),
+            (3 * 86_400 + 4 * 3600 + 7, "3 days 4 h"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(span(SignedDuration::from_secs(seconds)), text, "{seconds}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! The pages as a browser asks for them.
 
 mod activity;
+mod provider;
 mod searching;
 mod trail;
-mod provider;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::content::samples::{Sample, image};
 use crate::identity::ClientAddress;
+use crate::inventory::Lesson;
 use crate::service::api::tests::scene::{As, PASSWORD, Scene};
 
 mod access;
@@ -37,23 +38,23 @@ gates:
 const HERE: &str = "https://gate.example";
 
 /// What a stranger writes who hopes that somebody looks at it.
-const HOSTILE: &str = r#"<img src=x onerror="alert(1)">'"#;
-const ESCAPED: &str = "&#60;img src=x onerror=&#34;alert(1)&#34;&#62;&#39;";
+pub(super) const HOSTILE: &str = r#"<img src=x onerror="alert(1)">'"#;
+pub(super) const ESCAPED: &str = "&#60;img src=x onerror=&#34;alert(1)&#34;&#62;&#39;";
 
-struct Browser {
-    scene: Scene,
+pub(super) struct Browser {
+    pub(super) scene: Scene,
     router: Router,
     cookie: Option<String>,
 }
 
-struct Page {
-    status: StatusCode,
+pub(super) struct Page {
+    pub(super) status: StatusCode,
     headers: http::HeaderMap,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Page {
-    fn header(&self, name: http::HeaderName) -> &str {
+    pub(super) fn header(&self, name: http::HeaderName) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
@@ -66,7 +67,12 @@ impl Page {
 
 impl Browser {
     async fn new() -> Self {
-        let scene = Scene::with(POLICY, false).await;
+        Self::with(POLICY, false).await
+    }
+
+    /// Before another policy, and perhaps a scanner.
+    pub(super) async fn with(policy: &str, has_scanner: bool) -> Self {
+        let scene = Scene::with(policy, has_scanner).await;
         let router = router(Arc::clone(&scene.api));
         Self { scene, router, cookie: None }
     }
@@ -101,8 +107,23 @@ impl Browser {
         Page { status: head.status, headers: head.headers, text }
     }
 
-    async fn get(&self, path: &str) -> Page {
+    pub(super) async fn get(&self, path: &str) -> Page {
         self.ask(Request::get(path), String::new()).await
+    }
+
+    /// Puts an image into the registry, and has the gate see it.
+    pub(super) async fn learn(&self, repository: &str, tag: &str, sample: &Sample) {
+        {
+            let mut shelf = self.scene.shelf.lock().unwrap();
+            *shelf = std::mem::take(&mut *shelf).tagged(repository, tag, sample);
+        }
+        let repository = oci::RepositoryName::new(repository).unwrap();
+        let (tag, digest, at) =
+            (oci::Tag::new(tag).unwrap(), sample.digest.clone(), self.scene.now());
+        let lessons = [(repository, Lesson::Tag { tag, digest, at })];
+        let state = &self.scene.issue.state;
+        let now = self.scene.now();
+        state.ask(move |store| async move { store.learn(&lessons, now).await }).await.unwrap();
     }
 
     async fn post_from(&self, origin: Option<&str>, path: &str, form: &[(&str, &str)]) -> Page {
@@ -120,13 +141,13 @@ impl Browser {
     }
 
     /// With the token of a page of this session.
-    async fn send(&self, path: &str, form: &[(&str, &str)]) -> Page {
+    pub(super) async fn send(&self, path: &str, form: &[(&str, &str)]) -> Page {
         let token = self.get("/ui/start").await.form_token();
         let form: Vec<_> = form.iter().copied().chain([("form_token", token.as_str())]).collect();
         self.post(path, &form).await
     }
 
-    async fn sign_in(&mut self, name: &str, password: &str) -> Page {
+    pub(super) async fn sign_in(&mut self, name: &str, password: &str) -> Page {
         let form = [("username", name), ("password", password), ("next", "/ui/tokens")];
         let page = self.post("/ui/sign-in", &form).await;
         if let Some(cookie) = page.headers.get(SET_COOKIE) {

@@ -8,5 +8,6 @@ mod images;
 mod lifecycle;
 pub(crate) mod scene;
 mod size;
+mod standing;
 mod texts;
 mod trail;

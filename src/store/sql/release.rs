@@ -24,7 +24,7 @@ use oci::{Digest, RepositoryName};
 use policy::Subject;
 
 use super::super::release::{
-    FindingQuery, Found, Released, Releases, ScanCounts, ScanEnd, Undescribed,
+    FindingQuery, Found, Released, Releases, ScanCounts, ScanEnd, ScanPlace, Undescribed,
 };
 use super::super::{Sequence, StoreError};
 use super::Sql;
@@ -190,6 +190,10 @@ impl Releases for Sql {
 
     async fn scan_counts(&self) -> Result<ScanCounts, StoreError> {
         scans::count(&mut self.read("count scans").await?).await
+    }
+
+    async fn scans_in(&self, place: ScanPlace, limit: u32) -> Result<Vec<Scan>, StoreError> {
+        scans::list(&mut self.read("list scans").await?, place, limit).await
     }
 
     async fn old_reports(

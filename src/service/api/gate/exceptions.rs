@@ -84,7 +84,7 @@ impl ShownException {
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.state != "in force"
     }
 }

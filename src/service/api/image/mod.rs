@@ -2,8 +2,8 @@
 //! them.
 
 pub(crate) mod access;
-pub(crate) mod delete;
 mod around;
+pub(crate) mod delete;
 pub(crate) mod flags;
 pub(crate) mod groups;
 pub(crate) mod handled;

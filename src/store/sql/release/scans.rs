@@ -7,7 +7,7 @@ use oci::{Digest, RepositoryName};
 
 use super::super::super::StoreError;
 use super::super::super::engine::Value;
-use super::super::super::release::{ScanCounts, ScanEnd};
+use super::super::super::release::{ScanCounts, ScanEnd, ScanPlace};
 use super::super::row::{Row, damaged};
 use super::super::work::Work;
 use super::changes::changed;
@@ -120,6 +120,24 @@ pub(super) async fn end(
 pub(super) async fn of(work: &mut Work, digest: &Digest) -> Result<Vec<Scan>, StoreError> {
     let sql = "SELECT * FROM scans WHERE digest = $1 ORDER BY repository";
     work.rows(sql, &[digest.as_bytes().into()]).await?.iter().map(scan).collect()
+}
+
+pub(super) async fn list(
+    work: &mut Work,
+    place: ScanPlace,
+    limit: u32,
+) -> Result<Vec<Scan>, StoreError> {
+    let sql = match place {
+        ScanPlace::Ahead => {
+            "SELECT * FROM scans WHERE due_at IS NOT NULL \
+            ORDER BY turn, requested_at, digest, repository LIMIT $1"
+        }
+        ScanPlace::GivenUp => {
+            "SELECT * FROM scans WHERE ended_at IS NOT NULL AND reason IS NOT NULL \
+            ORDER BY ended_at DESC, digest, repository LIMIT $1"
+        }
+    };
+    work.rows(sql, &[i64::from(limit).into()]).await?.iter().map(scan).collect()
 }
 
 pub(super) async fn count(work: &mut Work) -> Result<ScanCounts, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::release::{Cause, Progress, Scan};
-use crate::store::{ScanCounts, ScanEnd};
+use crate::store::{ScanCounts, ScanEnd, ScanPlace};
 
 fn api() -> RepositoryName {
     repository("prod/api")
@@ -222,6 +222,34 @@ async fn a_purge_forgets_scans_that_were_done_and_those_of_images_that_are_gone(
         assert_eq!(counts, ScanCounts { waiting: 1, running: 0, failed: 1 });
         assert_eq!(kept(&store, &gone).await.scans, []);
         assert_eq!(kept(&store, &there.digest).await.scans.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_queue_is_listed_in_its_order_and_what_was_given_up_the_latest_first() {
+    each(async |store| {
+        let [one, two, three, four] = ["one", "two", "three", "four"].map(digest);
+        for (digest, time) in [(&one, 1), (&two, 2), (&three, 3)] {
+            request(&store, digest, Cause::Push, time).await;
+        }
+        request(&store, &four, Cause::Demand, 4).await;
+        let listed = async |place, limit| -> Vec<Digest> {
+            let scans = store.scans_in(place, limit).await.unwrap();
+            scans.into_iter().map(|scan| scan.digest).collect()
+        };
+        let ahead = listed(ScanPlace::Ahead, 9).await;
+        assert_eq!(ahead, [four.clone(), one.clone(), two.clone(), three.clone()]);
+        assert_eq!(listed(ScanPlace::Ahead, 2).await.len(), 2);
+        assert!(listed(ScanPlace::GivenUp, 9).await.is_empty());
+        for (time, gone) in [(10, &four), (11, &one)] {
+            assert_eq!(taken(&store, "a", time).await.as_ref(), Some(gone));
+            end(&store, "a", gone, failed(time, "gone")).await;
+        }
+        assert_eq!(taken(&store, "a", 12).await, Some(two.clone()));
+        end(&store, "a", &two, ScanEnd::Done { at: at(12) }).await;
+        assert_eq!(listed(ScanPlace::GivenUp, 9).await, [one, four]);
+        assert_eq!(listed(ScanPlace::Ahead, 9).await, [three]);
     })
     .await;
 }

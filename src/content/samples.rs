@@ -91,6 +91,18 @@ pub(crate) fn made_of_layer(layer: &Digest) -> Sample {
     Sample::new(ManifestType::OciImage, body, None)
 }
 
+/// An image that names a place elsewhere wherever an image can.
+pub(crate) fn elsewhere(url: &str) -> Sample {
+    let mut layer = descriptor(LAYER, &blob("layer"));
+    layer["urls"] = json!([url]);
+    let body = json!({
+        "config": descriptor(IMAGE_CONFIG, &blob("config")),
+        "layers": [layer],
+        "annotations": {"org.opencontainers.image.source": url, "org.opencontainers.image.url": url},
+    });
+    Sample::new(ManifestType::OciImage, body, None)
+}
+
 fn made_of(
     config: &Digest,
     config_type: &str,

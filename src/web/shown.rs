@@ -33,7 +33,9 @@ pub(super) fn span(span: SignedDuration) -> String {
         (0, 0, 0) => format!("{seconds} s"),
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (1, 0, _) => "1 day".to_owned(),
         (1, hours, _) => format!("1 day {hours} h"),
+        (days, 0, _) => format!("{days} days"),
         (days, hours, _) => format!("{days} days {hours} h"),
     }
 }
@@ -105,7 +107,8 @@ mod tests {
             (59, "59 s"),
             (60, "1 min"),
             (3_660, "1 h 1 min"),
-            (86_400, "1 day 0 h"),
+            (86_400, "1 day"),
+            (90 * 86_400, "90 days"),
             (3 * 86_400 + 4 * 3600 + 7, "3 days 4 h"),
         ];
         for (seconds, text) in cases {

@@ -8,6 +8,7 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+mod administration;
 mod attacks_on_gates;
 mod audit;
 mod barriers;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::audit;
-use crate::content::samples::{Sample, image, index, signature};
+use crate::content::samples::{Sample, elsewhere, image, index, signature};
 use crate::identity::Credentials;
 use crate::identity::federation::Federation;
 use crate::identity::users::Users;
@@ -248,6 +248,35 @@ async fn an_index_is_its_children_and_what_is_no_image_is_not_scanned() {
     }
     assert_eq!(world.handed.lock().unwrap().len(), 2);
     running.stop().await;
+}
+
+/// Row W8 of the threats: no image and no report says where credentials go. The scanner is that of the
+/// configuration, and is told to pull from this gate.
+#[tokio::test(flavor = "multi_thread")]
+async fn w8_no_credential_goes_to_a_host_that_an_image_or_an_adapter_names() {
+    let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let address = trap.local_addr().unwrap();
+    let hostile = elsewhere(&format!("http://{address}/layer"));
+    let world = World::new("Basic", &[&hostile]).await;
+    let running = world.run("a", PACE);
+    // Where the adapter redirects to, nobody goes either.
+    world
+        .scanner
+        .be(Step::Metadata, Mood::Redirects(302, format!("http://{address}/api/v1/metadata")));
+    world.request(&repository(), &hostile.digest).await;
+    let kept = world.until(&hostile.digest, |kept| failing(kept).is_some()).await;
+    assert!(failing(&kept).unwrap().contains("redirects"), "{kept:?}");
+    world.scanner.be(Step::Metadata, Mood::Well);
+    world.until(&hostile.digest, is_done).await;
+    running.stop().await;
+    let handed = world.handed.lock().unwrap();
+    assert!(!handed.is_empty());
+    for body in handed.iter() {
+        assert_eq!(body["registry"]["url"], "https://gate.example");
+        assert!(!body.to_string().contains(&address.to_string()), "{body}");
+    }
+    assert!(trap.accept().is_err(), "somebody came");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -162,19 +162,24 @@ fn state(api: &Api, now: Timestamp) -> Check {
 fn policy(api: &Api) -> Check {
     let policy = api.policies.current();
     let latest = api.status.reloads.latest(Which::Policy);
-    let rules = policy.policy.rule_count();
+    let rules = counted(policy.policy.rule_count(), "rule");
     let check = |state, text| Check::new("policy", state, text).at(Some(policy.loaded_at));
     let is_refused = latest.is_some_and(|latest| latest.result == Outcome::Refused);
     if is_refused || api.policies.is_stale() {
-        let text = format!("what the folder holds is not in force; {rules} rules of before are");
+        let text = format!("what the folder holds is not in force; {rules} of before are");
         return check(Word::Bad, text)
             .remedy("Mend the files: the history of reloads tells what is wrong and where.");
     }
     match policy.warnings.remarks.len() + policy.warnings.more {
-        0 => check(Word::Good, format!("{rules} rules of {} files", policy.file_count)),
-        count => check(Word::Attention, format!("{rules} rules, with {count} warnings"))
+        0 => check(Word::Good, format!("{rules} in {}", counted(policy.file_count, "file"))),
+        count => check(Word::Attention, format!("{rules}, with {}", counted(count, "warning")))
             .remedy("Look at the warnings: something is probably not meant as it is written."),
     }
+}
+
+/// `1 rule`, `2 rules`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn shadow(api: &Api) -> Option<Check> {
@@ -227,7 +232,7 @@ fn audit(api: &Api) -> Check {
     let check = |state, text| Check::new("audit trail", state, text);
     const REMEDY: &str =
         "Look at the disk of `audit.file`: how full it is, and who may write there.";
-    let text = format!("{waiting} records wait to be written, {lost} were lost since the start");
+    let text = format!("waiting to be written: {waiting}; lost since the start: {lost}");
     match (api.audit.is_failing(), lost) {
         (true, _) => check(Word::Bad, format!("it cannot be written: {text}")).remedy(REMEDY),
         (false, 0) => check(Word::Good, text),
@@ -240,7 +245,7 @@ async fn inventory(api: &Api, now: Timestamp) -> Check {
     let known = match extent.manifests {
         0 => "not counted yet".to_owned(),
         _ => format!(
-            "{} repositories, {} tags, {} manifests",
+            "repositories {}, tags {}, manifests {}",
             extent.repositories, extent.tags, extent.manifests
         ),
     };

@@ -17,12 +17,18 @@ use crate::web::problem::Trouble;
 use crate::web::session::SignedIn;
 use crate::web::shown::{Moment, size, span};
 
+/// How many files, and groups, are on the page.
+const MOST: usize = 500;
+
 #[derive(Template)]
 #[template(path = "admin/policy.html")]
 struct Page<'a> {
     frame: Frame<'a>,
     section: Section,
     policy: InForce,
+    /// How many are not shown.
+    more_files: usize,
+    more_groups: usize,
 }
 
 impl Page<'_> {
@@ -52,10 +58,16 @@ pub(super) async fn show(
     signed_in: SignedIn,
 ) -> Result<Response, Trouble> {
     let asked = in_force::show(State(Arc::clone(&web.api)), signed_in.who.clone());
-    let Json(policy) = asked.await?;
+    let Json(mut policy) = asked.await?;
+    let more_files = policy.files.len().saturating_sub(MOST);
+    let more_groups = policy.groups.len().saturating_sub(MOST);
+    policy.files.truncate(MOST);
+    policy.groups.truncate(MOST);
     Ok(rendered(&Page {
         frame: Frame::around(&signed_in, Place::Admin, "Policy"),
         section: Section::Policy,
         policy,
+        more_files,
+        more_groups,
     }))
 }

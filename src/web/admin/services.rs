@@ -17,12 +17,17 @@ use crate::web::problem::Trouble;
 use crate::web::session::SignedIn;
 use crate::web::shown::Moment;
 
+/// How many are on the page.
+const MOST: usize = 1000;
+
 #[derive(Template)]
 #[template(path = "admin/services.html")]
 struct Page<'a> {
     frame: Frame<'a>,
     section: Section,
     services: Vec<Service>,
+    /// How many are not shown.
+    more: usize,
 }
 
 impl Page<'_> {
@@ -36,11 +41,14 @@ pub(super) async fn show(
     signed_in: SignedIn,
 ) -> Result<Response, Trouble> {
     let asked = services::list(State(Arc::clone(&web.api)), signed_in.who.clone());
-    let Json(Services { services }) = asked.await?;
+    let Json(Services { mut services }) = asked.await?;
+    let more = services.len().saturating_sub(MOST);
+    services.truncate(MOST);
     Ok(rendered(&Page {
         frame: Frame::around(&signed_in, Place::Admin, "Services"),
         section: Section::Services,
         services,
+        more,
     }))
 }
 

@@ -18,6 +18,9 @@ use crate::web::problem::Trouble;
 use crate::web::session::SignedIn;
 use crate::web::shown::Moment;
 
+/// How many differences are on a page.
+const MOST: usize = 50;
+
 #[derive(Deserialize)]
 pub(super) struct Asking {
     #[serde(default)]
@@ -72,7 +75,7 @@ pub(super) async fn show(
     let report = match &web.api.shadow {
         None => None,
         Some(_) => {
-            let part = Asked(Part { limit: None, cursor });
+            let part = Asked(Part { limit: Some(MOST), cursor });
             let asked = shadow::show(State(Arc::clone(&web.api)), signed_in.who.clone(), part);
             Some(asked.await?.0)
         }

@@ -18,7 +18,9 @@ use policy::Action;
 use serde::Deserialize;
 
 use super::Web;
-use super::address::{access_page, delete_page, image_file, image_page, repository_page};
+use super::address::{
+    access_page, delete_page, image_file, image_page, policy_line, repository_page,
+};
 use super::form::Sent;
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
@@ -125,6 +127,12 @@ impl Page<'_> {
 
     fn may_unset(&self, flag: &ShownFlag) -> bool {
         !flag.is_carried && self.settable.contains(&flag.flag)
+    }
+
+    /// Where the policy says so, for those who may look there.
+    fn place(&self, verdict: &ShownVerdict) -> Option<String> {
+        let reader = self.frame.reader.as_ref().filter(|reader| reader.is_administrator);
+        reader.map(|_| policy_line(&verdict.file, verdict.line))
     }
 
     fn gate_class(&self, verdict: &ShownVerdict) -> &'static str {

@@ -39,7 +39,11 @@ pub(crate) struct Failed {
     /// What was asked, in a line.
     pub(crate) question: String,
     pub(crate) expected: &'static str,
+    /// By which rule or gate, where that matters.
+    pub(crate) expected_by: Option<String>,
     pub(crate) answer: &'static str,
+    /// By which rules and gates.
+    pub(crate) answer_by: Vec<String>,
 }
 
 /// Asks the policy what the cases in that folder ask. It may take a while, beside everything else.
@@ -82,6 +86,10 @@ fn told(results: &Results<'_>) -> Tested {
 impl Failed {
     fn of(question: &Question<'_>) -> Self {
         let Question { case, file, line, image, .. } = question;
+        let rules = question.decisions.iter().filter_map(|decision| decision.rule());
+        let mut answer_by: Vec<_> = rules.map(|rule| rule.name.to_owned()).collect();
+        answer_by.extend(question.held.as_ref().map(|held| held.gate.name().to_owned()));
+        answer_by.dedup();
         let actions: Vec<_> = case.actions.iter().map(Action::as_str).collect();
         Self {
             file: (*file).to_owned(),
@@ -89,7 +97,9 @@ impl Failed {
             name: case.name.clone(),
             question: format!("{} does {} at {image}", case.caller.subject, actions.join(", ")),
             expected: case.expected.as_str(),
+            expected_by: case.by.clone(),
             answer: question.answer().as_str(),
+            answer_by,
         }
     }
 }
@@ -124,6 +134,15 @@ mod tests {
         assert!(failed.file.ends_with("tests/a.yaml") && failed.line == 2, "{failed:?}");
         assert_eq!((failed.expected, failed.answer), ("allow", "deny"));
         assert!(failed.question.contains("user:a"), "{failed:?}");
+    }
+
+    #[test]
+    fn a_case_that_expects_another_rule_fails_and_says_which_one_answered() {
+        let tested = run_case("{as: user:a, do: pull, image: \"x:v1\", expect: allow, by: spare}");
+        let failed = &tested.failures[0];
+        assert_eq!((failed.expected, failed.answer), ("allow", "allow"));
+        assert_eq!(failed.expected_by.as_deref(), Some("spare"));
+        assert_eq!(failed.answer_by, ["reads"]);
     }
 
     #[test]

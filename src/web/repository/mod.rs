@@ -150,7 +150,6 @@ pub(super) async fn show(
         .map_err(|error| Trouble::wrong(format!("`name`: {error}")))?;
     let catalog = web.catalog.current().await.map_err(Problem::from)?;
     let mut known: Vec<(&Tag, &Digest)> = Vec::new();
-    let filter = asking.tag.trim();
     let eyes = who.eyes(api, &policy);
     let knows_all = eyes.know_all_of(&name);
     for (tag, digest) in catalog.repositories().get(&name).iter().flat_map(|tags| tags.iter()) {

@@ -55,6 +55,7 @@ fn scene() -> Scene {
     let report = report_of(&image).to_string();
     let sent = Ask::body("application/json", report.as_bytes());
     basic.send("PUT", "/api/v1/image/report?ref=prod/api:v2.1.0", &sent).expect(200);
+    scene.client("cluster").get("/v2/prod/api/manifests/v2.1.0");
     let flag = json!({"flag": "qa-passed", "reason": "release checklist 2.1"}).to_string();
     let sent = Ask::body("application/json", flag.as_bytes());
     basic.send("PUT", "/api/v1/image/flags?ref=prod/api:v2.1.0", &sent).expect(200);
@@ -62,17 +63,32 @@ fn scene() -> Scene {
 }
 
 /// Each page and the name of its picture.
-const PAGES: [(&str, &str); 10] = [
+const PAGES: [(&str, &str); 25] = [
     ("search", "/?q=api"),
     ("repositories", "/"),
     ("repository", "/ui/repository?name=prod/api"),
     ("image", "/ui/image?ref=prod/api:v2.1.0"),
-    ("vulnerability", "/ui/vulnerability?id=CVE-2016-10228"),
+    ("access", "/ui/access?ref=prod/api:v2.1.0&as=user:cluster&action=pull"),
+    ("delete", "/ui/image/delete?ref=prod/api:v2.0.9"),
+    ("vulnerability", "/ui/vulnerability?id=CVE-2019-18276&group=clusters"),
     ("tokens", "/ui/tokens"),
     ("start", "/ui/start"),
     ("administration", "/ui/admin"),
+    ("policy", "/ui/admin/policy"),
+    ("policy-file", "/ui/admin/policy/file?name=policies/test.yaml"),
+    ("reloads", "/ui/admin/reloads"),
+    ("shadow", "/ui/admin/shadow"),
+    ("gates", "/ui/admin/gates"),
+    ("exceptions", "/ui/admin/exceptions"),
+    ("audit", "/ui/admin/audit"),
+    ("scanning", "/ui/admin/scanning"),
+    ("services", "/ui/admin/services"),
+    ("users", "/ui/admin/users"),
+    ("keys", "/ui/admin/keys"),
+    ("trust", "/ui/admin/trust"),
     ("nothing", "/ui/image?ref=no/such:v1"),
     ("empty", "/?q=nothing-is-called-this"),
+    ("no-page", "/ui/no-such-page"),
 ];
 
 /// A way of looking at pages, and what its pictures are called by.
@@ -103,7 +119,9 @@ fn look_at_all(look_as: Look) {
     browser.fill("Password or token", &password_of("ada"));
     browser.press("Sign in");
     browser.says("user:ada");
-    for (page, path) in PAGES {
+    let denied = scene.client("cluster").get("/v2/dev/api/manifests/main").expect(403);
+    let denial = format!("/ui/denial?id={}", denied.header("x-request-id").unwrap());
+    for (page, path) in PAGES.into_iter().chain([("denial", denial.as_str())]) {
         browser.open(path);
         found.extend(look(&browser, page, look_as));
         let width = browser.measure("return document.documentElement.scrollWidth");

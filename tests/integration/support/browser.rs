@@ -168,7 +168,13 @@ impl Browser {
 
     /// The whole page as a picture, as WebP.
     pub(crate) fn picture(&self) -> Vec<u8> {
-        let how = json!({"format": "webp", "quality": 80, "captureBeyondViewport": true});
+        let size = &self.devtools("Page.getLayoutMetrics", json!({}))["cssContentSize"];
+        // A page without end is shown as far as somebody would scroll.
+        let height = size["height"].as_f64().unwrap().min(4000.0);
+        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1});
+        let how = json!({
+            "format": "webp", "quality": 75, "captureBeyondViewport": true, "clip": clip,
+        });
         let picture = self.devtools("Page.captureScreenshot", how);
         STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
     }

@@ -147,17 +147,18 @@ impl Scene {
     /// One with identity providers.
     pub(crate) async fn federated(policy: &str, federation: Federation) -> Self {
         let kept = state_sample::kept(Arc::new(Clock::start()));
-        Self::around(sample::Scene::on(kept, policy, users("", "admins"), federation), false).await
+        let gate = sample::Scene::on(kept, policy, users("", "admins"), federation);
+        Self::around(gate, policy, false).await
     }
 
     /// The same on a state that is there.
     pub(super) async fn on(kept: (Arc<State>, TempDir), policy: &str, has_scanner: bool) -> Self {
         let federation = Federation::default();
         let gate = sample::Scene::on(kept, policy, users("", "admins"), federation);
-        Self::around(gate, has_scanner).await
+        Self::around(gate, policy, has_scanner).await
     }
 
-    async fn around(gate: sample::Scene, has_scanner: bool) -> Self {
+    async fn around(gate: sample::Scene, policy: &str, has_scanner: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let audit = audit::Settings::new(folder.path().join("audit.jsonl"));
         let audit = Arc::new(Audit::open(&audit).unwrap());

@@ -76,6 +76,8 @@ pub(super) fn readable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn code(query: &str) -> Option<String> {
@@ -113,5 +115,17 @@ mod tests {
         assert_eq!(error, "ab");
         let description = description.unwrap();
         assert!(description.starts_with("<b>x") && description.len() == MAX_TEXT);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_stands_there_once(query in "((state|code|error|iss)=|&|%|[0-9a-z+]|\\PC){0,24}") {
+            if let Some(arrival) = Arrival::read(&query) {
+                let pairs = form_urlencoded::parse(query.as_bytes());
+                let states: Vec<_> = pairs.filter(|(name, _)| name == "state").collect();
+                prop_assert_eq!(states.len(), 1);
+                prop_assert_eq!(&*states[0].1, arrival.state);
+            }
+        }
     }
 }

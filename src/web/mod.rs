@@ -4,8 +4,8 @@
 //! everything works without it. What a page shows is what the API says, asked by the same functions
 //! in the name of whoever signed in, so no page knows or allows more than a command would.
 //!
-//! A page names nothing outside the gate: its content security policy (`guard.rs`) forbids it. All
-//! text in it is escaped by the templates, in `templates/`.
+//! A page loads nothing from outside the gate: its content security policy (`guard.rs`) forbids it.
+//! All text in it is escaped by the templates, in `templates/`.
 
 mod access;
 mod activity;

@@ -35,7 +35,7 @@ pub(in crate::identity::federation) struct Client {
 /// the provider's own services, and of no use here.
 #[derive(Deserialize)]
 struct Tokens {
-    id_token: String,
+    id_token: Option<String>,
 }
 
 /// RFC 6749, section 5.2.
@@ -151,24 +151,26 @@ impl Client {
         }
         let Tokens { id_token } = serde_json::from_slice(&body)
             .map_err(|source| FetchError::NotJson { host: host(), source })?;
-        Ok(Secret::new(id_token))
+        let none = || SignInError::Code { host: host(), error: "no `id_token`".to_owned() };
+        id_token.map(Secret::new).ok_or_else(none)
     }
 
     /// The client's name and its secret, each escaped before they become a pair (RFC 6749, section
     /// 2.3.1); none for a client without one.
     async fn authorization(&self) -> Result<Option<HeaderValue>, SignInError> {
-        let Some(file) = self.sign_in.client_secret_file.clone() else { return Ok(None) };
-        let shown = file.clone();
-        let unreadable =
-            |error| PasswordError::Unreadable { path: shown, source: std::io::Error::other(error) };
-        let secret = tokio::task::spawn_blocking(move || read_password(&file)).await;
-        let secret = secret.map_err(unreadable)??;
+        let Some(file) = &self.sign_in.client_secret_file else { return Ok(None) };
+        let path = file.clone();
+        let read = tokio::task::spawn_blocking(move || read_password(&path)).await;
+        let secret = read.map_err(|error| PasswordError::Unreadable {
+            path: file.clone(),
+            source: std::io::Error::other(error),
+        })??;
         let escaped = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let pair =
             format!("{}:{}", escaped(self.sign_in.client_id.as_str()), escaped(secret.expose()));
         let value = Secret::new(format!("Basic {}", STANDARD.encode(Secret::new(pair).expose())));
-        // Base64 fits into a header.
-        let Ok(mut value) = HeaderValue::try_from(value.expose()) else { return Ok(None) };
+        let value = HeaderValue::try_from(value.expose());
+        let mut value = value.map_err(|_| PasswordError::None(file.clone()))?;
         value.set_sensitive(true);
         Ok(Some(value))
     }

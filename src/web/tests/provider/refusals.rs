@@ -125,6 +125,28 @@ async fn a_provider_that_is_away_is_told_apart_from_one_that_refuses() {
 }
 
 #[tokio::test]
+async fn an_answer_without_an_id_token_lets_nobody_in() {
+    let mut world = World::new().await;
+    for (answer, status, reason) in [
+        ("<!doctype html>", StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable"),
+        ("{}", StatusCode::BAD_GATEWAY, "sign_in_code"),
+        (r#"{"access_token": "a.b.c"}"#, StatusCode::BAD_GATEWAY, "sign_in_code"),
+        (r#"{"id_token": "a.b.c"}"#, StatusCode::FORBIDDEN, "id_token_form"),
+    ] {
+        world.corporate.put("/token", answer);
+        assert_eq!(world.sign_in().await.status, status, "{answer}");
+        assert_eq!(world.reason(), reason, "{answer}");
+    }
+    for tells in [true, false] {
+        let back = world.back().await;
+        world.corporate.be(Mood::Endless { tells });
+        assert_eq!(world.get(&back).await.status, StatusCode::SERVICE_UNAVAILABLE, "{tells}");
+        assert_eq!(world.reason(), "provider_unavailable");
+        world.corporate.be(Mood::Well);
+    }
+}
+
+#[tokio::test]
 async fn a_provider_that_nobody_configured_is_no_way_in() {
     let mut world = World::new().await;
     for name in ["", "nobody", "https://evil.example", HOSTILE] {

@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::content;
 use crate::refusal::Refusal;
 use crate::state::Pulled;
+use crate::store::Pushed;
 use crate::upstream::{Answer, Error};
 
 /// Reads a manifest, and learns what it says.
@@ -287,9 +288,18 @@ pub(super) async fn store(
             Reference::Tag(tag) => Some(tag),
             Reference::Digest(_) => None,
         };
-        for tag in tag.into_iter().chain(tags.iter().filter(|tag| set.contains(*tag))) {
+        let tags: Vec<_> =
+            tag.into_iter().chain(tags.iter().filter(|tag| set.contains(*tag))).cloned().collect();
+        for tag in &tags {
             inventory.checked_tag(repository, tag, Some(&digest), now);
         }
+        forwarding.gate.authenticator.state().note_push(Pushed {
+            repository: repository.clone(),
+            digest: digest.clone(),
+            tags,
+            at: now,
+            by: caller.subject.clone(),
+        });
         headers.insert(LOCATION, manifest_location(repository, &Reference::Digest(digest)));
         forwarding.settle_push(repository).await;
     }

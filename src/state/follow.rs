@@ -66,17 +66,23 @@ impl State {
         let mut write = interval(WRITE_PULLS);
         write.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let written = tokio::select! {
                 () = told_to(&mut stop) => break,
-                _ = write.tick() => {
-                    if let Err(error) = self.write_pulls(false).await {
-                        tracing::debug!(error = %Causes(&error), "pulls are not written down");
-                    }
-                }
+                () = self.pushes.news() => self.write_pushes().await,
+                _ = write.tick() => match self.write_pushes().await {
+                    Ok(()) => self.write_pulls(false).await,
+                    failed => failed,
+                },
+            };
+            if let Err(error) = written {
+                tracing::debug!(error = %Causes(&error), "pushes and pulls are not written down");
+                sleep(POLL).await;
             }
         }
-        if let Err(error) = self.write_pulls(true).await {
-            tracing::warn!(error = %Causes(&error), "the last pulls before the end are lost");
+        for written in [self.write_pushes().await, self.write_pulls(true).await] {
+            if let Err(error) = written {
+                tracing::warn!(error = %Causes(&error), "the last pulls before the end are lost");
+            }
         }
     }
 

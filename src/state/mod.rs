@@ -5,6 +5,7 @@
 
 mod follow;
 mod pulls;
+mod pushes;
 mod revocations;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -26,9 +27,12 @@ pub use revocations::Revocations;
 
 use crate::clock::Clock;
 use crate::log::Causes;
-use crate::store::{Changes, ReplicaLocks, Revocation, Sequence, Service, Store, StoreError};
+use crate::store::{
+    Changes, Pushed, ReplicaLocks, Revocation, Sequence, Service, Store, StoreError,
+};
 use crate::token::{LastUse, TokenId};
 use pulls::Pulls;
+use pushes::Pushes;
 use uses::Uses;
 
 /// The state as the gate uses it.
@@ -49,6 +53,7 @@ pub struct State {
     max_staleness: Duration,
     uses: Uses,
     pulls: Pulls,
+    pushes: Pushes,
     last_lesson: watch::Sender<Sequence>,
     last_release: watch::Sender<Sequence>,
 }
@@ -85,6 +90,7 @@ impl State {
             max_staleness,
             uses: Uses::default(),
             pulls: Pulls::default(),
+            pushes: Pushes::default(),
             last_lesson: watch::Sender::default(),
             last_release: watch::Sender::default(),
         };
@@ -249,6 +255,11 @@ impl State {
         self.pulls.note(pulled);
     }
 
+    /// Notes that a manifest was pushed, to be written down at once, in the background.
+    pub fn note_push(&self, pushed: Pushed) {
+        self.pushes.note(pushed);
+    }
+
     /// Takes over what has changed.
     ///
     /// # Errors
@@ -328,6 +339,25 @@ impl State {
             .await;
         if written.is_err() {
             self.pulls.put_back(Arc::unwrap_or_clone(kept));
+        }
+        written
+    }
+}
+
+impl State {
+    /// Writes down pushes.
+    ///
+    /// # Errors
+    /// The state does not answer; what was noted is kept for the next time.
+    pub async fn write_pushes(&self) -> Result<(), StoreError> {
+        let pushes = self.pushes.take();
+        if pushes.is_empty() {
+            return Ok(());
+        }
+        let kept = pushes.clone();
+        let written = self.ask(move |store| async move { store.note_pushes(&pushes).await }).await;
+        if written.is_err() {
+            self.pushes.put_back(kept);
         }
         written
     }

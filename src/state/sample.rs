@@ -21,9 +21,9 @@ use crate::release::{
 };
 use crate::store::{
     Activity, Changes, CrawlProgress, Extent, FamilyQuery, FindingQuery, Found, GroupPull, Handled,
-    KeptPolicy, Learned, Lessons, ManifestPlace, Move, News, OfRepository, Pull, Released,
-    Releases, ReplicaLocks, Revocation, Rotation, ScanCounts, ScanEnd, ScanPlace, Sequence,
-    Service, Settings, Store, StoreError, StoreUrl, Tagged, Undescribed, open,
+    KeptPolicy, Learned, Lessons, ManifestPlace, Move, News, OfRepository, Pull, Pushed, Released,
+    Releases, RemovedFlag, ReplicaLocks, Revocation, Rotation, ScanCounts, ScanEnd, ScanPlace,
+    Sequence, Service, Settings, Store, StoreError, StoreUrl, Tagged, Undescribed, open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -90,6 +90,7 @@ fn with(store: Absent, since: Duration, max_staleness: Duration) -> Arc<State> {
         max_staleness,
         uses: super::Uses::default(),
         pulls: super::Pulls::default(),
+        pushes: super::Pushes::default(),
         last_lesson: tokio::sync::watch::Sender::default(),
         last_release: tokio::sync::watch::Sender::default(),
     })
@@ -257,6 +258,9 @@ impl Activity for Absent {
     async fn note_pulls(&self, _: &[Pull], _: &[GroupPull]) -> Result<(), StoreError> {
         no_answer()
     }
+    async fn note_pushes(&self, _: &[Pushed]) -> Result<(), StoreError> {
+        no_answer()
+    }
     async fn handled(
         &self,
         _: &[(RepositoryName, Digest)],
@@ -274,6 +278,21 @@ impl Activity for Absent {
         no_answer()
     }
     async fn history_of(&self, _: &RepositoryName, _: &Tag) -> Result<Vec<Move>, StoreError> {
+        no_answer()
+    }
+    async fn note_removed_flag(
+        &self,
+        _: &RepositoryName,
+        _: &Digest,
+        _: &RemovedFlag,
+    ) -> Result<(), StoreError> {
+        no_answer()
+    }
+    async fn removed_flags(
+        &self,
+        _: &RepositoryName,
+        _: &Digest,
+    ) -> Result<Vec<RemovedFlag>, StoreError> {
         no_answer()
     }
 }

@@ -14,13 +14,17 @@ use super::StoreError;
 /// is noted of a manifest goes with it, and the history of a tag with the tag, some time after it is
 /// gone ([`Lessons::forget_lessons`](super::Lessons::forget_lessons)).
 ///
-/// Pushes and moved tags are noted by [`Lessons::learn`](super::Lessons::learn): of each tag the last
-/// 50 moves, as they were pushed through the gate or seen.
+/// That tags moved is noted by [`Lessons::learn`](super::Lessons::learn), and who moved them with what
+/// was pushed: of each tag the last 50 moves.
 #[async_trait]
 pub trait Activity: Send + Sync + 'static {
     /// Notes pulls, in whatever order and however often they come: the earliest and the latest of
     /// each stand. Those of repositories of which nothing is known are passed over.
     async fn note_pulls(&self, pulls: &[Pull], groups: &[GroupPull]) -> Result<(), StoreError>;
+
+    /// Notes pushes, in whatever order and however often they come, also before it is learned that
+    /// their tags moved: of each manifest the latest stands.
+    async fn note_pushes(&self, pushes: &[Pushed]) -> Result<(), StoreError>;
 
     /// What was done with these manifests. Those with which nothing was done are left out.
     async fn handled(
@@ -44,6 +48,21 @@ pub trait Activity: Send + Sync + 'static {
         repository: &RepositoryName,
         tag: &Tag,
     ) -> Result<Vec<Move>, StoreError>;
+
+    /// Notes that a flag was taken away. Of each the last time stands.
+    async fn note_removed_flag(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        removed: &RemovedFlag,
+    ) -> Result<(), StoreError>;
+
+    /// The flags that were taken away from a manifest in a repository, the last one first.
+    async fn removed_flags(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Vec<RemovedFlag>, StoreError>;
 }
 
 /// Pulls of a manifest by one name.
@@ -76,6 +95,21 @@ pub struct GroupPull {
     pub at: Timestamp,
 }
 
+/// A manifest that was pushed through the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// Where.
+    pub repository: RepositoryName,
+    /// Which manifest.
+    pub digest: Digest,
+    /// The tags that were put on it.
+    pub tags: Vec<Tag>,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Subject,
+}
+
 /// What was done with a manifest in one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Handled {
@@ -96,4 +130,15 @@ pub struct Move {
     pub digest: Option<Digest>,
     /// Who pushed it there through the gate; none: it was only seen.
     pub by: Option<Subject>,
+}
+
+/// A flag that was taken away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedFlag {
+    /// Its name.
+    pub name: String,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Subject,
 }

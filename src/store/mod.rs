@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use policy::Subject;
 
-pub use activity::{Activity, GroupPull, Handled, Move, Pull};
+pub use activity::{Activity, GroupPull, Handled, Move, Pull, Pushed, RemovedFlag};
 pub use inventory::{
     CrawlProgress, Extent, Learned, Lessons, ManifestPlace, News, OfRepository, Tagged,
 };

@@ -46,6 +46,7 @@ mod policy_diff;
 mod policy_in_force;
 mod privileges;
 mod promotions;
+mod pulls;
 mod racing;
 mod release_example;
 mod release_story;

@@ -39,6 +39,16 @@ CREATE TABLE tag_moves (
 ) STRICT;
 CREATE INDEX tag_moves_digest ON tag_moves (repository, digest);
 
+-- When a flag was taken away last, and by whom. The flag itself is gone then.
+CREATE TABLE removed_flags (
+    digest BLOB NOT NULL,
+    repository TEXT NOT NULL,
+    name TEXT NOT NULL,
+    removed_by TEXT NOT NULL,
+    removed_at INTEGER NOT NULL,
+    PRIMARY KEY (digest, repository, name)
+) STRICT;
+
 -- A state that exists knows what tags point at, and who pushed lately.
 INSERT INTO stored_manifests (repository, digest, stored_at, pusher)
     SELECT repository, digest, pushed_at, pusher FROM pushes

@@ -1,22 +1,23 @@
 //! What is done with images.
 
+mod flags;
 mod forget;
 mod moves;
 mod pulls;
 mod pushes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
 
 use super::super::StoreError;
-use super::super::activity::{Activity, GroupPull, Handled, Move, Pull};
+use super::super::activity::{Activity, GroupPull, Handled, Move, Pull, Pushed, RemovedFlag};
 use super::Sql;
-use super::inventory::Batch;
 use super::work::Work;
 pub(super) use forget::{forget, forget_strays};
+pub(super) use moves::note as note_moves;
 pub(super) use pulls::keys;
 
 #[async_trait]
@@ -25,6 +26,12 @@ impl Activity for Sql {
         let mut work = self.write("note what was pulled").await?;
         pulls::note(&mut work, pulls).await?;
         pulls::note_groups(&mut work, groups).await?;
+        work.commit().await
+    }
+
+    async fn note_pushes(&self, pushes: &[Pushed]) -> Result<(), StoreError> {
+        let mut work = self.write("note what was pushed").await?;
+        pushes::note(&mut work, pushes).await?;
         work.commit().await
     }
 
@@ -61,12 +68,25 @@ impl Activity for Sql {
     ) -> Result<Vec<Move>, StoreError> {
         moves::of(&mut self.read("look up the history of a tag").await?, repository, tag).await
     }
-}
 
-/// Notes the pushes and the moved tags that are among what was learned.
-pub(super) async fn learn(work: &mut Work, batch: &Batch<'_>) -> Result<(), StoreError> {
-    pushes::note(work, batch).await?;
-    moves::note(work, batch).await
+    async fn note_removed_flag(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        removed: &RemovedFlag,
+    ) -> Result<(), StoreError> {
+        let mut work = self.write("note that a flag was removed").await?;
+        flags::note(&mut work, repository, digest, removed).await?;
+        work.commit().await
+    }
+
+    async fn removed_flags(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Vec<RemovedFlag>, StoreError> {
+        flags::of(&mut self.read("list removed flags").await?, repository, digest).await
+    }
 }
 
 /// The numbers that repositories have in the tables. Those of which nothing is known have none.
@@ -80,7 +100,7 @@ impl Names {
         work: &mut Work,
         names: impl Iterator<Item = &'n RepositoryName>,
     ) -> Result<Self, StoreError> {
-        let names: std::collections::BTreeSet<_> = names.collect();
+        let names: BTreeSet<_> = names.collect();
         let rows: Vec<_> = names.into_iter().map(|name| [name.as_str().into()]).collect();
         let sql = "SELECT id, name FROM repositories WHERE name IN (VALUES {rows})";
         let (mut ids, mut names) = (HashMap::new(), HashMap::new());

@@ -6,7 +6,7 @@ mod learn;
 mod tags;
 mod tell;
 
-pub(super) use learn::Batch;
+pub(super) use learn::{Batch, repositories};
 
 use std::collections::HashMap;
 
@@ -103,7 +103,7 @@ impl Lessons for Sql {
 
     async fn add_repositories(&self, names: &[RepositoryName]) -> Result<(), StoreError> {
         let mut work = self.write("note repositories").await?;
-        learn::repositories(&mut work, names.iter().collect()).await?;
+        repositories(&mut work, names.iter().collect()).await?;
         work.commit().await
     }
 

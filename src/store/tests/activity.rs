@@ -30,8 +30,24 @@ fn gone(name: &str, time: i64, deleted: bool) -> Lesson {
     Lesson::NoTag { tag: tag(name), at: at(time), deleted }
 }
 
-fn pushed(digest: &Digest, who: &str, time: i64) -> Lesson {
+/// As what grants its pusher a right.
+fn brought(digest: &Digest, who: &str, time: i64) -> Lesson {
     Lesson::Push { digest: digest.clone(), pusher: who.into(), at: at(time) }
+}
+
+/// In `app`.
+fn pushed(digest: &Digest, tags: &[&str], time: i64, by: &str) -> Pushed {
+    Pushed {
+        repository: repository("app"),
+        digest: digest.clone(),
+        tags: tags.iter().map(|name| tag(name)).collect(),
+        at: at(time),
+        by: user(by),
+    }
+}
+
+async fn note(store: &Arc<dyn Store>, pushes: &[Pushed]) {
+    store.note_pushes(pushes).await.unwrap();
 }
 
 fn manifest(sample: &Sample) -> Lesson {
@@ -150,28 +166,20 @@ async fn of_each_group_the_last_pull_stands() {
 }
 
 #[tokio::test]
-async fn who_pushed_a_manifest_is_known_when_the_right_that_came_of_it_has_ended() {
+async fn who_pushed_a_manifest_last_is_known() {
     each(async |store| {
         let app = image("config", &["1"]);
         let digest = &app.digest;
-        let bound = "user:bob sha256:1111";
-        // What was pushed may be learned before what it is.
-        learn(
-            &store,
-            "app",
-            &[pushed(digest, "user:alice", 1), pushed(&blob("1"), "user:alice", 1)],
-        )
-        .await;
-        assert_eq!(handled(&store, "app", digest).await, None);
-        learn(&store, "app", &[manifest(&app), seen("v1", digest, 1)]).await;
-        let by = |told: Option<Handled>| told.and_then(|told| told.pushed);
-        assert_eq!(by(handled(&store, "app", digest).await), Some((at(1), user("alice"))));
-        assert_eq!(by(handled(&store, "app", &blob("1")).await), None, "no manifest");
-        learn(&store, "app", &[pushed(digest, "user:bob", 5), pushed(digest, bound, 5)]).await;
-        learn(&store, "app", &[pushed(digest, "user:alice", 4)]).await;
+        let by = async |of: &Digest| handled(&store, "app", of).await.and_then(|it| it.pushed);
+        assert_eq!(by(digest).await, None);
+        // It may be noted before anything is known of the repository.
+        note(&store, &[pushed(digest, &["v1"], 5, "alice"), pushed(digest, &[], 3, "bob")]).await;
+        learn(&store, "app", &[manifest(&app), seen("v1", digest, 5)]).await;
+        assert_eq!(by(digest).await, Some((at(5), user("alice"))));
+        note(&store, &[pushed(digest, &["v2"], 9, "carol"), pushed(digest, &[], 8, "bob")]).await;
         store.forget_lessons(at(100)).await.unwrap();
-        assert!(store.lessons_of(&repository("app")).await.unwrap().lessons.len() == 2);
-        assert_eq!(by(handled(&store, "app", digest).await), Some((at(5), user("bob"))));
+        assert_eq!(by(digest).await, Some((at(9), user("carol"))));
+        assert_eq!(by(&blob("a")).await, None);
     })
     .await;
 }
@@ -183,25 +191,21 @@ async fn the_history_of_a_tag_tells_where_it_pointed_and_who_moved_it() {
         learn(&store, "app", &[seen("v1", &a, 1)]).await;
         learn(&store, "app", &[seen("v1", &a, 2), seen("other", &b, 1)]).await;
         assert_eq!(history(&store, "app", "v1").await, ["1 a "]);
-        learn(&store, "app", &[seen("v1", &b, 10), pushed(&b, "user:alice", 10)]).await;
-        // Several at once, out of order, and the push told with a tag that followed.
-        let lessons = [
-            seen("v1", &a, 30),
-            seen("v1", &c, 20),
-            pushed(&c, "user:bob", 21),
-            pushed(&a, "user:carol", 25),
-        ];
-        learn(&store, "app", &lessons).await;
-        // Who pushed it may be learned later.
-        learn(&store, "app", &[pushed(&a, "user:dave sha256:1", 30)]).await;
-        learn(&store, "app", &[pushed(&a, "user:dave", 30)]).await;
+        // Noted before and after it is learned, and seen again at once.
+        note(&store, &[pushed(&b, &["v1"], 10, "alice")]).await;
+        learn(&store, "app", &[seen("v1", &b, 10)]).await;
+        learn(&store, "app", &[seen("v1", &a, 31), seen("v1", &c, 20)]).await;
+        note(&store, &[pushed(&c, &["v1"], 20, "bob"), pushed(&a, &["v1"], 30, "carol")]).await;
+        // What moved nothing is no move, and it was not dave who moved it.
+        note(&store, &[pushed(&a, &["v1", "v2"], 35, "dave")]).await;
         learn(&store, "app", &[gone("v1", 40, false)]).await;
-        learn(&store, "app", &[gone("v1", 41, true), seen("v1", &a, 35)]).await;
+        learn(&store, "app", &[gone("v1", 41, true), seen("v1", &a, 36)]).await;
         learn(&store, "app", &[seen("v1", &b, 50)]).await;
         let told = history(&store, "app", "v1").await;
         let all =
-            ["50 b ", "40 nothing ", "30 a user:dave", "20 c user:bob", "10 b user:alice", "1 a "];
+            ["50 b ", "40 nothing ", "31 a user:carol", "20 c user:bob", "10 b user:alice", "1 a "];
         assert_eq!(told, all);
+        assert_eq!(history(&store, "app", "v2").await, ["35 a user:dave"]);
         assert_eq!(history(&store, "app", "other").await, ["1 b "]);
         assert_eq!(history(&store, "apps", "v1").await, [""; 0]);
     })
@@ -238,6 +242,32 @@ async fn of_a_tag_that_moves_for_ever_the_last_fifty_moves_are_kept() {
 }
 
 #[tokio::test]
+async fn of_flags_that_were_taken_away_the_last_time_of_each_is_known() {
+    each(async |store| {
+        let (here, a) = (repository("team/app"), blob("a"));
+        let removed = |name: &str, time: i64, by: &str| RemovedFlag {
+            name: name.to_owned(),
+            at: at(time),
+            by: user(by),
+        };
+        let notes = [
+            ("tested", 5, "alice"),
+            ("tested", 9, "bob"),
+            ("tested", 7, "eve"),
+            ("qa", 8, "carol"),
+        ];
+        for (name, time, by) in notes {
+            store.note_removed_flag(&here, &a, &removed(name, time, by)).await.unwrap();
+        }
+        let told = store.removed_flags(&here, &a).await.unwrap();
+        assert_eq!(told, [removed("tested", 9, "bob"), removed("qa", 8, "carol")]);
+        assert_eq!(store.removed_flags(&repository("team"), &a).await.unwrap(), []);
+        assert_eq!(store.removed_flags(&here, &blob("b")).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_was_done_with_what_is_gone_is_forgotten() {
     each(async |store| {
         let (kept, left) = (image("kept", &["1"]), image("left", &["2"]));
@@ -246,10 +276,10 @@ async fn what_was_done_with_what_is_gone_is_forgotten() {
             manifest(&left),
             seen("v1", &kept.digest, 1),
             seen("v2", &left.digest, 1),
-            pushed(&left.digest, "user:alice", 1),
-            pushed(&kept.digest, "user:alice", 1),
         ];
         learn(&store, "app", &lessons).await;
+        let [one, two] = [&left, &kept].map(|it| pushed(&it.digest, &[], 1, "alice"));
+        note(&store, &[one, two, pushed(&blob("b"), &[], 1, "alice")]).await;
         learn(&store, "whole", &[manifest(&left), seen("v1", &left.digest, 1)]).await;
         let pulls = [
             pull("app", &kept.digest, Some("v1"), (2, 2), "bob"),
@@ -269,6 +299,7 @@ async fn what_was_done_with_what_is_gone_is_forgotten() {
         store.forget_lessons(at(100)).await.unwrap();
         assert_eq!(handled(&store, "app", &left.digest).await, None);
         assert_eq!(handled(&store, "app", &blob("c")).await, None);
+        assert_eq!(handled(&store, "app", &blob("b")).await, None);
         assert_eq!(handled(&store, "whole", &left.digest).await, None);
         assert_eq!(store.pulling_groups(10).await.unwrap(), ["dev"]);
         let told = handled(&store, "app", &kept.digest).await.unwrap();
@@ -298,10 +329,10 @@ async fn a_state_of_before_knows_what_tags_point_at_and_who_pushed_lately() {
             // At the same moment at two.
             seen("both", &blob("a"), 3),
             seen("both", &blob("b"), 3),
-            pushed(&app.digest, "user:alice", 2),
-            pushed(&app.digest, "user:bob", 3),
-            pushed(&app.digest, "user:bob sha256:1", 3),
-            pushed(&blob("1"), "user:bob", 3),
+            brought(&app.digest, "user:alice", 2),
+            brought(&app.digest, "user:bob", 3),
+            brought(&app.digest, "user:bob sha256:1", 3),
+            brought(&blob("1"), "user:bob", 3),
         ];
         learn(&store, "app", &lessons).await;
         drop(store);

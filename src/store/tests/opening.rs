@@ -187,6 +187,7 @@ pub(super) async fn back_to(settings: &Settings, server: &Postgres, version: u8)
                 "DROP TABLE group_pulls",
                 "DROP TABLE stored_manifests",
                 "DROP TABLE tag_moves",
+                "DROP TABLE removed_flags",
             ],
         ),
         (6, &["DROP TABLE descriptions", "DROP INDEX IF EXISTS manifests_digest"]),

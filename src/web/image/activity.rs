@@ -37,6 +37,9 @@ pub(super) fn activity(image: &Image, now: Timestamp) -> Vec<Event> {
         add(Some(flag.at), format!("flag {} set", flag.flag), None, Some(&flag.by));
         add(flag.ends_at, format!("flag {} ended", flag.flag), None, None);
     }
+    for removed in &image.removed_flags {
+        add(Some(removed.at), format!("flag {} taken away", removed.flag), None, Some(&removed.by));
+    }
     for report in &image.reports {
         let what = format!("report of {} received", report.scanner);
         add(Some(report.received_at), what, Some(&report.digest), Some(&report.by));

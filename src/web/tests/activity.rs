@@ -7,6 +7,7 @@ use policy::Subject;
 use super::*;
 use crate::inventory::{Facts, Lesson};
 use crate::state::Pulled;
+use crate::store::Pushed;
 
 fn here() -> RepositoryName {
     RepositoryName::new("prod/api").unwrap()
@@ -42,11 +43,14 @@ async fn pages() -> Pages {
         digest: sample.digest.clone(),
         at: at(minutes),
     };
-    let push = |sample: &Sample, minutes| Lesson::Push {
+    let push = |tags: &[&str], sample: &Sample, minutes| Pushed {
+        repository: here(),
         digest: sample.digest.clone(),
-        pusher: "service:<b>ci</b>".into(),
+        tags: tags.iter().map(|tag| Tag::new(tag).unwrap()).collect(),
+        by: Subject::Service("<b>ci</b>".to_owned()),
         at: at(minutes),
     };
+    let pushes = [push(&["v1", "v2", "v3"], &pages.one, -9), push(&["v1"], &pages.two, -5)];
     let lessons = [
         manifest(&pages.one),
         manifest(&pages.two),
@@ -54,8 +58,6 @@ async fn pages() -> Pages {
         on("v1", &pages.two, -5),
         on("v2", &pages.one, -9),
         on("v3", &pages.one, -9),
-        push(&pages.one, -9),
-        push(&pages.two, -5),
     ];
     let lessons: Vec<_> = lessons.into_iter().map(|lesson| (here(), lesson)).collect();
     for (repository, lesson) in &lessons {
@@ -63,6 +65,8 @@ async fn pages() -> Pages {
     }
     let (state, now) = (&pages.browser.scene.issue.state, at(0));
     state.ask(move |store| async move { store.learn(&lessons, now).await }).await.unwrap();
+    pushes.into_iter().for_each(|push| state.note_push(push));
+    state.write_pushes().await.unwrap();
     state.look().await.unwrap();
     pages
 }
@@ -211,6 +215,13 @@ async fn an_image_tells_where_its_tag_pointed_and_what_was_done_with_it() {
         assert!(rest.contains(what), "{activity}");
     }
     assert!(!activity.contains("carol"), "{activity}");
+    for what in ["set", "remove"] {
+        let form = [("ref", "prod/api:v1"), ("flag", "tested"), ("do", what)];
+        let page = pages.browser.send("/ui/image/flags", &form).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
+    }
+    let text = pages.get("/ui/image?ref=prod/api:v1").await;
+    assert!(section(&text, "activity").contains("flag tested taken away"), "{text}");
     let digest = &pages.two.digest;
     let text = pages.get(&format!("/ui/image?ref=prod/api@{digest}")).await;
     assert!(section(&text, "history").contains("never changes"), "{text}");
@@ -232,10 +243,11 @@ async fn a_vulnerability_shows_first_what_a_group_pulled_last() {
             "ArtifactType": "container_image", "Metadata": {"ImageID": id},
             "Results": [{"Target": "debian", "Class": "os-pkgs", "Type": "debian",
                 "Vulnerabilities": [finding]}],
-        });
+        })
+        .to_string();
         let path = format!("/image/report?ref=prod/api:{tag}");
-        let report = report.to_string();
-        let sent = pages.browser.scene.ask(As::User("alice"), Method::PUT, &path, &report).await;
+        let who = As::User("alice");
+        let sent = pages.browser.scene.ask(who, Method::PUT, &path, &report).await;
         assert_eq!(sent.status, StatusCode::OK, "{}", sent.text);
     }
     pages.pull(&["ops"], &pages.one.clone(), -3).await;
@@ -251,9 +263,7 @@ async fn a_vulnerability_shows_first_what_a_group_pulled_last() {
     }
     assert!(text.contains("<option>ops</option>"), "{text}");
     let order = |text: &str| {
-        let digests = [&pages.two.digest, &pages.one.digest].map(|digest| {
-            text.find(&format!("@{}", shown::short(digest))).or(text.find(&digest.to_string()))
-        });
+        let digests = [&pages.two, &pages.one].map(|it| text.find(&it.digest.to_string()));
         digests[0] < digests[1]
     };
     let ops = pages.get(&format!("{path}&group=ops")).await;

@@ -21,6 +21,7 @@ use super::named::{Named, Need, Shown};
 use super::text::{Expiry, line, link, shown_subject};
 use crate::audit::Record;
 use crate::release::Flag;
+use crate::store::RemovedFlag;
 
 /// Which image.
 #[derive(Deserialize)]
@@ -209,8 +210,13 @@ pub(crate) async fn remove(
     let need = Need::Do(Action::Flag(name));
     let image = Named::find(&api, &who, &policy, ("ref", &which.r#ref), need).await?;
     let (repository, digest) = (image.repository.clone(), image.digest.clone());
+    let note = RemovedFlag { name: name.to_string(), at: api.now(), by: who.subject() };
     let removed = api.change(move |store| async move {
-        store.remove_flag(&repository, &digest, name.as_str()).await
+        let removed = store.remove_flag(&repository, &digest, name.as_str()).await?;
+        if removed.is_some() {
+            store.note_removed_flag(&repository, &digest, &note).await?;
+        }
+        Ok(removed)
     });
     let Some(flag) = removed.await? else {
         let text = format!("{} ({}) is not flagged {name} here", image.text(), image.digest);

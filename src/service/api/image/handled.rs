@@ -17,7 +17,7 @@ use super::named::Named;
 use super::parts::Part;
 use super::text::shown_subject;
 use crate::authorize::Effort;
-use crate::store::{Handled, Move};
+use crate::store::{Handled, Move, RemovedFlag};
 
 /// What was done with an image, as far as whoever asks may know.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -39,6 +39,14 @@ pub(crate) struct ShownMove {
     pub(crate) digest: Option<String>,
     /// None: it was only seen.
     pub(crate) by: Option<String>,
+}
+
+/// A flag that was taken away.
+#[derive(Serialize)]
+pub(crate) struct ShownRemoval {
+    pub(crate) flag: String,
+    pub(crate) at: Timestamp,
+    pub(crate) by: String,
 }
 
 impl ShownHandling {
@@ -89,6 +97,20 @@ impl Api {
         let state = &self.issue.state;
         let moves = state.ask(|store| async move { store.history_of(&repository, &tag).await });
         Ok(moves.await?.into_iter().map(ShownMove::of).collect())
+    }
+
+    /// The flags that were taken away from it where it is, the last one first.
+    pub(crate) async fn removed_flags(&self, image: &Named) -> Result<Vec<ShownRemoval>, Problem> {
+        let (repository, digest) = (image.repository.clone(), image.digest.clone());
+        let state = &self.issue.state;
+        let removed =
+            state.ask(|store| async move { store.removed_flags(&repository, &digest).await });
+        let shown = |removed: RemovedFlag| ShownRemoval {
+            flag: removed.name,
+            at: removed.at,
+            by: shown_subject(&removed.by),
+        };
+        Ok(removed.await?.into_iter().map(shown).collect())
     }
 
     /// When an image was made, or the first of several, as its configuration says. What cannot be

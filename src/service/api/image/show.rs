@@ -14,7 +14,7 @@ use super::super::input::Asked;
 use super::super::problem::Problem;
 use super::super::requester::Requester;
 use super::flags::{ShownFlag, Which, shown as shown_flags};
-use super::handled::{ShownHandling, ShownMove, may_look_inside};
+use super::handled::{ShownHandling, ShownMove, ShownRemoval, may_look_inside};
 use super::named::{Named, Need, Shown};
 use super::parts::Kind;
 use super::report::{ShownReport, ShownStatements, shown as shown_reports, shown_statements};
@@ -41,6 +41,8 @@ pub(crate) struct Image {
     /// On the same digest, as far as they are known and whoever asks may know of them.
     pub(crate) tags: Vec<String>,
     pub(crate) flags: Vec<ShownFlag>,
+    /// That were taken away, the last one first.
+    pub(crate) removed_flags: Vec<ShownRemoval>,
     pub(crate) reports: Vec<ShownReport>,
     pub(crate) statements: Vec<ShownStatements>,
     pub(crate) scans: Vec<ShownScan>,
@@ -95,6 +97,7 @@ pub(crate) async fn show(
         first_seen: known.kept.first_seen,
         platforms: platforms.collect(),
         tags: tags(&api, &who, &policy, &image).await?,
+        removed_flags: api.removed_flags(&image).await?,
         flags: shown_flags(&known.kept.flags, &policy, here, api.now()),
         reports,
         statements,

@@ -13,6 +13,7 @@ use super::scene::{As, Scene};
 use crate::content::samples::{Sample, image, index};
 use crate::inventory::{Facts, Lesson};
 use crate::state::Pulled;
+use crate::store::Pushed;
 
 const POLICY: &str = r#"
 administrators: ["user:root"]
@@ -63,8 +64,13 @@ async fn images() -> Images {
         digest: sample.digest.clone(),
         at: images.at(second),
     };
-    let pusher: Box<str> = "service:ci".into();
-    let push = Lesson::Push { digest: both.digest.clone(), pusher, at: images.at(20) };
+    let push = Pushed {
+        repository: here(),
+        digest: both.digest.clone(),
+        tags: vec![tag("v1")],
+        by: Subject::Service("ci".to_owned()),
+        at: images.at(20),
+    };
     let lessons = [
         manifest(amd64),
         manifest(arm64),
@@ -72,7 +78,6 @@ async fn images() -> Images {
         on("v1", amd64, 10),
         on("v1", both, 20),
         on("nightly", both, 20),
-        push,
     ];
     let lessons: Vec<_> = lessons.into_iter().map(|lesson| (here(), lesson)).collect();
     for (of, lesson) in &lessons {
@@ -80,6 +85,8 @@ async fn images() -> Images {
     }
     let (state, now) = (&images.scene.issue.state, images.at(20));
     state.ask(move |store| async move { store.learn(&lessons, now).await }).await.unwrap();
+    state.note_push(push);
+    state.write_pushes().await.unwrap();
     state.look().await.unwrap();
     images
 }

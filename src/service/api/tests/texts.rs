@@ -334,6 +334,7 @@ async fn an_image_is_shown_with_all_that_is_known_of_it() {
       "pushed_at": null,
       "pushed_by": null,
       "reference": "v1",
+      "removed_flags": [],
       "reports": [
         {
           "by": "user:bob",

@@ -58,7 +58,11 @@ pub(in super::super) async fn forget_strays(
             AND manifests.digest = pulls.digest) \
         UNION SELECT repository, digest FROM group_pulls WHERE last_at < $1 \
         AND NOT EXISTS (SELECT 1 FROM manifests WHERE manifests.repository = group_pulls.repository \
-            AND manifests.digest = group_pulls.digest)";
+            AND manifests.digest = group_pulls.digest) \
+        UNION SELECT repository, digest FROM stored_manifests WHERE stored_at < $1 \
+        AND NOT EXISTS (SELECT 1 FROM manifests \
+            WHERE manifests.repository = stored_manifests.repository \
+            AND manifests.digest = stored_manifests.digest)";
     let mut strays = Vec::new();
     for row in read.rows(manifests, &[before.into()]).await? {
         strays.push((row.int("repository")?, row.digest("digest")?));

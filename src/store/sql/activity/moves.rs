@@ -1,12 +1,13 @@
 //! Where tags pointed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
 
 use super::super::super::StoreError;
-use super::super::super::activity::Move;
+use super::super::super::activity::{Move, Pushed};
+use super::super::super::engine::Value;
 use super::super::inventory::Batch;
 use super::super::row::{Row, damaged};
 use super::super::work::Work;
@@ -32,13 +33,10 @@ const LATEST: &str = "SELECT repository, tag, moved_at, digest FROM tag_moves \
         WHERE later.repository = tag_moves.repository AND later.tag = tag_moves.tag \
         AND later.moved_at > tag_moves.moved_at)";
 
-/// Of several pushes of the same that follow each other at once the last may be told alone, so one
-/// within two seconds is that of the tag.
-const ATTRIBUTE: &str = "UPDATE tag_moves SET pusher = (SELECT MIN(pushes.pusher) FROM pushes \
-        WHERE pushes.repository = tag_moves.repository AND pushes.digest = tag_moves.digest \
-        AND pushes.pushed_at BETWEEN tag_moves.moved_at AND tag_moves.moved_at + 2000 \
-        AND pushes.pusher NOT LIKE '% sha256:%') \
-    WHERE pusher IS NULL AND (repository, digest) IN (VALUES {rows})";
+/// Where what was pushed was seen again at once, the later time may be all that was told.
+const ATTRIBUTE: &str = "UPDATE tag_moves SET pusher = $5 \
+    WHERE repository = $1 AND tag = $2 AND digest = $3 AND pusher IS NULL \
+    AND moved_at BETWEEN $4 AND $4 + 10000";
 
 /// More than the last 50 are not kept.
 const TRIM: &str = "DELETE FROM tag_moves WHERE (repository, tag) IN (VALUES {rows}) \
@@ -47,7 +45,7 @@ const TRIM: &str = "DELETE FROM tag_moves WHERE (repository, tag) IN (VALUES {ro
         ORDER BY kept.moved_at DESC LIMIT 1 OFFSET 49)";
 
 /// Notes which tags moved. What is older than the last move that is known tells nothing new.
-pub(super) async fn note(work: &mut Work, batch: &Batch<'_>) -> Result<(), StoreError> {
+pub(in super::super) async fn note(work: &mut Work, batch: &Batch<'_>) -> Result<(), StoreError> {
     let events = events(work, batch).await?;
     let tags: Vec<_> = events
         .keys()
@@ -74,13 +72,39 @@ pub(super) async fn note(work: &mut Work, batch: &Batch<'_>) -> Result<(), Store
         work.with_rows(sql, &rows.collect::<Vec<_>>()).await?;
         work.with_rows(TRIM, &tags).await?;
     }
-    let pushed = batch.pushes.keys().map(|&(repository, digest, _)| (repository, digest));
-    let moved =
-        moves.iter().filter_map(|((repository, _), (_, digest))| Some((*repository, (*digest)?)));
-    let digests: BTreeSet<_> = pushed.chain(moved).collect();
-    let rows =
-        digests.iter().map(|(repository, digest)| [(*repository).into(), digest.as_bytes().into()]);
-    work.with_rows(ATTRIBUTE, &rows.collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+/// Notes who pushed what a tag points at, unless it did so before.
+pub(super) async fn pushed(
+    work: &mut Work,
+    repository: i64,
+    tag: &Tag,
+    push: &Pushed,
+) -> Result<(), StoreError> {
+    let Pushed { digest, at, by, .. } = push;
+    let by = by.to_string();
+    let values: [Value<'_>; 5] = [
+        repository.into(),
+        tag.as_str().into(),
+        digest.as_bytes().into(),
+        (*at).into(),
+        by.as_str().into(),
+    ];
+    if work.execute(ATTRIBUTE, &values).await? > 0 {
+        return Ok(());
+    }
+    let sql = "SELECT digest FROM tag_moves WHERE repository = $1 AND tag = $2 \
+        AND moved_at <= $3 ORDER BY moved_at DESC LIMIT 1";
+    let place = [repository.into(), tag.as_str().into(), (*at).into()];
+    let before = work.row(sql, &place).await?.map(|row| self::digest(&row)).transpose()?;
+    if before.flatten().as_ref() == Some(digest) {
+        return Ok(());
+    }
+    // That it moved is not learned yet.
+    let sql = "INSERT INTO tag_moves (repository, tag, digest, moved_at, pusher) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (repository, tag, moved_at) DO NOTHING";
+    work.execute(sql, &values).await?;
     Ok(())
 }
 

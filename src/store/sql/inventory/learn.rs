@@ -25,8 +25,8 @@ pub(in super::super) struct Batch<'a> {
     pub(in super::super) pointers: BTreeMap<(Id, &'a Tag, &'a Digest), Sighting>,
     pub(in super::super) gone_tags: BTreeMap<(Id, &'a Tag, bool), Sighting>,
     pub(in super::super) gone_manifests: BTreeMap<(Id, &'a Digest), Sighting>,
-    pub(in super::super) manifests: BTreeMap<(Id, &'a Digest), (&'a Facts, i64)>,
-    pub(in super::super) pushes: BTreeMap<(Id, &'a Digest, &'a str), Sighting>,
+    manifests: BTreeMap<(Id, &'a Digest), (&'a Facts, i64)>,
+    pushes: BTreeMap<(Id, &'a Digest, &'a str), Sighting>,
 }
 
 impl<'a> Batch<'a> {
@@ -104,7 +104,7 @@ pub(super) async fn learn(
     work.announce().await?;
     write(work, &batch).await?;
     settle(work, &batch).await?;
-    activity::learn(work, &batch).await?;
+    activity::note_moves(work, &batch).await?;
     Ok(Learned { before, last })
 }
 
@@ -188,7 +188,7 @@ async fn settle(work: &mut Work, batch: &Batch<'_>) -> Result<(), StoreError> {
 }
 
 /// The numbers of repositories in the tables; those that are not known get one.
-pub(super) async fn repositories(
+pub(in super::super) async fn repositories(
     work: &mut Work,
     names: BTreeSet<&RepositoryName>,
 ) -> Result<HashMap<RepositoryName, Id>, StoreError> {

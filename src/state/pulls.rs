@@ -22,6 +22,9 @@ const MOST: usize = 100_000;
 /// The most groups that one pull is noted for.
 const MOST_GROUPS: usize = 100;
 
+/// The longest name of a group that is noted, in bytes.
+const MAX_GROUP: usize = 256;
+
 /// Somebody pulled a manifest.
 #[derive(Debug, Clone, Copy)]
 pub struct Pulled<'a> {
@@ -66,7 +69,7 @@ impl Pulls {
         let key = (repository.clone(), digest.clone(), tag.cloned());
         let new = ByName { first_at: at, last_at: at, by: by.clone() };
         self.names.note(key, new, merge_names);
-        for group in groups.iter().take(MOST_GROUPS) {
+        for group in groups.iter().filter(|group| is_kept(group)).take(MOST_GROUPS) {
             let key = (repository.clone(), digest.clone(), group.clone());
             self.groups.note(key, at, merge_times);
         }
@@ -98,6 +101,12 @@ impl Pulls {
             self.groups.put_back((repository, digest, group), at, merge_times);
         }
     }
+}
+
+/// Names of groups come from outside. No database keeps all of them, and one that is refused would
+/// stop all others that are written with it.
+fn is_kept(group: &str) -> bool {
+    group.len() <= MAX_GROUP && !group.contains(char::is_control)
 }
 
 fn merge_names(known: &mut ByName, new: ByName) {
@@ -251,7 +260,9 @@ mod tests {
     #[test]
     fn a_caller_of_very_many_groups_takes_no_more_than_its_share() {
         let pulls = Pulls::default();
-        let groups: Vec<_> = (0..1000).map(|number| format!("group-{number}")).collect();
+        let strange = ["nul\0".to_owned(), "long".repeat(100)];
+        let groups = (0..1000).map(|number| format!("group-{number}"));
+        let groups: Vec<_> = strange.into_iter().chain(groups).collect();
         let (repository, digest, by) = (here(), blob("a"), user("alice"));
         pulls.note(Pulled {
             repository: &repository,
@@ -261,7 +272,9 @@ mod tests {
             groups: &groups,
             at: at(1),
         });
-        assert_eq!(pulls.due(at(1), false).groups.len(), MOST_GROUPS);
+        let due = pulls.due(at(1), false).groups;
+        assert_eq!(due.len(), MOST_GROUPS);
+        assert!(due.iter().all(|it| it.group.starts_with("group-")));
     }
 
     proptest! {

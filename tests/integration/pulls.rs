@@ -16,6 +16,7 @@ use crate::support::skopeo::Skopeo;
 
 const POLICY: &str = r#"
 administrators: ["user:boss"]
+groups: {fleet: external, lab: external}
 rules:
   - {name: all, subjects: ["user:ci"], images: ["**"], allow: [all, report]}
   - {name: fleet, subjects: ["group:fleet", "group:lab"], images: ["prod/**"], allow: [pull]}

@@ -108,6 +108,34 @@ proptest! {
 }
 
 #[test]
+fn the_next_older_file_is_found_wherever_it_was_put() {
+    // Each record begins a file.
+    let (_folder, settings) = folder(1, 6);
+    let mut file = Rotated::open(&settings).unwrap();
+    let mut write_some = |numbers: std::ops::Range<usize>| {
+        numbers.for_each(|number| write(&mut file, &record(number, 0)));
+    };
+    let older = |opened: &Opened| opened.older(&settings).unwrap();
+    let id = |opened: &Opened| {
+        let line = io::read_to_string(&opened.file).unwrap();
+        Found::read(line.as_bytes()).unwrap().text("request_id").unwrap().to_owned()
+    };
+    write_some(0..3);
+    let newest = Opened::newest(&settings).unwrap().unwrap();
+    write_some(3..5);
+    assert_eq!(id(&older(&newest).unwrap()), "r1");
+    // While files are put aside, one number or another is free for a moment.
+    fs::rename(numbered(&settings.file, 4), numbered(&settings.file, 5)).unwrap();
+    fs::rename(numbered(&settings.file, 3), numbered(&settings.file, 4)).unwrap();
+    let next = older(&newest).unwrap();
+    assert_eq!(id(&next), "r1");
+    assert_eq!(id(&older(&next).unwrap()), "r0");
+    assert!(older(&older(&next).unwrap()).is_none());
+    write_some(5..15);
+    assert!(older(&newest).is_none(), "it has fallen out, with all before it");
+}
+
+#[test]
 fn lines_that_are_no_records_are_passed_over_and_counted() {
     let (_folder, settings) = folder(1 << 20, 1);
     let mut file = Rotated::open(&settings).unwrap();

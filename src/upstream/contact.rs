@@ -1,12 +1,15 @@
 //! When the registry was heard of last, for people who ask whether it is there.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwapOption;
+use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
-use std::sync::Arc;
 
 use super::error::{Error, Kind};
+use super::{Outgoing, Upstream};
+use crate::body::Body;
 use crate::log::Causes;
 
 /// What came of the last requests to the registry, whoever made them.
@@ -14,7 +17,9 @@ use crate::log::Causes;
 pub struct Contact {
     /// In seconds since 1970; 0 is never. To the second, as each answer is noted.
     answered: AtomicI64,
+    /// The last failure, until there is an answer.
     failed: ArcSwapOption<Failed>,
+    is_probed: AtomicBool,
 }
 
 /// A request that came to nothing for want of a registry.
@@ -27,19 +32,21 @@ pub struct Failed {
 }
 
 impl Contact {
-    pub(super) fn note<T>(&self, result: &Result<T, Error>) {
+    pub(super) fn note(&self, result: Result<StatusCode, &Error>) {
         let now = Timestamp::now();
+        let failed = |why| self.failed.store(Some(Arc::new(Failed { at: now, why })));
         match result {
+            Ok(status) if status.is_server_error() => failed(format!("it answered {status}")),
             Ok(_) => {
-                // Workers share this: it is written once a second, and not for each answer.
+                // Workers share these: they are written where they change, and not for each answer.
                 if self.answered.load(Ordering::Relaxed) != now.as_second() {
                     self.answered.store(now.as_second(), Ordering::Relaxed);
                 }
+                if self.failed.load().is_some() {
+                    self.failed.store(None);
+                }
             }
-            Err(error) if is_of_the_registry(error) => {
-                let failed = Failed { at: now, why: Causes(error).to_string() };
-                self.failed.store(Some(Arc::new(failed)));
-            }
+            Err(error) if is_of_the_registry(error) => failed(Causes(error).to_string()),
             Err(_) => {}
         }
     }
@@ -51,12 +58,40 @@ impl Contact {
         second.and_then(|second| Timestamp::from_second(second).ok())
     }
 
-    /// The last failure, unless it answered later.
+    /// The last failure, unless it answered since.
     #[must_use]
     pub fn failing(&self) -> Option<Arc<Failed>> {
-        let failed = self.failed.load_full()?;
-        let answered = self.answered.load(Ordering::Relaxed);
-        (failed.at.as_second() >= answered).then_some(failed)
+        self.failed.load_full()
+    }
+
+    /// True for whoever asks next whether it is there, until [`Self::probed`].
+    pub(super) fn probes(&self) -> bool {
+        !self.is_probed.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn probed(&self) {
+        self.is_probed.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Upstream {
+    /// Asks whether it is there (distribution spec, end-1), unless somebody just does;
+    /// [`Self::contact`] has the answer.
+    pub async fn probe(&self) {
+        if !self.contact.probes() {
+            return;
+        }
+        let outgoing = Outgoing {
+            method: Method::GET,
+            target: self.target("/v2/"),
+            headers: HeaderMap::new(),
+            body: Body::Empty,
+            progress: Arc::default(),
+        };
+        if let Ok(answer) = self.send(outgoing).await {
+            answer.discard().await;
+        }
+        self.contact.probed();
     }
 }
 
@@ -76,23 +111,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_counts_until_the_registry_answers_later() {
+    fn a_failure_counts_until_the_registry_answers() {
         let contact = Contact::default();
         assert_eq!((contact.answered_at(), contact.failing()), (None, None));
-        contact.note::<()>(&Err(Error::ResponseTimeout(Duration::from_secs(3))));
+        contact.note(Err(&Error::ResponseTimeout(Duration::from_secs(3))));
         assert_eq!(contact.failing().unwrap().why, "no answer within 3 seconds");
-        let ahead = Timestamp::now().as_second() + 5;
-        contact.answered.store(ahead, Ordering::Relaxed);
+        contact.note(Ok(StatusCode::NOT_FOUND));
         assert_eq!(contact.failing(), None);
-        assert_eq!(contact.answered_at().unwrap().as_second(), ahead);
+        assert!(contact.answered_at().is_some());
     }
 
     #[test]
-    fn an_answer_that_is_wrong_in_itself_says_that_the_registry_is_there() {
+    fn a_registry_that_fails_at_what_it_is_asked_is_not_called_good() {
         let contact = Contact::default();
-        contact.note::<()>(&Err(Error::Wrong("no digest".to_owned())));
-        assert_eq!(contact.failing(), None);
-        contact.note(&Ok(()));
-        assert!(contact.answered_at().is_some());
+        contact.note(Ok(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(contact.failing().unwrap().why, "it answered 503 Service Unavailable");
+        assert_eq!(contact.answered_at(), None);
+    }
+
+    #[test]
+    fn an_answer_that_is_wrong_in_itself_says_nothing_of_whether_it_is_there() {
+        let contact = Contact::default();
+        contact.note(Err(&Error::Wrong("no digest".to_owned())));
+        assert_eq!((contact.answered_at(), contact.failing()), (None, None));
+    }
+
+    #[test]
+    fn it_is_asked_by_one_at_a_time() {
+        let contact = Contact::default();
+        assert!(contact.probes());
+        assert!(!contact.probes());
+        contact.probed();
+        assert!(contact.probes());
     }
 }

@@ -110,20 +110,6 @@ impl Upstream {
         &self.contact
     }
 
-    /// Asks whether it is there (distribution spec, end-1); [`Self::contact`] has the answer.
-    pub async fn probe(&self) {
-        let outgoing = Outgoing {
-            method: Method::GET,
-            target: self.target("/v2/"),
-            headers: HeaderMap::new(),
-            body: Body::Empty,
-            progress: Arc::default(),
-        };
-        if let Ok(answer) = self.send(outgoing).await {
-            answer.discard().await;
-        }
-    }
-
     /// The target of a path below the registry's root, such as `/v2/…`.
     #[must_use]
     pub fn target(&self, path_and_query: &str) -> String {
@@ -140,7 +126,7 @@ impl Upstream {
     /// the gate's credentials, not about the client's.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Answer, Error> {
         let answer = self.answered(outgoing).await;
-        self.contact.note(&answer);
+        self.contact.note(answer.as_ref().map(|answer| answer.head.status()));
         answer
     }
 

@@ -51,7 +51,7 @@ fn a_broken_policy_is_told_with_place_and_remedy_while_the_old_one_stays_in_forc
     scene.gate.write_policy(&POLICY.replace("allow: [all]", "alow: [all]"));
     wait_for("the refusal", SOON, || {
         browser.open("/ui/admin/reloads");
-        browser.text().contains("refused").then_some(())
+        browser.text().contains("the last good one stays").then_some(())
     });
     let text = browser.text();
     for part in ["unknown key `alow`", ":5", "did you mean `allow`"] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::cases::{Cases, Question, Results};
-use policy::{Action, Policy, RuleRef};
+use policy::{Action, Decision, Policy, RuleRef};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
@@ -86,7 +86,7 @@ fn told(results: &Results<'_>) -> Tested {
 impl Failed {
     fn of(question: &Question<'_>) -> Self {
         let Question { case, file, line, image, .. } = question;
-        let rules = question.decisions.iter().filter_map(|decision| decision.rule());
+        let rules = question.decisions.iter().filter_map(Decision::rule);
         let mut answer_by: Vec<_> = rules.map(|rule| rule.name.to_owned()).collect();
         answer_by.extend(question.held.as_ref().map(|held| held.gate.name().to_owned()));
         answer_by.dedup();

@@ -213,6 +213,27 @@ async fn the_history_of_a_tag_tells_where_it_pointed_and_who_moved_it() {
 }
 
 #[tokio::test]
+async fn what_is_learned_late_finds_its_place_in_the_history() {
+    each(async |store| {
+        let (a, b, c) = (blob("a"), blob("b"), blob("c"));
+        note(&store, &[pushed(&a, &["v1"], 10, "alice"), pushed(&c, &["v1"], 30, "carol")]).await;
+        let lessons = [seen("v1", &a, 10), seen("v1", &b, 20), seen("v1", &c, 30)];
+        learn(&store, "app", &lessons).await;
+        let all = ["30 c user:carol", "20 b ", "10 a user:alice"];
+        assert_eq!(history(&store, "app", "v1").await, all);
+        // Sightings of what was there then tell nothing new, also just before it is known to move.
+        for lesson in [seen("v1", &a, 15), seen("v1", &b, 25), seen("v1", &c, 29)] {
+            learn(&store, "app", &[lesson]).await;
+        }
+        assert_eq!(history(&store, "app", "v1").await, all);
+        learn(&store, "app", &[gone("v1", 12, false), seen("v1", &c, 5)]).await;
+        let told = history(&store, "app", "v1").await;
+        assert_eq!(told, [all[0], all[1], "12 nothing ", all[2], "5 c "]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_manifest_that_is_deleted_takes_its_tags_along_in_their_history() {
     each(async |store| {
         let (a, b) = (blob("a"), blob("b"));

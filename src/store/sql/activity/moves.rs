@@ -26,12 +26,19 @@ enum Event<'a> {
 /// A tag, by the number of its repository.
 type Key = (i64, String);
 
+/// From when on it pointed where; nowhere, if there is no digest.
+type History = Vec<(Timestamp, Option<Digest>)>;
+
 /// Of the moves of a tag the last one.
 const LATEST: &str = "SELECT repository, tag, moved_at, digest FROM tag_moves \
     WHERE (repository, tag) IN (VALUES {rows}) \
     AND NOT EXISTS (SELECT 1 FROM tag_moves AS later \
         WHERE later.repository = tag_moves.repository AND later.tag = tag_moves.tag \
         AND later.moved_at > tag_moves.moved_at)";
+
+/// All of them.
+const WHOLE: &str = "SELECT repository, tag, moved_at, digest FROM tag_moves \
+    WHERE (repository, tag) IN (VALUES {rows})";
 
 /// Where what was pushed was seen again at once, the later time may be all that was told.
 const ATTRIBUTE: &str = "UPDATE tag_moves SET pusher = $5 \
@@ -44,23 +51,29 @@ const TRIM: &str = "DELETE FROM tag_moves WHERE (repository, tag) IN (VALUES {ro
         WHERE kept.repository = tag_moves.repository AND kept.tag = tag_moves.tag \
         ORDER BY kept.moved_at DESC LIMIT 1 OFFSET 49)";
 
-/// Notes which tags moved. What is older than the last move that is known tells nothing new.
+/// Notes which tags moved.
 pub(in super::super) async fn note(work: &mut Work, batch: &Batch<'_>) -> Result<(), StoreError> {
     let events = events(work, batch).await?;
     let tags: Vec<_> = events
         .keys()
         .map(|(repository, tag)| [(*repository).into(), tag.as_str().into()])
         .collect();
-    let mut known: BTreeMap<Key, (Timestamp, Option<Digest>)> = BTreeMap::new();
-    for row in work.with_rows(LATEST, &tags).await? {
-        let key = (row.int("repository")?, row.text("tag")?);
-        known.insert(key, (row.time("moved_at")?, digest(&row)?));
-    }
+    let mut known = histories(work, LATEST, &tags).await?;
+    // What another replica saw meanwhile may have been noted before.
+    let is_late = |(key, events): &(&Key, &Vec<(Timestamp, Event<'_>)>)| {
+        let latest = known.get(*key).and_then(|moves| moves.last());
+        latest.is_some_and(|(latest, _)| events.iter().any(|(at, _)| at < latest))
+    };
+    let late = events.iter().filter(is_late);
+    let late = late.map(|((repository, tag), _)| [(*repository).into(), tag.as_str().into()]);
+    let late: Vec<_> = late.collect();
+    known.extend(histories(work, WHOLE, &late).await?);
     let mut moves = Vec::new();
     for (key, events) in &events {
         let mut events = events.clone();
         events.sort_by_key(|(at, _)| *at);
-        moves.extend(moved(known.remove(key), &events).into_iter().map(|it| (key.clone(), it)));
+        let history = known.get(key).map(Vec::as_slice).unwrap_or_default();
+        moves.extend(moved(history, &events).into_iter().map(|it| (key.clone(), it)));
     }
     if !moves.is_empty() {
         let rows = moves.iter().map(|((repository, tag), (at, digest))| {
@@ -143,18 +156,32 @@ async fn events<'a>(
     Ok(events)
 }
 
-/// The moves that follow from what was learned, which is in the order of time.
+/// The moves of tags that are known, in the order of time.
+async fn histories(
+    work: &mut Work,
+    sql: &'static str,
+    tags: &[[Value<'_>; 2]],
+) -> Result<BTreeMap<Key, History>, StoreError> {
+    let mut known: BTreeMap<Key, History> = BTreeMap::new();
+    for row in work.with_rows(sql, tags).await? {
+        let key = (row.int("repository")?, row.text("tag")?);
+        known.entry(key).or_default().push((row.time("moved_at")?, digest(&row)?));
+    }
+    known.values_mut().for_each(|moves| moves.sort_by_key(|(at, _)| *at));
+    Ok(known)
+}
+
+/// The moves that follow from what was learned; both are in the order of time.
 fn moved<'a>(
-    known: Option<(Timestamp, Option<Digest>)>,
+    known: &'a [(Timestamp, Option<Digest>)],
     events: &[(Timestamp, Event<'a>)],
 ) -> Vec<(Timestamp, Option<&'a Digest>)> {
-    let mut moves: Vec<(Timestamp, Option<&'a Digest>)> = Vec::new();
+    let mut moves: Vec<_> = known.iter().map(|(at, digest)| (*at, digest.as_ref())).collect();
+    let mut new = Vec::new();
     for &(at, event) in events {
-        let before = match (moves.last(), &known) {
-            (Some((at, digest)), _) => Some((*at, *digest)),
-            (None, Some((at, digest))) => Some((*at, digest.as_ref())),
-            (None, None) => None,
-        };
+        let at_most = |(known, _): &(Timestamp, _)| known.as_millisecond() <= at.as_millisecond();
+        let place = moves.partition_point(at_most);
+        let before = place.checked_sub(1).and_then(|place| moves.get(place)).copied();
         let pointed_at = before.and_then(|(_, digest)| digest);
         let next = match event {
             Event::At(digest) => Some(digest),
@@ -162,13 +189,16 @@ fn moved<'a>(
             Event::Without(digest) if pointed_at == Some(digest) => None,
             Event::Without(_) => continue,
         };
-        let is_late =
-            before.is_some_and(|(known, _)| at.as_millisecond() <= known.as_millisecond());
-        if !is_late && next != pointed_at {
-            moves.push((at, next));
+        let is_known = before
+            .is_some_and(|(known, _)| known.as_millisecond() == at.as_millisecond())
+            || next == pointed_at
+            || moves.get(place).is_some_and(|(_, digest)| *digest == next);
+        if !is_known {
+            moves.insert(place, (at, next));
+            new.push((at, next));
         }
     }
-    moves
+    new
 }
 
 pub(super) async fn of(

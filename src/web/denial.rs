@@ -11,7 +11,9 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::Web;
-use super::address::{audit_page, denial_page, image_page, repository_page, what_if_page};
+use super::address::{
+    audit_page, denial_page, image_page, policy_line, repository_page, what_if_page,
+};
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
 use super::session::SignedIn;
@@ -54,6 +56,11 @@ impl Page<'_> {
             Some("deny") => ("denied", "held"),
             _ => ("not ended", "warned"),
         }
+    }
+
+    /// Where the rule stands, for those who may look there.
+    fn place(&self, file: &str, line: &usize) -> String {
+        policy_line(file, *line)
     }
 
     fn image_page(&self, image: &str) -> String {

@@ -80,7 +80,7 @@ const PAGES: [(&str, &str); 25] = [
     ("shadow", "/ui/admin/shadow"),
     ("gates", "/ui/admin/gates"),
     ("exceptions", "/ui/admin/exceptions"),
-    ("audit", "/ui/admin/audit"),
+    ("audit", "/ui/admin/audit?subject=user:ci"),
     ("scanning", "/ui/admin/scanning"),
     ("services", "/ui/admin/services"),
     ("users", "/ui/admin/users"),

@@ -267,7 +267,8 @@ fn refused(refusal: &Refusal, asked: &Operation) -> String {
     let Body::Full(body) = response.into_body() else { panic!("a refusal has a body") };
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     let error = &body["errors"][0];
-    let text = |key: &str| error[key].as_str().unwrap().to_owned();
+    // Each denial names its request, which is the same here for all.
+    let text = |key: &str| error[key].as_str().unwrap().replace(" (request r1)", "");
     // Which rule comes nearest is the policy's to say, and long.
     let message = text("message");
     let message = message.split("; rule").next().unwrap();

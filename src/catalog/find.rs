@@ -110,7 +110,7 @@ mod tests {
         let mut known = some();
         let labels = [("org.example.team", "Payments"), ("gateway", "no")];
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let description = Some(Description { created_at: None, labels });
+        let description = Some(Description { labels, ..Description::default() });
         known.tell(&digest(5), Some(Brief { description, ..Brief::default() }));
         for query in [
             "payments",

@@ -36,18 +36,22 @@ pub(crate) struct Known {
 pub(crate) struct Told {
     /// But for its description, which is in `labels`.
     pub(crate) brief: Brief,
+    /// What an image runs on, as it says itself.
+    pub(crate) platform: Option<Box<str>>,
     /// In lower case, each as `key=value` between ends of lines; none where it was not looked into.
     pub(crate) labels: Option<Box<str>>,
 }
 
 impl From<Brief> for Told {
     fn from(mut brief: Brief) -> Self {
-        let labels = brief.description.take().map(|description| {
+        let description = brief.description.take();
+        let platform = description.as_ref().and_then(|it| it.platform.as_deref().map(Box::from));
+        let labels = description.map(|description| {
             let lines = description.labels.iter();
             let lines = lines.map(|(key, value)| format!("\n{key}={value}").to_lowercase());
             (lines.collect::<String>() + "\n").into()
         });
-        Self { brief, labels }
+        Self { brief, platform, labels }
     }
 }
 
@@ -138,6 +142,7 @@ fn learn_tag(repositories: &mut Repositories, repository: &RepositoryName, lesso
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::release::Description;
 
     pub(crate) fn digest(number: u8) -> Digest {
         Digest::new(&format!("sha256:{}", format!("{number:02x}").repeat(32))).unwrap()
@@ -195,7 +200,7 @@ pub(super) mod tests {
     fn labels_are_lines_in_lower_case() {
         let labels = [("Org", "ACME"), ("team", "a=b")];
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let description = crate::release::Description { created_at: None, labels };
+        let description = Description { labels, ..Description::default() };
         let told = Told::from(Brief { description: Some(description), ..Brief::default() });
         assert_eq!(told.labels.as_deref(), Some("\norg=acme\nteam=a=b\n"));
         assert_eq!(Told::from(Brief::default()).labels, None);

@@ -37,6 +37,9 @@ const MAX_CONFIG: usize = 4 << 20;
 /// The most of an image's labels that is kept, in bytes.
 const MAX_LABELS: usize = 16 << 10;
 
+/// Longer than any platform is called, in bytes.
+const MAX_PLATFORM: usize = 100;
+
 /// How many failures of a piece are enough to wait.
 const FAILURES: usize = 5;
 
@@ -201,17 +204,20 @@ fn is_of_the_image(error: &upstream::Error) -> bool {
     matches!(error, Error::Wrong(_) | Error::Body(_) | Error::Redirect(_))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct Written {
-    #[serde(default)]
     created: serde_json::Value,
-    #[serde(default)]
+    os: serde_json::Value,
+    architecture: serde_json::Value,
+    variant: serde_json::Value,
     config: serde_json::Value,
 }
 
 /// What stands in a configuration. What is of another type than it should be is passed over.
 fn read(bytes: &[u8]) -> Description {
-    let Ok(Written { created, config }) = serde_json::from_slice(bytes) else {
+    let Ok(Written { created, os, architecture, variant, config }) = serde_json::from_slice(bytes)
+    else {
         return Description::default();
     };
     let mut left = MAX_LABELS;
@@ -224,7 +230,12 @@ fn read(bytes: &[u8]) -> Description {
         labels.insert(key.clone(), value.to_owned());
     }
     let created_at = created.as_str().and_then(|created| created.parse().ok());
-    Description { created_at, labels }
+    let platform = [os, architecture, variant];
+    let platform: Vec<_> = platform.iter().filter_map(|part| part.as_str()).collect();
+    let platform =
+        platform.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    let platform = Some(platform).filter(|it| !it.is_empty() && it.len() <= MAX_PLATFORM);
+    Description { created_at, platform, labels }
 }
 
 #[cfg(test)]
@@ -251,11 +262,12 @@ mod tests {
     #[test]
     fn a_configuration_tells_time_and_labels() {
         let config = json!({
-            "created": "2026-01-02T03:04:05.678Z",
+            "created": "2026-01-02T03:04:05.678Z", "os": "linux", "architecture": "arm", "variant": "v7",
             "config": {"Labels": {"a": "b", "number": 1}, "Cmd": ["x"]},
         });
         let description = read(config.to_string().as_bytes());
         assert_eq!(description.created_at, "2026-01-02T03:04:05.678Z".parse().ok());
+        assert_eq!(description.platform.as_deref(), Some("linux/arm/v7"));
         assert_eq!(description.labels, label("a", "b"));
     }
 

@@ -10,6 +10,8 @@ use jiff::Timestamp;
 pub struct Description {
     /// When it was built, if it says that.
     pub created_at: Option<Timestamp>,
+    /// What it runs on, such as `linux/arm64`, if it says that.
+    pub platform: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }

@@ -10,7 +10,8 @@ use super::address::image_page;
 use super::image::bar;
 use super::shown::{short, size};
 use super::verdict::Verdict;
-use crate::release::{Known, Tally, counts, tally};
+use crate::catalog::Known;
+use crate::release::{self, Tally, counts, tally};
 use crate::service::api::gate::verdict::verdicts;
 use crate::service::api::image::flags::in_force;
 use crate::service::api::image::named::Named;
@@ -77,6 +78,17 @@ impl Summary {
         })
     }
 
+    /// With what the image says that it runs on, where no index says it. What a gate holds is not
+    /// looked into.
+    pub(super) fn described(mut self, known: &Known, digest: &Digest) -> Self {
+        let is_open = matches!(self.verdict, Verdict::Passed | Verdict::NoGate);
+        if self.platforms.is_empty() && is_open {
+            let platform = known.told(digest).and_then(|told| told.platform.as_deref());
+            self.platforms.extend(platform.map(str::to_owned));
+        }
+        self
+    }
+
     /// As a bar, with what it says in words.
     pub(super) fn bar(&self) -> Vec<(Severity, f64, f64)> {
         self.findings.as_deref().map(bar).unwrap_or_default()
@@ -96,7 +108,11 @@ impl Summary {
 }
 
 /// What the reports that count in this repository found, each finding once; none if there is none.
-fn tally_here(known: &Known, repository: &RepositoryName, policy: &Policy) -> Option<Tally> {
+fn tally_here(
+    known: &release::Known,
+    repository: &RepositoryName,
+    policy: &Policy,
+) -> Option<Tally> {
     let reports = known.kept.reports.iter().zip(&known.tallies);
     let counting: Vec<_> =
         reports.filter(|(report, _)| counts(report, repository, policy)).collect();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::browser::{Browser, DESK, Window};
 use crate::support::client::Ask;
-use crate::support::gate::password_of;
+use crate::support::gate::{Setup, password_of};
 use crate::support::images::Image;
 use crate::support::scene::Scene;
 
@@ -44,18 +44,36 @@ fn report_of(image: &Image) -> Value {
 
 /// A registry with something to see on every page.
 fn scene() -> Scene {
-    let scene = Scene::new(POLICY, &[("ada", &[]), ("ci", &[]), ("cluster", &[])]);
+    let users: [(&str, &[&str]); 3] = [("ada", &[]), ("ci", &[]), ("cluster", &[])];
+    let looks_into_images = |setup: Setup| setup.setting("inventory", "{crawl: true}");
+    let scene = Scene::with(POLICY, &users, looks_into_images);
     let ci = scene.client("ci");
     let image = Image::docker("release");
-    for (repository, tag) in [("prod/api", "v2.1.0"), ("prod/api", "v2.0.9"), ("dev/api", "main")] {
-        ci.push(repository, tag, &image);
+    let earlier = Image::docker("earlier");
+    for (repository, tag, image) in [
+        ("prod/api", "latest", &earlier),
+        ("prod/api", "v2.0.9", &earlier),
+        ("prod/api", "v2.1.0", &image),
+        ("prod/api", "latest", &image),
+        ("dev/api", "main", &image),
+        ("prod/worker", "v1.4.2", &Image::docker("worker")),
+    ] {
+        ci.push(repository, tag, image);
     }
-    ci.push("prod/worker", "v1.4.2", &Image::docker("worker"));
+    let sbom = Image::artifact("sbom", &image.manifest);
+    ci.attach("prod/api", "application/spdx+json", &sbom, &image);
     let basic = scene.gate.basic("ci");
+    let report = report_of(&earlier).to_string();
+    let sent = Ask::body("application/json", report.as_bytes());
+    basic.send("PUT", "/api/v1/image/report?ref=prod/api:v2.0.9", &sent).expect(200);
+    let flag = json!({"flag": "tested", "reason": "pipeline 4711"}).to_string();
+    let sent = Ask::body("application/json", flag.as_bytes());
+    basic.send("PUT", "/api/v1/image/flags?ref=prod/api:v2.0.9", &sent).expect(200);
+    scene.client("cluster").get("/v2/prod/api/manifests/v2.0.9").expect(200);
     let report = report_of(&image).to_string();
     let sent = Ask::body("application/json", report.as_bytes());
     basic.send("PUT", "/api/v1/image/report?ref=prod/api:v2.1.0", &sent).expect(200);
-    scene.client("cluster").get("/v2/prod/api/manifests/v2.1.0");
+    scene.client("cluster").get("/v2/prod/api/manifests/v2.1.0").expect(403);
     let flag = json!({"flag": "qa-passed", "reason": "release checklist 2.1"}).to_string();
     let sent = Ask::body("application/json", flag.as_bytes());
     basic.send("PUT", "/api/v1/image/flags?ref=prod/api:v2.1.0", &sent).expect(200);

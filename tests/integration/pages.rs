@@ -1,12 +1,15 @@
 //! The pages, in a real browser over TLS, in front of a real gate and registry.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::browser::{Browser, DESK, Window};
 use crate::support::client::Ask;
 use crate::support::docker::Docker;
-use crate::support::gate::password_of;
+use crate::support::gate::{Setup, password_of};
 use crate::support::images::Image;
+use crate::support::process::wait_for;
 use crate::support::scene::Scene;
 
 const POLICY: &str = r#"
@@ -175,4 +178,30 @@ fn a_keyboard_alone_signs_in_and_searches() {
     browser.keys("worker");
     browser.keys(ENTER);
     browser.says("prod/worker:");
+}
+
+#[test]
+fn an_image_is_found_by_its_label_and_shows_what_is_attached_to_it() {
+    let looks_into_images = |setup: Setup| setup.setting("inventory", "{crawl: true}");
+    let scene = Scene::with(POLICY, &[("ci", &[])], looks_into_images);
+    let image = Image::docker("payments");
+    let ci = scene.client("ci");
+    ci.push("team/api", "v1", &image);
+    ci.push("team/other", "v1", &Image::docker("billing"));
+    let sbom = Image::artifact("sbom", &image.manifest);
+    ci.attach("team/api", "application/spdx+json", &sbom, &image);
+    let browser = Browser::start(&scene.gate, DESK);
+    sign_in(&browser, "ci");
+    // Images are looked into a little after they came.
+    wait_for("the label", Duration::from_secs(60), || {
+        browser.open("/?q=seed%3Dpayments");
+        browser.text().contains("1 fits").then_some(())
+    });
+    assert!(!browser.text().contains("team/other"), "{}", browser.text());
+    browser.press("v1");
+    browser.says("SBOM");
+    browser.says("application/spdx+json");
+    let name = sbom.digest().split_at("sha256:".len() + 12).0;
+    browser.press(name);
+    browser.says(sbom.digest());
 }

@@ -3,6 +3,7 @@
 CREATE TABLE descriptions (
     digest BLOB PRIMARY KEY,
     created_at INTEGER,
+    platform TEXT,
     labels TEXT NOT NULL
 ) STRICT;
 CREATE INDEX manifests_digest ON manifests (digest);

@@ -174,7 +174,7 @@ pub(super) async fn show(
     let wanted = asking.page.unwrap_or(1).saturating_sub(1).saturating_mul(MOST);
     let (count, place, shown) = match needs {
         Needs::Rows if !is_too_many => {
-            let mut all = rows(api, who, &policy, images).await?;
+            let mut all = rows(api, who, &policy, (&catalog, images)).await?;
             all.retain(|row| row.fits(&asking.flag, &asking.verdict));
             all.sort_by(|one, other| asking.sort.compare(order, one, other));
             let place = first(wanted, all.len());
@@ -192,7 +192,7 @@ pub(super) async fn show(
             };
             let (count, place) = (images.len(), first(wanted, images.len()));
             let some = images.into_iter().skip(place).take(MOST).collect();
-            (count, place, rows(api, who, &policy, some).await?)
+            (count, place, rows(api, who, &policy, (&catalog, some)).await?)
         }
     };
     Ok(rendered(&Page {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use oci::Reference;
 use policy::Policy;
 
+use crate::catalog::Known;
 use crate::service::api::image::handled::{ShownHandling, may_look_inside_if};
 use crate::service::api::image::named::Named;
 use crate::service::api::{Api, Problem, Requester};
@@ -47,7 +48,7 @@ pub(super) async fn rows(
     api: &Arc<Api>,
     who: &Requester,
     policy: &Arc<Policy>,
-    images: Vec<Named>,
+    (known, images): (&Known, Vec<Named>),
 ) -> Result<Vec<Row>, Problem> {
     let made = made(api, &images).await;
     let keys = images.iter().map(|image| (image.repository.clone(), image.digest.clone()));
@@ -56,6 +57,7 @@ pub(super) async fn rows(
     for image in images {
         let Reference::Tag(tag) = &image.reference else { continue };
         let summary = Summary::of(api, policy, (&image.repository, tag, &image.digest)).await?;
+        let summary = summary.described(known, &image.digest);
         let is_held = !matches!(summary.verdict, Verdict::Passed | Verdict::NoGate);
         let made = made.get(&image.digest).copied().unwrap_or_default();
         let created = match made.created {

@@ -87,7 +87,7 @@ pub(super) async fn show(
     // What is in an image is for those who may look inside, and that is told one by one.
     let is_counted = !found.hits.iter().any(Hit::is_by_label);
     let results = match is_asked {
-        true => Some(results(&web, &signed_in, &asking, &found.hits, is_counted).await?),
+        true => Some(results(&web, &signed_in, (&known, &asking), &found.hits, is_counted).await?),
         false => None,
     };
     let package = match asked.words.single() {
@@ -162,7 +162,7 @@ async fn looked_for<'a>(
 async fn results(
     web: &Web,
     signed_in: &SignedIn,
-    asking: &Asking,
+    (known, asking): (&Known, &Asking),
     hits: &[Hit<'_>],
     is_counted: bool,
 ) -> Result<Results, Problem> {
@@ -188,6 +188,7 @@ async fn results(
             }
         }
         let summary = Summary::of(api, &policy, (repository, tag, digest)).await?;
+        let summary = summary.described(known, digest);
         if wanted.is_none_or(|wanted| summary.verdict == wanted) {
             images.push(summary);
         }

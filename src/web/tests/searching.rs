@@ -46,7 +46,7 @@ fn choices(page: &Page) -> Vec<&str> {
 
 async fn labelled(browser: &Browser, sample: &Sample, key: &str, value: &str) {
     let labels = BTreeMap::from([(key.to_owned(), value.to_owned())]);
-    let described = [(sample.digest.clone(), Description { created_at: None, labels })];
+    let described = [(sample.digest.clone(), Description { labels, ..Description::default() })];
     let state = &browser.scene.api.issue.state;
     state.ask(move |store| async move { store.describe(&described).await }).await.unwrap();
     state.look().await.unwrap();

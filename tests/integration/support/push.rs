@@ -1,7 +1,9 @@
 //! Putting content into a registry, and seeing which tags it has.
 
+use serde_json::json;
+
 use super::client::{Answer, Ask, Client};
-use super::images::{Blob, Image, Index};
+use super::images::{Blob, Image, Index, OCI_INDEX, fallback_tag};
 
 impl Client {
     /// Begins an upload and gives its location as the server named it.
@@ -34,6 +36,17 @@ impl Client {
     pub(crate) fn push(&self, repository: &str, reference: &str, image: &Image) {
         image.blobs().for_each(|blob| drop(self.push_blob(repository, blob).expect(201)));
         self.put_manifest(repository, reference, &image.manifest).expect(201);
+    }
+
+    /// An artifact about an image, and the index that clients keep where a registry lists no
+    /// referrers.
+    pub(crate) fn attach(&self, repository: &str, kind: &str, artifact: &Image, image: &Image) {
+        self.push(repository, artifact.digest(), artifact);
+        let mut entry = artifact.manifest.descriptor();
+        entry["artifactType"] = json!(kind);
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]});
+        let tag = fallback_tag(image.digest(), "");
+        self.put_manifest(repository, &tag, &Blob::json(OCI_INDEX, &index)).expect(201);
     }
 
     /// All images by their digests, then the index.

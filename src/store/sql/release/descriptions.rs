@@ -19,11 +19,13 @@ pub(super) async fn keep(
     for (digest, description) in descriptions {
         let labels = serde_json::to_string(&description.labels);
         let labels = labels.map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let sql = "INSERT INTO descriptions (digest, created_at, labels) VALUES ($1, $2, $3) \
-            ON CONFLICT (digest) DO UPDATE SET created_at = excluded.created_at, \
+        let sql = "INSERT INTO descriptions (digest, created_at, platform, labels) \
+            VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO UPDATE \
+            SET created_at = excluded.created_at, platform = excluded.platform, \
             labels = excluded.labels";
         let labels = Value::Text(Some(plain(&labels)));
-        let values = [digest.as_bytes().into(), description.created_at.into(), labels];
+        let platform = Value::Text(description.platform.as_deref().map(plain));
+        let values = [digest.as_bytes().into(), description.created_at.into(), platform, labels];
         work.execute(sql, &values).await?;
     }
     changed(work, descriptions.iter().map(|(digest, _)| digest).collect()).await
@@ -47,6 +49,7 @@ pub(super) fn description(row: &Row) -> Result<Description, StoreError> {
     let labels = serde_json::from_str(&row.text("labels")?);
     Ok(Description {
         created_at: row.maybe_time("created_at")?,
+        platform: row.maybe_text("platform")?,
         labels: labels.map_err(|error| damaged("labels", &error))?,
     })
 }

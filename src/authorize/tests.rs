@@ -268,7 +268,8 @@ fn refused(refusal: &Refusal, asked: &Operation) -> String {
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     let error = &body["errors"][0];
     // Each denial names its request, which is the same here for all.
-    let text = |key: &str| error[key].as_str().unwrap().replace(" (request r1)", "");
+    let named = if status == 403 { " (request r1)" } else { "" };
+    let text = |key: &str| error[key].as_str().unwrap().replace(named, "");
     // Which rule comes nearest is the policy's to say, and long.
     let message = text("message");
     let message = message.split("; rule").next().unwrap();

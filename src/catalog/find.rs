@@ -30,7 +30,7 @@ pub(crate) fn search<'a>(known: &'a Known, words: &Words) -> Vec<Hit<'a>> {
         for (tag, digest) in tags.iter() {
             let labels = || {
                 let parts = known.parts(digest).into_iter();
-                parts.filter_map(|part| known.told(part)?.labels.as_deref()).collect()
+                parts.filter_map(|(_, told)| told.labels.as_deref()).collect()
             };
             if let Some(fit) = words.fit(&of_name, tag.as_str(), digest, labels) {
                 hits.push(Hit { repository, tag, digest, fit });

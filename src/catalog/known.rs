@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use oci::{Digest, RepositoryName, Tag};
 
 use super::by_digest::ByDigest;
-use super::shape::Shape;
-use crate::inventory::Lesson;
+use crate::inventory::{Facts, Lesson};
 use crate::release::Brief;
 
 /// How deep indexes are looked into.
@@ -27,13 +25,14 @@ pub(crate) type Repositories = BTreeMap<RepositoryName, Arc<Tags>>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
     pub(super) repositories: Arc<Repositories>,
-    pub(super) shapes: ByDigest<Shape>,
     pub(super) digests: ByDigest<Told>,
 }
 
 /// What is told of a digest.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Told {
+    /// The manifests of an index; of an image, none.
+    pub(super) children: Box<[Digest]>,
     /// But for its description, which is in `labels`.
     pub(crate) brief: Brief,
     /// What an image runs on, as it says itself.
@@ -42,8 +41,9 @@ pub(crate) struct Told {
     pub(crate) labels: Option<Box<str>>,
 }
 
-impl From<Brief> for Told {
-    fn from(mut brief: Brief) -> Self {
+impl Told {
+    /// Takes in what is said of it now.
+    fn hear(&mut self, mut brief: Brief) {
         let description = brief.description.take();
         let platform = description.as_ref().and_then(|it| it.platform.as_deref().map(Box::from));
         let labels = description.map(|description| {
@@ -51,7 +51,7 @@ impl From<Brief> for Told {
             let lines = lines.map(|(key, value)| format!("\n{key}={value}").to_lowercase());
             (lines.collect::<String>() + "\n").into()
         });
-        Self { brief, platform, labels }
+        (self.brief, self.platform, self.labels) = (brief, platform, labels);
     }
 }
 
@@ -66,18 +66,20 @@ impl Known {
     }
 
     /// A manifest and, of an index, all below it.
-    pub(crate) fn parts<'a>(&'a self, digest: &'a Digest) -> Vec<&'a Digest> {
-        let mut parts = vec![digest];
+    pub(crate) fn parts<'a>(&'a self, digest: &'a Digest) -> Vec<(&'a Digest, &'a Told)> {
+        let mut parts = Vec::new();
+        parts.extend(self.told(digest).map(|told| (digest, told)));
         let (mut begin, mut depth) = (0, 0);
         while begin < parts.len() && depth < MAX_DEPTH {
             let end = parts.len();
             for at in begin..end {
-                let Some(shape) = parts.get(at).and_then(|part| self.shapes.get(part)) else {
-                    continue;
-                };
-                for child in &shape.children {
-                    if parts.len() < MAX_PARTS && !parts.contains(&child) {
-                        parts.push(child);
+                let Some(&(_, told)) = parts.get(at) else { continue };
+                for child in &told.children {
+                    let is_new = !parts.iter().any(|(known, _)| *known == child);
+                    if let Some(told) =
+                        self.told(child).filter(|_| is_new && parts.len() < MAX_PARTS)
+                    {
+                        parts.push((child, told));
                     }
                 }
             }
@@ -86,30 +88,24 @@ impl Known {
         parts
     }
 
-    /// When the gate learned of a manifest.
-    pub(crate) fn first_seen(&self, digest: &Digest) -> Option<Timestamp> {
-        self.told(digest)?.brief.first_seen
-    }
-
     /// Takes in what was learned of a repository.
     pub(super) fn learn(&mut self, repository: &RepositoryName, lesson: &Lesson) {
-        if let Some((digest, shape)) = Shape::learned(lesson) {
-            self.shapes.insert(digest.clone(), shape);
+        if let Lesson::Manifest { digest, facts } = lesson {
+            self.learn_children(digest, facts);
         }
         learn_tag(Arc::make_mut(&mut self.repositories), repository, lesson);
     }
 
-    /// Forgets what is told of all of them.
-    pub(super) fn forget_told(&mut self) {
-        self.digests = ByDigest::default();
+    /// Takes in of what an index is made; of an image nothing need be kept.
+    pub(super) fn learn_children(&mut self, digest: &Digest, facts: &Facts) {
+        if facts.is_index && self.told(digest).is_none_or(|told| told.children != facts.children) {
+            self.digests.change(digest, |told| told.children = facts.children.clone());
+        }
     }
 
-    /// Takes in what is told of a digest now; none: nothing is.
+    /// Takes in what is said of a digest now.
     pub(super) fn tell(&mut self, digest: &Digest, brief: Option<Brief>) {
-        match brief {
-            Some(brief) => self.digests.insert(digest.clone(), brief.into()),
-            None => self.digests.remove(digest),
-        }
+        self.digests.change(digest, |told| told.hear(brief.unwrap_or_default()));
     }
 }
 
@@ -141,6 +137,8 @@ fn learn_tag(repositories: &mut Repositories, repository: &RepositoryName, lesso
 
 #[cfg(test)]
 pub(super) mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::release::Description;
 
@@ -161,7 +159,7 @@ pub(super) mod tests {
     }
 
     fn index(known: &mut Known, number: u8, children: &[u8]) {
-        let facts = crate::inventory::Facts {
+        let facts = Facts {
             is_index: true,
             is_artifact: false,
             subject: None,
@@ -190,10 +188,12 @@ pub(super) mod tests {
         index(&mut known, 1, &[2, 3]);
         index(&mut known, 3, &[2, 4, 1]);
         let first = digest(1);
-        let parts: Vec<_> = known.parts(&first).into_iter().cloned().collect();
+        for number in 1..=4 {
+            known.tell(&digest(number), None);
+        }
+        let parts: Vec<_> = known.parts(&first).into_iter().map(|(it, _)| it.clone()).collect();
         assert_eq!(parts, [1, 2, 3, 4].map(digest));
-        let image = digest(9);
-        assert_eq!(known.parts(&image), [&image]);
+        assert_eq!(known.parts(&digest(9)).len(), 0, "nothing is known of it");
     }
 
     #[test]
@@ -201,8 +201,10 @@ pub(super) mod tests {
         let labels = [("Org", "ACME"), ("team", "a=b")];
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let description = Description { labels, ..Description::default() };
-        let told = Told::from(Brief { description: Some(description), ..Brief::default() });
+        let mut told = Told::default();
+        told.hear(Brief { description: Some(description), ..Brief::default() });
         assert_eq!(told.labels.as_deref(), Some("\norg=acme\nteam=a=b\n"));
-        assert_eq!(Told::from(Brief::default()).labels, None);
+        told.hear(Brief::default());
+        assert_eq!(told.labels, None);
     }
 }

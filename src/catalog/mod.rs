@@ -8,7 +8,6 @@ mod by_digest;
 mod find;
 mod known;
 mod query;
-mod shape;
 mod words;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,7 +19,6 @@ use crate::store::{Sequence, StoreError, Tagged};
 pub(crate) use find::{Hit, search};
 pub(crate) use known::Known;
 pub(crate) use query::{Sought, Wanted};
-use shape::Shape;
 pub(crate) use words::Words;
 
 /// How many tags, or lessons, are asked for at once.
@@ -115,8 +113,8 @@ impl Catalog {
                 .await?;
             let Some((last, _)) = manifests.last() else { break };
             after = Some(last.clone());
-            for (place, facts) in manifests.iter().filter(|(_, facts)| facts.is_index) {
-                known.shapes.insert(place.digest.clone(), Shape::from(facts));
+            for (place, facts) in &manifests {
+                known.learn_children(&place.digest, facts);
             }
         }
         self.set(known);
@@ -154,9 +152,6 @@ impl Catalog {
             // It is another state's number: from the beginning then.
             if changed.is_all {
                 sequence = Sequence::default();
-                let mut known = self.get();
-                known.forget_told();
-                self.set(known);
                 continue;
             }
             let digests = changed.digests.clone();

@@ -1,5 +1,7 @@
 //! What somebody typed, and how well a name fits it.
 
+use std::borrow::Cow;
+
 use oci::Digest;
 
 /// How well something fits; the smaller, the better.
@@ -100,8 +102,14 @@ impl Words {
         digest: &Digest,
         labels: impl Fn() -> Vec<&'a str>,
     ) -> Option<Fit> {
-        let tag = tag.to_lowercase();
         let mut worst = Fit::Whole;
+        if self.0.is_empty() {
+            return Some(worst);
+        }
+        let tag = match tag.bytes().any(|letter| letter.is_ascii_uppercase()) {
+            true => Cow::Owned(tag.to_lowercase()),
+            false => Cow::Borrowed(tag),
+        };
         for (word, in_name) in self.0.iter().zip(&of_name.fits) {
             let best = [
                 *in_name,

@@ -55,6 +55,11 @@ pub(crate) struct Web {
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let catalog = Catalog::new(Arc::clone(&api.issue.state));
     let web = Arc::new(Web { api, catalog, survey: Survey::new() });
+    // Before somebody has to wait for it.
+    let early = Arc::clone(&web);
+    web.api.issue.state.later("read what pages search", move |_| async move {
+        early.catalog.current().await.map(drop)
+    });
     Router::new()
         .route("/ui/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/ui/sign-in/with", post(provider::depart))

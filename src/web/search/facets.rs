@@ -103,20 +103,22 @@ impl<'a> Aspects<'a> {
         (repository, digest): (&RepositoryName, &'a Digest),
         now: Timestamp,
     ) -> Self {
+        let parts = known.parts(digest);
         let mut worst = Worst::Unreported;
-        for part in known.parts(digest) {
-            let reports = known.told(part).into_iter().flat_map(|told| &told.brief.reports);
-            for report in reports.filter(|report| brief_counts(report, repository, policy)) {
-                let found = report.counts.keys().max();
-                worst = worst.max(found.map_or(Worst::Nothing, |severity| Worst::Found(*severity)));
+        for report in parts.iter().flat_map(|(_, told)| &told.brief.reports) {
+            if brief_counts(report, repository, policy) {
+                let found = report.counts.last_key_value();
+                let found = found.map_or(Worst::Nothing, |(severity, _)| Worst::Found(*severity));
+                worst = worst.max(found);
             }
         }
-        let told = known.told(digest);
-        let flags = told.map(|told| in_force(&told.brief.flags, policy, repository, now));
+        // The first is the manifest itself.
+        let itself = parts.first().map(|(_, told)| &told.brief);
+        let flags = itself.map(|brief| in_force(&brief.flags, policy, repository, now));
         Self {
             flags: flags.unwrap_or_default(),
             worst,
-            updated: known.first_seen(digest).map(|at| Age::of(at, now)),
+            updated: itself.and_then(|brief| brief.first_seen).map(|at| Age::of(at, now)),
         }
     }
 

@@ -56,9 +56,9 @@ impl Having {
         policy: &Policy,
         (repository, digest): (&RepositoryName, &Digest),
     ) -> bool {
-        known.parts(digest).into_iter().any(|part| {
+        known.parts(digest).into_iter().any(|(part, told)| {
             let Some(sent_for) = self.0.get(part) else { return false };
-            let reports = known.told(part).into_iter().flat_map(|told| &told.brief.reports);
+            let reports = told.brief.reports.iter();
             let mut telling = reports.filter(|report| sent_for.contains(&report.repository));
             telling.any(|report| brief_counts(report, repository, policy))
         })

@@ -137,12 +137,15 @@ async fn looked_for<'a>(
     for finding in &asked.findings {
         havings.push(Having::find(api, finding).await?);
     }
-    let mut all_of: BTreeMap<&RepositoryName, bool> = BTreeMap::new();
     let mut fitting =
         Fitting { hits: Vec::new(), facets: Facets::default(), repositories: BTreeMap::new() };
+    // The hits of a repository stand together, so what holds for it is told once.
+    let (mut before, mut knows_all): (Option<&RepositoryName>, _) = (None, false);
     for hit in search(known, &asked.words) {
         let Hit { repository, tag, digest, .. } = hit;
-        let knows_all = *all_of.entry(repository).or_insert_with(|| eyes.know_all_of(repository));
+        if !before.is_some_and(|before| std::ptr::eq(before, repository)) {
+            (before, knows_all) = (Some(repository), eyes.know_all_of(repository));
+        }
         if !knows_all && !eyes.know(repository, tag).await? {
             continue;
         }
@@ -151,8 +154,13 @@ async fn looked_for<'a>(
         }
         let aspects = Aspects::of(known, &policy, (repository, digest), now);
         if fitting.facets.count(asking, &aspects) {
-            *fitting.repositories.entry(repository).or_default() += 1;
             fitting.hits.push(hit);
+        }
+    }
+    for of_one in fitting.hits.chunk_by(|one, other| std::ptr::eq(one.repository, other.repository))
+    {
+        if let Some(hit) = of_one.first() {
+            *fitting.repositories.entry(hit.repository).or_default() += of_one.len();
         }
     }
     Ok(fitting)

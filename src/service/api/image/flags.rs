@@ -117,8 +117,8 @@ pub(crate) fn in_force<'a>(
 ) -> Vec<&'a str> {
     let is_in_force = |flag: &&Flag| {
         policy.flag(&flag.name).is_some_and(|declared| {
-            (flag.repository == *here || declared.counts(&flag.repository, here))
-                && ends(declared, flag) > now
+            let is_here = flag.repository == *here;
+            (is_here || declared.counts(&flag.repository, here)) && ends(declared, flag) > now
         })
     };
     flags.iter().filter(is_in_force).map(|flag| flag.name.as_str()).collect()

@@ -141,7 +141,7 @@ fn a_maintainer_deletes_an_image_and_it_is_gone_for_everybody() {
     browser.fill("Name", "mia");
     browser.fill("Password or token", &password_of("mia"));
     browser.press("Sign in");
-    browser.fill("Repository, tag, or the beginning of a digest", "prod/api v1");
+    browser.fill("Repository, tag, label, digest, vulnerability or package", "prod/api v1");
     browser.press("Search");
     browser.press("v1");
     browser.press("Delete…");

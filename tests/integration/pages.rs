@@ -195,7 +195,7 @@ fn an_image_is_found_by_its_label_and_shows_what_is_attached_to_it() {
     // Images are looked into a little after they came.
     wait_for("the label", Duration::from_secs(60), || {
         browser.open("/?q=seed%3Dpayments");
-        browser.text().contains("1 fits").then_some(())
+        browser.text().contains("team/api:v1").then_some(())
     });
     assert!(!browser.text().contains("team/other"), "{}", browser.text());
     browser.press("v1");

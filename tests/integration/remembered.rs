@@ -219,6 +219,13 @@ fn a_crawl_finds_all_that_was_there_before_and_goes_on_after_a_restart() {
     // The request that was under way at the end is made again.
     assert!(asked.len() <= distinct.len() + 2, "{} requests for {}", asked.len(), distinct.len());
 
+    // Each was looked into as well, once.
+    wait_for("a look into all images", SOON, || {
+        let seen = recorder.content().into_iter().map(|seen| seen.line());
+        let configs: HashSet<_> = seen.filter(|line| line.contains("/blobs/")).collect();
+        (configs.len() == REPOSITORIES * TAGS).then_some(())
+    });
+
     // Nobody pulled it through the gate, and a pinned pull costs nothing but itself.
     let (bob, pinned) = (gate.client("bob"), &images[5 * TAGS + 3]);
     let target = format!("/v2/team/r5/manifests/{}", pinned.digest());

@@ -27,7 +27,10 @@ pub(crate) fn search<'a>(known: &'a Known, words: &Words) -> Vec<Hit<'a>> {
     for (repository, tags) in known.repositories() {
         // What is asked of the name need be asked once for all its tags.
         let of_name = words.of_name(repository.as_str());
-        for (tag, digest) in tags.iter() {
+        // Where clients keep what is attached to an image is shown with the image.
+        let is_listed = |tag: &Tag| tag.referrers_subject().is_none() || words.begin(tag);
+        let listed = tags.iter().filter(|(tag, _)| is_listed(tag));
+        for (tag, digest) in listed {
             let labels = || {
                 let parts = known.parts(digest).into_iter();
                 parts.filter_map(|(_, told)| told.labels.as_deref()).collect()
@@ -98,6 +101,24 @@ mod tests {
     fn a_digest_is_found_by_how_it_begins() {
         assert_eq!(found("sha256:0303"), ["library/postgres:16-alpine"]);
         assert_eq!(found("0404040"), ["api/gateway:dev"]);
+    }
+
+    #[test]
+    fn tags_of_tools_are_found_by_their_names_alone() {
+        let subject = "7".repeat(64);
+        let (tag, signature) = (format!("sha256-{subject}"), format!("sha256-{subject}.sig"));
+        let known = known(&[
+            ("team/api", "v1", 1),
+            ("team/api", &tag, 2),
+            ("team/api", &signature, 3),
+            ("team/api", "sha256-short", 4),
+        ]);
+        let listed = ["team/api:sha256-short", "team/api:v1"];
+        assert_eq!(found_in(&known, ""), listed);
+        assert_eq!(found_in(&known, "api"), listed);
+        let all = [format!("team/api:{tag}"), format!("team/api:{signature}")];
+        assert_eq!(found_in(&known, &tag), all);
+        assert_eq!(found_in(&known, &signature), all[1..]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use oci::Digest;
+use oci::{Digest, Tag};
 
 /// How well something fits; the smaller, the better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +79,11 @@ impl Words {
     /// Nothing was typed.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether a tag begins with a word that is long enough to mean it.
+    pub(crate) fn begin(&self, tag: &Tag) -> bool {
+        self.0.iter().any(|word| word.text.len() > DIGEST && tag.as_str().starts_with(&word.text))
     }
 
     /// The word, if it is one alone and plain enough to name a package.

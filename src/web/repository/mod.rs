@@ -162,7 +162,9 @@ pub(super) async fn show(
         return Err(Problem::new(StatusCode::NOT_FOUND, text).into());
     }
     let filter = asking.tag.trim();
-    known.retain(|(tag, _)| tag.as_str().contains(filter));
+    // Where clients keep what is attached to an image is shown with the image.
+    let is_meant = |tag: &Tag| tag.referrers_subject().is_none() || filter.starts_with("sha256-");
+    known.retain(|(tag, _)| tag.as_str().contains(filter) && is_meant(tag));
     let images: Vec<Named> =
         known.into_iter().map(|(tag, digest)| image(&name, tag, digest)).collect();
     let order = asking.order.unwrap_or(asking.sort.usual());

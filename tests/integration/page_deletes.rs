@@ -144,7 +144,10 @@ fn a_maintainer_deletes_an_image_and_it_is_gone_for_everybody() {
     browser.fill("Repository, tag, label, digest, vulnerability or package", "prod/api v1");
     browser.press("Search");
     browser.press("v1");
-    browser.press("Delete…");
+    browser.says("Delete…");
+    // The list of its repository leads there as well.
+    browser.open("/ui/repository?name=prod/api");
+    browser.press("Delete… v1");
     browser.says("2 tags");
     // This registry deletes by digest only, and nothing has gone yet.
     browser.press("Delete the tag");

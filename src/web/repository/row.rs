@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use oci::Reference;
-use policy::Policy;
+use policy::{Action, Policy};
 
 use crate::catalog::Known;
 use crate::service::api::image::handled::{ShownHandling, may_look_inside_if};
 use crate::service::api::image::named::Named;
 use crate::service::api::{Api, Problem, Requester};
 use crate::web::activity::made;
+use crate::web::address::delete_page;
 use crate::web::shown::Moment;
 use crate::web::summary::Summary;
 use crate::web::verdict::Verdict;
@@ -21,6 +22,8 @@ pub(super) struct Row {
     pub(super) bytes: Option<u64>,
     pub(super) created: Option<Timestamp>,
     pub(super) handling: ShownHandling,
+    /// Where it is deleted, for those who may.
+    pub(super) delete_page: Option<String>,
 }
 
 impl Row {
@@ -64,8 +67,11 @@ pub(super) async fn rows(
             Some(at) if may_look_inside_if(api, who, policy, &image, is_held).await? => Some(at),
             _ => None,
         };
+        let place = (&image.repository, &image.reference);
+        let may_delete = who.may(api, policy, place, Action::Delete).await?;
+        let delete_page = may_delete.then(|| delete_page(&image.text()));
         let handling = ShownHandling::of(handled.get(&(image.repository, image.digest)), who);
-        rows.push(Row { summary, bytes: made.bytes, created, handling });
+        rows.push(Row { summary, bytes: made.bytes, created, handling, delete_page });
     }
     Ok(rows)
 }

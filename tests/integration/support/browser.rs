@@ -139,7 +139,7 @@ impl Browser {
     pub(crate) fn press(&self, text: &str) {
         let text = quoted(text);
         let path = format!(
-            "//button[normalize-space() = {text} or @aria-label = {text}] | //a[normalize-space() = {text}]"
+            "//button[normalize-space() = {text} or @aria-label = {text}] | //a[normalize-space() = {text} or @aria-label = {text}]"
         );
         self.wait(self.element(&path).click());
     }

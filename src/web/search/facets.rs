@@ -122,6 +122,15 @@ impl<'a> Aspects<'a> {
         }
     }
 
+    /// Whether flag, worst finding and age are those that are asked for.
+    pub(super) fn fit(&self, asking: &Asking) -> [bool; 3] {
+        [
+            asking.flag().is_none_or(|flag| self.flags.contains(&flag)),
+            asking.severity().is_none_or(|worst| self.worst == worst),
+            asking.updated().is_none_or(|age| self.is_within(age)),
+        ]
+    }
+
     /// An update within a day is one within a week.
     fn is_within(&self, age: Age) -> bool {
         match age {
@@ -157,9 +166,7 @@ pub(super) struct Choice {
 impl Facets {
     /// Counts an image; whether it is all that is asked for.
     pub(super) fn count(&mut self, asking: &Asking, aspects: &Aspects<'_>) -> bool {
-        let flag = asking.flag().is_none_or(|flag| aspects.flags.contains(&flag));
-        let worst = asking.severity().is_none_or(|worst| aspects.worst == worst);
-        let updated = asking.updated().is_none_or(|age| aspects.is_within(age));
+        let [flag, worst, updated] = aspects.fit(asking);
         if worst && updated {
             for &flag in &aspects.flags {
                 match self.flags.get_mut(flag) {
@@ -179,12 +186,11 @@ impl Facets {
         flag && worst && updated
     }
 
-    /// What may be chosen: what there is, and what is chosen already. Counts are left out where
-    /// they would tell of images that cannot be looked into.
-    pub(super) fn shown(&self, asking: &Asking, is_counted: bool) -> Vec<Facet> {
+    /// What may be chosen: what there is, and what is chosen already.
+    pub(super) fn shown(&self, asking: &Asking) -> Vec<Facet> {
         let choice = |text: &str, (key, value): (&str, &str), count: Option<usize>| Choice {
             text: text.to_owned(),
-            count: count.filter(|_| is_counted),
+            count,
             is_chosen: asking.value(key) == value,
             page: asking.choosing(key, value),
         };
@@ -255,7 +261,7 @@ mod tests {
         ];
         let (asking, mut facets) = (asking(query), Facets::default());
         let fitting = images.iter().filter(|it| facets.count(&asking, it)).count();
-        let shown = facets.shown(&asking, true).into_iter().skip(1).map(|facet| {
+        let shown = facets.shown(&asking).into_iter().skip(1).map(|facet| {
             let choices = facet.choices.iter().map(|it| {
                 let chosen = if it.is_chosen { "*" } else { "" };
                 format!(" {chosen}{}:{}", it.text, it.count.unwrap())

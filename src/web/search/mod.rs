@@ -55,8 +55,7 @@ struct Page<'a> {
 /// What was found.
 struct Results {
     images: Vec<Summary>,
-    /// How many fit, as far as that is told without looking at each; where it would tell of what is
-    /// in images, nothing.
+    /// How many fit, if all of them are here.
     count: Option<usize>,
     /// The page that goes on, and how many were looked at until there.
     next: Option<(String, usize)>,
@@ -84,10 +83,8 @@ pub(super) async fn show(
     let known = web.catalog.current().await.map_err(Problem::from)?;
     let mut found = looked_for(&web, &signed_in, (&known, &asking, &asked)).await?;
     let is_asked = !asked.is_empty() || asking.is_narrowed();
-    // What is in an image is for those who may look inside, and that is told one by one.
-    let is_counted = !found.hits.iter().any(Hit::is_by_label);
     let results = match is_asked {
-        true => Some(results(&web, &signed_in, (&known, &asking), &found.hits, is_counted).await?),
+        true => Some(results(&web, &signed_in, (&known, &asking), &found.hits).await?),
         false => None,
     };
     let package = match asked.words.single() {
@@ -110,7 +107,7 @@ pub(super) async fn show(
         frame: Frame::around(&signed_in, Place::Search, "Images"),
         query: asking.text(),
         chosen: asking.chosen(),
-        facets: found.facets.shown(&asking, is_counted),
+        facets: found.facets.shown(&asking),
         results,
         repositories: repositories.collect(),
         more_repositories,
@@ -153,12 +150,18 @@ async fn looked_for<'a>(
             continue;
         }
         let aspects = Aspects::of(known, &policy, (repository, digest), now);
-        if fitting.facets.count(asking, &aspects) {
+        // A label is in the image: nothing may tell of it before it is known who may look inside,
+        // which is asked of those on the page alone.
+        let is_fitting = match hit.is_by_label() {
+            true => aspects.fit(asking) == [true; 3],
+            false => fitting.facets.count(asking, &aspects),
+        };
+        if is_fitting {
             fitting.hits.push(hit);
         }
     }
-    for of_one in fitting.hits.chunk_by(|one, other| std::ptr::eq(one.repository, other.repository))
-    {
+    let named: Vec<_> = fitting.hits.iter().filter(|hit| !hit.is_by_label()).collect();
+    for of_one in named.chunk_by(|one, other| std::ptr::eq(one.repository, other.repository)) {
         if let Some(hit) = of_one.first() {
             *fitting.repositories.entry(hit.repository).or_default() += of_one.len();
         }
@@ -172,7 +175,6 @@ async fn results(
     signed_in: &SignedIn,
     (known, asking): (&Known, &Asking),
     hits: &[Hit<'_>],
-    is_counted: bool,
 ) -> Result<Results, Problem> {
     let (api, policy) = (&web.api, web.api.policy());
     let wanted = asking.verdict();
@@ -203,8 +205,8 @@ async fn results(
     }
     let goes_on = looked_at < hits.len();
     Ok(Results {
+        count: Some(images.len()).filter(|_| asking.from == 0 && !goes_on),
         images,
-        count: Some(hits.len()).filter(|_| wanted.is_none() && is_counted),
         next: goes_on.then(|| (asking.behind(looked_at), looked_at)),
     })
 }

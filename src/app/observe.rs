@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::audit::{Audit, Record};
 use crate::identity::{Observer, TokenEvent};
 use crate::metrics::Metrics;
+use crate::proxy::request_id;
 
 /// Counts and records what becomes of credentials.
 pub(super) fn observer(metrics: Arc<Metrics>, audit: Arc<Audit>) -> Observer {
@@ -12,6 +13,7 @@ pub(super) fn observer(metrics: Arc<Metrics>, audit: Arc<Audit>) -> Observer {
         TokenEvent::Issued { grant, subject, token_id, address } => {
             metrics.token_issued(grant.label());
             audit.queue(Record {
+                request_id: request_id::current(),
                 subject: Some(subject.to_string()),
                 token_id: Some(token_id.to_owned()),
                 address: Some(address),
@@ -22,6 +24,7 @@ pub(super) fn observer(metrics: Arc<Metrics>, audit: Arc<Audit>) -> Observer {
         TokenEvent::Reused { subject, family, address } => {
             tracing::warn!(%subject, family, %address, "a refresh token was used again: its family is revoked");
             audit.queue(Record {
+                request_id: request_id::current(),
                 subject: Some(subject.to_string()),
                 token_id: Some(family.to_owned()),
                 address: Some(address),
@@ -32,6 +35,7 @@ pub(super) fn observer(metrics: Arc<Metrics>, audit: Arc<Audit>) -> Observer {
         TokenEvent::LoginFailed { account, address, reason } => {
             metrics.login_failed(reason);
             audit.queue(Record {
+                request_id: request_id::current(),
                 subject: Some(account.to_owned()),
                 address: Some(address),
                 reason: Some(reason.to_owned()),

@@ -18,7 +18,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use self::denials::Denials;
 pub use self::record::{Decision, Record};
@@ -158,7 +158,7 @@ impl Audit {
     /// That failed, took longer than 5 s, or writing fails at present; the caller must refuse. The record may still be
     /// written later.
     pub async fn flush(&self, record: Record) -> Result<(), Unwritten> {
-        if self.status.failing.load(Ordering::Relaxed) {
+        if self.is_failing() {
             self.queue(record);
             return Err(Unwritten);
         }
@@ -176,7 +176,7 @@ impl Audit {
     /// That failed, took longer than 5 s, or writing fails at present. What was queued is still
     /// tried.
     pub async fn settle(&self) -> Result<(), Unwritten> {
-        if self.status.failing.load(Ordering::Relaxed) {
+        if self.is_failing() {
             return Err(Unwritten);
         }
         self.through(None).await.map_err(|_| Unwritten)
@@ -212,16 +212,27 @@ impl Audit {
         Ok(Page { is_current, ..page })
     }
 
+    /// Has everything up to now written, and waits for it: as long as that can take, and no longer than
+    /// there is hope. The thread tries on where the disk fails, and looks at nothing new meanwhile.
     async fn through(&self, record: Option<Box<Record>>) -> Result<(), Failed> {
-        let deadline = Instant::now() + PATIENCE;
+        let mut failing = self.status.failing.subscribe();
+        let hopeless = timeout(PATIENCE, failing.wait_for(|is_failing| *is_failing));
+        tokio::pin!(hopeless);
         let (done, written) = oneshot::channel();
-        let message = Message::Flush(record, done);
-        if !matches!(timeout_at(deadline, self.queue.send(message)).await, Ok(Ok(()))) {
-            return Err(Failed::Refused);
+        tokio::select! {
+            biased;
+            sent = self.queue.send(Message::Flush(record, done)) => {
+                sent.map_err(|_| Failed::Refused)?;
+            }
+            _ = &mut hopeless => return Err(Failed::Refused),
         }
-        match timeout_at(deadline, written).await {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(_) | Err(_) => Err(Failed::Unwritten),
+        tokio::select! {
+            biased;
+            written = written => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(Unwritten)) | Err(_) => Err(Failed::Unwritten),
+            },
+            _ = &mut hopeless => Err(Failed::Unwritten),
         }
     }
 
@@ -240,7 +251,7 @@ impl Audit {
     /// Whether writing fails at present.
     #[must_use]
     pub fn is_failing(&self) -> bool {
-        self.status.failing.load(Ordering::Relaxed)
+        *self.status.failing.borrow()
     }
 
     /// Writes what is queued and ends. Records that come later are lost. Where the disk fails, it

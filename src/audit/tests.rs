@@ -72,11 +72,43 @@ async fn what_was_queued_is_settled_and_a_disk_that_fails_is_told_at_once() {
     audit.settle().await.unwrap();
     assert_eq!(ids(&settings.file), ["1", "2"]);
 
-    let (_folder, _settings, audit) = on_a_full_disk();
+    let (folder, settings, audit) = on_a_full_disk();
     audit.queue(record(1));
+    // The thread may take the record alone, and then looks at nothing else until it is written.
     assert_eq!(audit.settle().await, Err(Unwritten));
     assert_eq!(audit.settle().await, Err(Unwritten));
-    assert_eq!((audit.queue_length(), audit.lost()), (0, 0), "it is no record of its own");
+    mend(&settings);
+    let mended = folder.path().join("mended.jsonl");
+    until(|| !audit.is_failing()).await;
+    audit.settle().await.unwrap();
+    assert_eq!(ids(&mended), ["1"]);
+    assert_eq!((audit.queue_length(), audit.lost()), (0, 0), "to wait is no record of its own");
+}
+
+/// Time stands still, so whoever waited for it to pass would be seen.
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_told_when_the_disk_fails_and_not_when_patience_ends() {
+    let (_folder, settings) = folder();
+    let audit = Audit::open(&settings).unwrap();
+    audit.close().await;
+    // As while the thread is busy with what came before: nobody takes anything from this queue.
+    let (queue, messages) = mpsc::channel(1);
+    let audit = Audit { queue, ..audit };
+    let began = tokio::time::Instant::now();
+    let fail = async {
+        while messages.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        audit.status.failing.send_replace(true);
+    };
+    let (settled, ()) = tokio::join!(audit.settle(), fail);
+    assert_eq!((settled, began.elapsed()), (Err(Unwritten), Duration::ZERO));
+    // Now there is no more room in it.
+    audit.status.failing.send_replace(false);
+    let fail = async { audit.status.failing.send_replace(true) };
+    let (flushed, _) = tokio::join!(audit.flush(record(1)), fail);
+    assert_eq!((flushed, began.elapsed()), (Err(Unwritten), Duration::ZERO));
+    assert_eq!(audit.lost(), 1);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use std::{io, thread};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::file::Rotated;
 use super::{Record, Settings, Unwritten, line};
@@ -32,7 +32,7 @@ pub(super) enum Message {
 pub(super) struct Status {
     pub(super) lost: AtomicU64,
     /// The last attempt to write failed.
-    pub(super) failing: AtomicBool,
+    pub(super) failing: watch::Sender<bool>,
     /// The process ends: nothing is tried for long.
     pub(super) closing: AtomicBool,
 }
@@ -137,7 +137,7 @@ impl Writer {
         }
         let mut result = self.attempt(batch);
         if let Err(error) = &result {
-            self.status.failing.store(true, Ordering::Relaxed);
+            self.status.failing.send_replace(true);
             tracing::error!(
                 error = %Causes(error),
                 "cannot write the audit trail `{}`; trying on", self.settings.file.display()
@@ -154,7 +154,7 @@ impl Writer {
             result = self.reopen().and_then(|()| self.attempt(batch));
         }
         batch.answer(Ok(()));
-        if self.status.failing.swap(false, Ordering::Relaxed) {
+        if self.status.failing.send_replace(false) {
             tracing::info!("the audit trail is written again");
         }
     }

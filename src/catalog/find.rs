@@ -1,42 +1,67 @@
 //! Looking for images by their names, tags, digests and labels.
 
+use memchr::memmem::Finder;
 use oci::{Digest, RepositoryName, Tag};
 
 use super::known::Known;
+use super::told::Told;
 use super::words::{Fit, Words};
 
 /// A tag that was found, and how well it fits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Hit<'a> {
     pub(crate) repository: &'a RepositoryName,
     pub(crate) tag: &'a Tag,
     pub(crate) digest: &'a Digest,
+    pub(crate) told: Option<&'a Told>,
     pub(crate) fit: Fit,
 }
 
-impl Hit<'_> {
+impl<'a> Hit<'a> {
     /// A label is what fits: it tells what is in the image.
     pub(crate) fn is_by_label(&self) -> bool {
         self.fit == Fit::Label
     }
+
+    /// The label for which it was found; none where its name says why.
+    pub(crate) fn label(&self, known: &'a Known, words: &Words) -> Option<&'a str> {
+        let named = (self.repository.as_str(), self.tag.as_str(), self.digest);
+        let mut labels = known.parts(self.digest).filter_map(|(_, told)| told.labels.as_deref());
+        labels.find_map(|labels| words.label(named, labels))
+    }
+}
+
+/// Whether it, or what it holds as an index, may have labels.
+fn may_have_labels(told: &Told) -> bool {
+    told.labels.is_some() || told.is_index()
 }
 
 /// The tags that fit all words, the best first, and then by name.
 pub(crate) fn search<'a>(known: &'a Known, words: &Words) -> Vec<Hit<'a>> {
-    let mut hits = Vec::new();
+    let (mut hits, mut looked_up) = (Vec::new(), Vec::new());
     for (repository, tags) in known.repositories() {
         // What is asked of the name need be asked once for all its tags.
         let of_name = words.of_name(repository.as_str());
         // Where clients keep what is attached to an image is shown with the image.
         let is_listed = |tag: &Tag| tag.referrers_subject().is_none() || words.begin(tag);
-        let listed = tags.iter().filter(|(tag, _)| is_listed(tag));
-        for (tag, digest) in listed {
-            let labels = || {
-                let parts = known.parts(digest).into_iter();
-                parts.filter_map(|(_, told)| told.labels.as_deref()).collect()
+        // First of all: none of these look-ups waits for another, so the memory answers several of them
+        // together.
+        looked_up.clear();
+        looked_up.extend(tags.iter().map(|(tag, digest)| {
+            let told = known.told(digest);
+            (tag, digest, told, told.is_some_and(may_have_labels))
+        }));
+        for &(tag, digest, told, may_have_labels) in &looked_up {
+            if !is_listed(tag) {
+                continue;
+            }
+            let is_in_labels = |wanted: &Finder<'_>| {
+                let parts = known.parts_of(digest, told);
+                let mut labels = parts.filter_map(|(_, told)| told.labels.as_ref());
+                may_have_labels && labels.any(|labels| wanted.find(labels.as_bytes()).is_some())
             };
-            if let Some(fit) = words.fit(&of_name, tag.as_str(), digest, labels) {
-                hits.push(Hit { repository, tag, digest, fit });
+            if let Some(fit) = words.fit(&of_name, tag.as_str(), digest, is_in_labels) {
+                hits.push(Hit { repository, tag, digest, told, fit });
             }
         }
     }
@@ -141,11 +166,18 @@ mod tests {
             "label:org.example.team",
             "apis label:org.example.team=payments",
         ] {
-            let hits = search(&known, &Words::new(query));
+            let words = Words::new(query);
+            let hits = search(&known, &words);
             assert_eq!(hits.len(), 1, "{query}");
             assert_eq!((hits[0].digest, hits[0].is_by_label()), (&digest(5), true), "{query}");
+            let label = hits[0].label(&known, &words);
+            assert_eq!(label, Some("org.example.team=payments"), "{query}");
         }
         assert_eq!(found_in(&known, "gateway"), ["api/gateway:dev", "apis:v1"]);
+        let words = Words::new("gateway");
+        let labels: Vec<_> =
+            search(&known, &words).iter().map(|hit| hit.label(&known, &words)).collect();
+        assert_eq!(labels, [None, Some("gateway=no")]);
         for query in ["team=payments", "org.example.team=ments", "label:postgres", "paymenst"] {
             assert_eq!(found_in(&known, query), Vec::<String>::new(), "{query}");
         }

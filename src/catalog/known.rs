@@ -6,6 +6,7 @@ use std::sync::Arc;
 use oci::{Digest, RepositoryName, Tag};
 
 use super::by_digest::ByDigest;
+use super::told::Told;
 use crate::inventory::{Facts, Lesson};
 use crate::release::Brief;
 
@@ -28,33 +29,6 @@ pub(crate) struct Known {
     pub(super) digests: ByDigest<Told>,
 }
 
-/// What is told of a digest.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Told {
-    /// The manifests of an index; of an image, none.
-    pub(super) children: Box<[Digest]>,
-    /// But for its description, which is in `labels`.
-    pub(crate) brief: Brief,
-    /// What an image runs on, as it says itself.
-    pub(crate) platform: Option<Box<str>>,
-    /// In lower case, each as `key=value` between ends of lines; none where it was not looked into.
-    pub(crate) labels: Option<Box<str>>,
-}
-
-impl Told {
-    /// Takes in what is said of it now.
-    fn hear(&mut self, mut brief: Brief) {
-        let description = brief.description.take();
-        let platform = description.as_ref().and_then(|it| it.platform.as_deref().map(Box::from));
-        let labels = description.map(|description| {
-            let lines = description.labels.iter();
-            let lines = lines.map(|(key, value)| format!("\n{key}={value}").to_lowercase());
-            (lines.collect::<String>() + "\n").into()
-        });
-        (self.brief, self.platform, self.labels) = (brief, platform, labels);
-    }
-}
-
 impl Known {
     pub(crate) fn repositories(&self) -> &Repositories {
         &self.repositories
@@ -66,9 +40,30 @@ impl Known {
     }
 
     /// A manifest and, of an index, all below it.
-    pub(crate) fn parts<'a>(&'a self, digest: &'a Digest) -> Vec<(&'a Digest, &'a Told)> {
-        let mut parts = Vec::new();
-        parts.extend(self.told(digest).map(|told| (digest, told)));
+    pub(crate) fn parts<'a>(
+        &'a self,
+        digest: &'a Digest,
+    ) -> impl Iterator<Item = (&'a Digest, &'a Told)> {
+        self.parts_of(digest, self.told(digest))
+    }
+
+    /// The same where it is known already what is told of the manifest.
+    pub(crate) fn parts_of<'a>(
+        &'a self,
+        digest: &'a Digest,
+        told: Option<&'a Told>,
+    ) -> impl Iterator<Item = (&'a Digest, &'a Told)> {
+        let itself = told.map(|told| (digest, told));
+        // Most are no index: for those nothing need be gathered.
+        let below = match itself {
+            Some(itself) if itself.1.is_index() => self.below(itself),
+            _ => Vec::new(),
+        };
+        itself.into_iter().chain(below)
+    }
+
+    fn below<'a>(&'a self, itself: (&'a Digest, &'a Told)) -> Vec<(&'a Digest, &'a Told)> {
+        let mut parts = vec![itself];
         let (mut begin, mut depth) = (0, 0);
         while begin < parts.len() && depth < MAX_DEPTH {
             let end = parts.len();
@@ -85,6 +80,7 @@ impl Known {
             }
             (begin, depth) = (end, depth + 1);
         }
+        parts.remove(0);
         parts
     }
 
@@ -105,7 +101,12 @@ impl Known {
 
     /// Takes in what is said of a digest now.
     pub(super) fn tell(&mut self, digest: &Digest, brief: Option<Brief>) {
-        self.digests.change(digest, |told| told.hear(brief.unwrap_or_default()));
+        let repositories = &self.repositories;
+        let same = |name: RepositoryName| match repositories.get_key_value(&name) {
+            Some((known, _)) => known.clone(),
+            None => name,
+        };
+        self.digests.change(digest, |told| told.hear(brief.unwrap_or_default(), same));
     }
 }
 
@@ -140,7 +141,6 @@ pub(super) mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::release::Description;
 
     pub(crate) fn digest(number: u8) -> Digest {
         Digest::new(&format!("sha256:{}", format!("{number:02x}").repeat(32))).unwrap()
@@ -191,20 +191,8 @@ pub(super) mod tests {
         for number in 1..=4 {
             known.tell(&digest(number), None);
         }
-        let parts: Vec<_> = known.parts(&first).into_iter().map(|(it, _)| it.clone()).collect();
+        let parts: Vec<_> = known.parts(&first).map(|(it, _)| it.clone()).collect();
         assert_eq!(parts, [1, 2, 3, 4].map(digest));
-        assert_eq!(known.parts(&digest(9)).len(), 0, "nothing is known of it");
-    }
-
-    #[test]
-    fn labels_are_lines_in_lower_case() {
-        let labels = [("Org", "ACME"), ("team", "a=b")];
-        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let description = Description { labels, ..Description::default() };
-        let mut told = Told::default();
-        told.hear(Brief { description: Some(description), ..Brief::default() });
-        assert_eq!(told.labels.as_deref(), Some("\norg=acme\nteam=a=b\n"));
-        told.hear(Brief::default());
-        assert_eq!(told.labels, None);
+        assert_eq!(known.parts(&digest(9)).count(), 0, "nothing is known of it");
     }
 }

@@ -8,6 +8,7 @@ mod by_digest;
 mod find;
 mod known;
 mod query;
+mod told;
 mod words;
 
 use std::sync::{Arc, PoisonError, RwLock};

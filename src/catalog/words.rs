@@ -1,7 +1,9 @@
 //! What somebody typed, and how well a name fits it.
 
 use std::borrow::Cow;
+use std::str::Chars;
 
+use memchr::memmem::Finder;
 use oci::{Digest, Tag};
 
 /// How well something fits; the smaller, the better.
@@ -33,17 +35,21 @@ const MAX_WORDS: usize = 16;
 const MAX_LENGTH: usize = 256;
 
 /// What is looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Words(Vec<Word>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Word {
     text: String,
     letters: Vec<char>,
+    /// Finds the text in a name.
+    in_name: Finder<'static>,
+    /// Finds what a label has to contain.
+    in_label: Finder<'static>,
+    /// Nothing but a label will do.
+    is_label: bool,
     /// The hexadecimal digits with which a digest may begin.
     digest: Option<String>,
-    /// What a label has to contain, and nothing else will do.
-    label: Option<String>,
     /// Name and tag as clients write them.
     image: Option<(String, String)>,
 }
@@ -71,7 +77,15 @@ impl Words {
                 // No name, tag or digest has such a sign.
                 None => text.contains('=').then(|| format!("\n{text}")),
             };
-            Word { letters: text.chars().collect(), digest, label, image, text }
+            Word {
+                letters: text.chars().collect(),
+                in_name: Finder::new(&text).into_owned(),
+                in_label: Finder::new(label.as_ref().unwrap_or(&text)).into_owned(),
+                is_label: label.is_some(),
+                digest,
+                image,
+                text,
+            }
         });
         Self(words.collect())
     }
@@ -100,38 +114,59 @@ impl Words {
 
     /// How well a tag of that repository fits, by the worst of all words; none where one does not.
     /// The labels are asked for where nothing else fits.
-    pub(crate) fn fit<'a>(
+    pub(crate) fn fit(
         &self,
         of_name: &OfName,
         tag: &str,
         digest: &Digest,
-        labels: impl Fn() -> Vec<&'a str>,
+        is_in_labels: impl Fn(&Finder<'_>) -> bool,
     ) -> Option<Fit> {
         let mut worst = Fit::Whole;
         if self.0.is_empty() {
             return Some(worst);
         }
-        let tag = match tag.bytes().any(|letter| letter.is_ascii_uppercase()) {
-            true => Cow::Owned(tag.to_lowercase()),
-            false => Cow::Borrowed(tag),
-        };
+        let tag = lower(tag);
         for (word, in_name) in self.0.iter().zip(&of_name.fits) {
-            let best = [
-                *in_name,
-                word.fit(&tag),
-                word.fit_digest(digest),
-                word.fit_image(&of_name.name, &tag),
-            ];
-            let best = best.into_iter().flatten().min().filter(|_| word.label.is_none());
-            worst = worst.max(best.or_else(|| word.fit_labels(&labels()))?);
+            let best = word.fit_named(*in_name, (&of_name.name, &tag), digest);
+            worst = worst.max(best.or_else(|| word.fit_labels(&is_in_labels))?);
         }
         Some(worst)
     }
+
+    /// Of the labels of an image, the one for which it was found, where its name does not say why.
+    pub(crate) fn label<'a>(
+        &self,
+        (name, tag, digest): (&str, &str, &Digest),
+        labels: &'a str,
+    ) -> Option<&'a str> {
+        let tag = lower(tag);
+        let by_label = self.0.iter().filter(|word| {
+            word.fit_named(word.fit(name), (name, &tag), digest).is_none() && word.is_for_labels()
+        });
+        by_label.filter_map(|word| line_at(labels, word.in_label.find(labels.as_bytes())?)).next()
+    }
+}
+
+fn lower(tag: &str) -> Cow<'_, str> {
+    match tag.bytes().any(|letter| letter.is_ascii_uppercase()) {
+        true => Cow::Owned(tag.to_lowercase()),
+        false => Cow::Borrowed(tag),
+    }
+}
+
+/// The line that holds that place, or that the end of a line there begins.
+fn line_at(text: &str, at: usize) -> Option<&str> {
+    let (before, behind) = text.split_at_checked(at)?;
+    let begin = match behind.starts_with('\n') {
+        true => at + 1,
+        false => before.rfind('\n').map_or(0, |end| end + 1),
+    };
+    text.get(begin..)?.lines().next()
 }
 
 impl Word {
     fn fit(&self, name: &str) -> Option<Fit> {
-        if let Some(at) = name.find(&self.text) {
+        if let Some(at) = self.in_name.find(name.as_bytes()) {
             return Some(self.fit_at(name, at));
         }
         // The text that differs in one letter is of about the same length.
@@ -159,11 +194,26 @@ impl Word {
         best
     }
 
-    fn fit_labels(&self, labels: &[&str]) -> Option<Fit> {
-        let wanted = self.label.as_deref().unwrap_or(&self.text);
-        let is_there = |label: &&str| label.contains(wanted);
-        let is_long = self.label.is_some() || self.letters.len() >= LABEL;
-        (is_long && labels.iter().any(is_there)).then_some(Fit::Label)
+    /// How well all that names an image fits.
+    fn fit_named(
+        &self,
+        in_name: Option<Fit>,
+        (name, tag): (&str, &str),
+        digest: &Digest,
+    ) -> Option<Fit> {
+        if self.is_label {
+            return None;
+        }
+        let fits = [in_name, self.fit(tag), self.fit_digest(digest), self.fit_image(name, tag)];
+        fits.into_iter().flatten().min()
+    }
+
+    fn is_for_labels(&self) -> bool {
+        self.is_label || self.letters.len() >= LABEL
+    }
+
+    fn fit_labels(&self, is_in_labels: impl Fn(&Finder<'_>) -> bool) -> Option<Fit> {
+        (self.is_for_labels() && is_in_labels(&self.in_label)).then_some(Fit::Label)
     }
 
     fn fit_digest(&self, digest: &Digest) -> Option<Fit> {
@@ -192,25 +242,74 @@ fn parts(name: &str) -> impl Iterator<Item = &str> {
 /// Whether a part of a name, or its beginning, is the word but for one letter that is wrong, missing
 /// or too much, or two that changed places.
 fn nearly_begins(part: &str, word: &[char]) -> bool {
-    let part: Vec<char> = part.chars().take(word.len() + 1).collect();
-    let same = part.iter().zip(word).take_while(|(one, other)| one == other).count();
-    let (part, word) = (part.get(same..).unwrap_or_default(), word.get(same..).unwrap_or_default());
-    let begins = |part: &[char], word: &[char]| part.starts_with(word);
-    let after = |letters: &[char], count: usize| letters.get(count..).unwrap_or_default().to_vec();
-    match (part, word) {
-        (_, []) => true,
-        ([], [_]) => true,
-        ([], _) => false,
-        ([a, b, ..], [c, d, ..])
-            if a == d && b == c && begins(&after(part, 2), &after(word, 2)) =>
-        {
-            true
+    let (mut letters, mut word) = (part.chars(), word);
+    let mut first = letters.next();
+    while let (Some(letter), [wanted, behind @ ..]) = (first, word)
+        && letter == *wanted
+    {
+        (first, word) = (letters.next(), behind);
+    }
+    // Where the first letter is that differs, `letters` is what stands behind it.
+    let [wanted, behind @ ..] = word else { return true };
+    let begins = |mut letters: Chars<'_>, word: &[char]| {
+        word.iter().all(|wanted| letters.next() == Some(*wanted))
+    };
+    let is_wrong = begins(letters.clone(), behind);
+    let is_too_much = begins(letters.clone(), word);
+    let is_missing = match behind {
+        [] => true,
+        [second, behind @ ..] => first == Some(*second) && begins(letters.clone(), behind),
+    };
+    let is_swapped = match behind {
+        [] => false,
+        [second, behind @ ..] => {
+            let next = letters.next();
+            first == Some(*second) && next == Some(*wanted) && begins(letters, behind)
         }
-        _ => {
-            let wrong = begins(&after(part, 1), &after(word, 1));
-            let missing = begins(&after(part, 1), word);
-            let too_much = begins(part, &after(word, 1));
-            wrong || missing || too_much
+    };
+    is_wrong || is_too_much || is_missing || is_swapped
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All that a word becomes by one mistake.
+    fn misspelled(word: &[char]) -> Vec<Vec<char>> {
+        let mut all = vec![word.to_vec()];
+        for at in 0..=word.len() {
+            for letter in ['a', 'b', 'c'] {
+                let mut more = word.to_vec();
+                more.insert(at, letter);
+                all.push(more);
+                let mut other = word.to_vec();
+                if let Some(place) = other.get_mut(at) {
+                    *place = letter;
+                    all.push(other);
+                }
+            }
+            if at < word.len() {
+                let mut less = word.to_vec();
+                less.remove(at);
+                all.push(less);
+            }
+            if at + 1 < word.len() {
+                let mut swapped = word.to_vec();
+                swapped.swap(at, at + 1);
+                all.push(swapped);
+            }
+        }
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn what_begins_like_a_word_with_one_mistake_is_near(part in "[abc]{0,8}", word in "[abc]{1,6}") {
+            let (letters, word): (Vec<char>, Vec<char>) = (part.chars().collect(), word.chars().collect());
+            let expected = misspelled(&word).iter().any(|other| letters.starts_with(other));
+            prop_assert_eq!(nearly_begins(&part, &word), expected);
         }
     }
 }

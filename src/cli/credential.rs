@@ -140,7 +140,7 @@ fn server(name: &str) -> Result<Server, Refused> {
 
 fn get(file: &LoginsFile, name: &str) -> Result<Shown, Refused> {
     let server = known(file, name)?;
-    let secret = client::block_on(fresh_token(file, &server, Timestamp::now()))?;
+    let secret = client::block_on(fresh_token(file, &server, Timestamp::now))?;
     Ok(Shown { server: name.trim().to_owned(), username: TOKEN.to_owned(), secret })
 }
 

@@ -251,16 +251,19 @@ async fn authenticate(
 ) -> Result<Principal, Refusal> {
     let now = gate.clock.now();
     let (headers, address) = (&head.headers, forwarded.address);
-    let known = match operation {
-        Operation::UploadStatus { .. }
-        | Operation::UploadChunk { .. }
-        | Operation::FinishUpload { .. }
-        | Operation::CancelUpload { .. } => {
-            gate.authenticator.authenticate_upload(headers, address, now).await
+    let known = async {
+        match operation {
+            Operation::UploadStatus { .. }
+            | Operation::UploadChunk { .. }
+            | Operation::FinishUpload { .. }
+            | Operation::CancelUpload { .. } => {
+                gate.authenticator.authenticate_upload(headers, address, now).await
+            }
+            _ => gate.authenticator.authenticate(headers, address, now).await,
         }
-        _ => gate.authenticator.authenticate(headers, address, now).await,
     };
-    let mut principal = known?.ok_or(Refusal::NoCredential)?;
+    let known = request_id::within(forwarded.request_id.to_owned(), known).await?;
+    let mut principal = known.ok_or(Refusal::NoCredential)?;
     let circumstances = &mut principal.caller.circumstances;
     (circumstances.at, circumstances.address) = (Some(now), Some(address));
     Ok(principal)

@@ -7,7 +7,7 @@ use oci::{Digest, RepositoryName, Tag};
 use policy::gate::{
     Child, Facts, FlagFact, Form, Gate, Needs, ReportFacts, Scan, ScanState, Shape,
 };
-use policy::{Action, Caller, Image, Policy, Subject};
+use policy::{Action, Caller, Image, Policy};
 
 use super::bases::base_of;
 use super::contents::{Asking, Content, Contents};
@@ -255,7 +255,8 @@ fn scan(known: &Known, repository: &RepositoryName, purpose: Purpose<'_>) -> Sca
 /// uploader might send it, with the groups of then and the policy of now.
 pub(crate) fn counts(report: &KeptReport, repository: &RepositoryName, policy: &Policy) -> bool {
     let KeptReport { uploader, uploader_groups, .. } = report;
-    report.repository == *repository || may_report(uploader, uploader_groups, repository, policy)
+    let uploader = || Caller::new(uploader.clone(), uploader_groups.clone());
+    report.repository == *repository || may_report(&uploader(), repository, policy)
 }
 
 /// The same by what lists tell of it.
@@ -265,17 +266,13 @@ pub(crate) fn brief_counts(
     policy: &Policy,
 ) -> bool {
     let BriefReport { uploader, uploader_groups, .. } = report;
-    report.repository == *repository || may_report(uploader, uploader_groups, repository, policy)
+    let uploader = || Caller::new(uploader.clone(), uploader_groups.clone());
+    report.repository == *repository || may_report(&uploader(), repository, policy)
 }
 
-fn may_report(
-    uploader: &Subject,
-    groups: &[String],
-    repository: &RepositoryName,
-    policy: &Policy,
-) -> bool {
-    let caller = Caller::new(uploader.clone(), groups.to_vec());
-    policy.decide(&caller, Action::Report, Image { repository, tag: None }).is_allowed()
+/// Whether somebody, with the groups of then, might send a report there by the policy of now.
+pub(crate) fn may_report(uploader: &Caller, repository: &RepositoryName, policy: &Policy) -> bool {
+    policy.decide(uploader, Action::Report, Image { repository, tag: None }).is_allowed()
 }
 
 /// The scan in this repository says most; one elsewhere was of the same bytes.

@@ -47,7 +47,7 @@ pub use exception::{Exception, ExceptionId, InvalidExceptionId};
 pub use expiry::Expiries;
 pub use facts::Unknown;
 use facts::{Purpose, Sources};
-pub(crate) use facts::{brief_counts, counts};
+pub(crate) use facts::{brief_counts, counts, may_report};
 pub use flag::Flag;
 use grace::Grace;
 pub use kept::{Kept, PassedGate};

@@ -335,6 +335,7 @@ async fn write(stream: &mut TcpStream, reply: &Reply, asked: &Asked) {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shelf {
     repositories: BTreeMap<String, Shelved>,
+    is_down: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -356,7 +357,15 @@ impl Shelf {
         self
     }
 
+    /// The registry says from now on that it cannot answer.
+    pub(crate) fn go_down(&mut self) {
+        self.is_down = true;
+    }
+
     pub(crate) fn answer(&self, asked: &Asked) -> Reply {
+        if self.is_down {
+            return Reply::new(503, "");
+        }
         self.find(asked).unwrap_or_else(|| Reply::new(404, r#"{"errors":[]}"#))
     }
 

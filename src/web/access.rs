@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use super::Web;
 use super::address::{access_page, access_to, image_page, policy_line};
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
+use super::query::Query;
 use super::session::SignedIn;
 use crate::answer::{Explained, Gate};
 use crate::service::api::gate::verdict::{self, ShownVerdict, Verdicts};

@@ -1,4 +1,4 @@
-//! What rows of a repository tell of an image beside its summary.
+//! What the registry is asked about the images of a list, many at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,36 +28,61 @@ pub(super) struct Made {
     pub(super) created: Option<Timestamp>,
 }
 
-/// That of many images at once. After this it is remembered, with their manifests.
-pub(super) async fn made(api: &Arc<Api>, images: &[Named]) -> HashMap<Digest, Made> {
+/// That of many images. After this it is remembered, with their manifests.
+pub(super) async fn made(
+    api: &Arc<Api>,
+    images: impl Iterator<Item = Named>,
+) -> HashMap<Digest, Made> {
+    let ask = |api: Arc<Api>, image: Named| async move {
+        let made = match api.parts(&image).await {
+            Ok(parts) => Made {
+                bytes: match parts.images.as_slice() {
+                    [] => None,
+                    images => {
+                        Some(images.iter().fold(0, |sum, part| part.size.saturating_add(sum)))
+                    }
+                },
+                created: api.created(&image.repository, &parts.images).await,
+            },
+            Err(_) => Made::default(),
+        };
+        (image.digest, made)
+    };
+    all(api, images, ask).await.into_iter().collect()
+}
+
+/// Has the manifests of many images remembered, so that rows can be made one after the other.
+pub(super) async fn look_up(api: &Arc<Api>, images: impl Iterator<Item = Named>) {
+    // What cannot be had is missing where it is asked for again.
+    all(api, images, |api, image| async move { drop(api.parts(&image).await) }).await;
+}
+
+/// The answers that there are in time.
+async fn all<T, F>(
+    api: &Arc<Api>,
+    images: impl Iterator<Item = Named>,
+    ask: impl Fn(Arc<Api>, Named) -> F,
+) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut tasks = JoinSet::new();
     for image in images {
-        let (api, image, turns) = (Arc::clone(api), image.clone(), Arc::clone(&turns));
+        let (asked, turns) = (ask(Arc::clone(api), image), Arc::clone(&turns));
         tasks.spawn(async move {
             let _turn = turns.acquire().await;
-            let made = match api.parts(&image).await {
-                Ok(parts) => Made {
-                    bytes: match parts.images.as_slice() {
-                        [] => None,
-                        images => {
-                            Some(images.iter().fold(0, |sum, part| part.size.saturating_add(sum)))
-                        }
-                    },
-                    created: api.created(&image.repository, &parts.images).await,
-                },
-                Err(_) => Made::default(),
-            };
-            (image.digest, made)
+            asked.await
         });
     }
-    let mut told = HashMap::with_capacity(images.len());
+    let mut answers = Vec::with_capacity(tasks.len());
     // What is late is given up with the set.
     let _ = timeout(PATIENCE, async {
         while let Some(ended) = tasks.join_next().await {
-            told.extend(ended);
+            answers.extend(ended);
         }
     })
     .await;
-    told
+    answers
 }

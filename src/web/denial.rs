@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use document::printable;
 use http::StatusCode;
 use serde::Deserialize;
 
 use super::Web;
-use super::address::{
-    audit_page, denial_page, image_page, policy_line, repository_page, what_if_page,
-};
+use super::address::{audit_page, denial_page, image_page, policy_line, what_if_page};
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
+use super::query::Query;
 use super::session::SignedIn;
+use super::shown::to_the_second;
 use crate::proxy::RequestIds;
-use crate::service::api::Problem;
+use crate::service::api::image::named::{Named, Need};
 use crate::service::api::input::Asked;
 use crate::service::api::trail::denial::{self, Decided};
 
@@ -36,13 +36,27 @@ struct Page<'a> {
     frame: Frame<'a>,
     id: &'a str,
     request: Option<Decided>,
+    /// Whether it is about an image that whoever reads may see now.
+    has_image: bool,
     /// Where to look further back.
     next: Option<String>,
+}
+
+/// The box alone, and why what was pasted into it leads nowhere.
+#[derive(Template)]
+#[template(path = "no_denial.html")]
+struct Nothing<'a> {
+    frame: Frame<'a>,
+    trouble: &'a str,
 }
 
 impl Page<'_> {
     fn shown(&self, text: &str) -> String {
         printable(text).into_owned()
+    }
+
+    fn moment(&self, request: &Decided) -> String {
+        to_the_second(request.time)
     }
 
     fn is_administrator(&self) -> bool {
@@ -65,10 +79,6 @@ impl Page<'_> {
 
     fn image_page(&self, image: &str) -> String {
         image_page(image)
-    }
-
-    fn repository_page(&self, name: &str) -> String {
-        repository_page(name)
     }
 
     /// What the policy says of the same now.
@@ -111,32 +121,44 @@ pub(super) async fn show(
     Query(asking): Query<Asking>,
 ) -> Result<Response, Trouble> {
     let Some(id) = find(&asking.id) else {
-        let text = "there is no id of a request in this: it is in the message of a denial, as in \
-                    `(request 00c0ffee00c0ffee-7)`";
-        return Err(Trouble::wrong(text));
+        let text = "There is no id of a request in this: it is in the message of a denial, as in \
+                    (request 00c0ffee00c0ffee-7).";
+        return Ok(nothing(&signed_in, StatusCode::BAD_REQUEST, text));
     };
+    let (api, who) = (&web.api, &signed_in.who);
     let query = Asked(denial::Query { id: id.to_owned(), cursor: asking.cursor });
-    let told = denial::show(State(Arc::clone(&web.api)), signed_in.who.clone(), query).await;
-    let Json(denial::Answer { request, cursor }) =
-        told.map_err(|problem| match problem.status() {
-            StatusCode::NOT_FOUND => Trouble::from(unknown(id)),
-            _ => problem.into(),
-        })?;
+    let told = match denial::show(State(Arc::clone(api)), who.clone(), query).await {
+        Ok(Json(told)) => told,
+        // The same for what is somebody else's.
+        Err(problem) if problem.status() == StatusCode::NOT_FOUND => {
+            let text = format!(
+                "There is no request {id} in what this gate keeps of its audit trail, or it is \
+                 somebody else's. Of several gates each keeps its own."
+            );
+            return Ok(nothing(&signed_in, StatusCode::NOT_FOUND, &text));
+        }
+        Err(problem) => return Err(problem.into()),
+    };
+    let denial::Answer { request, cursor } = told;
+    let has_image = match request.as_ref().and_then(|request| request.image.as_deref()) {
+        Some(image) => {
+            let policy = api.policy();
+            Named::find(api, who, &policy, ("image", image), Need::Know).await.is_ok()
+        }
+        None => false,
+    };
     Ok(rendered(&Page {
         frame: Frame::around(&signed_in, Place::Search, "A request"),
         id,
         request,
+        has_image,
         next: cursor.map(|cursor| denial_page(id, Some(&cursor))),
     }))
 }
 
-/// The same for what is somebody else's.
-fn unknown(id: &str) -> Problem {
-    let text = format!(
-        "there is no request {id} in what this gate keeps of its audit trail, or it is somebody \
-         else's. Of several gates each keeps its own"
-    );
-    Problem::new(StatusCode::NOT_FOUND, text)
+fn nothing(signed_in: &SignedIn, status: StatusCode, trouble: &str) -> Response {
+    let frame = Frame::around(signed_in, Place::Search, "Why was this denied?");
+    (status, rendered(&Nothing { frame, trouble })).into_response()
 }
 
 #[cfg(test)]

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Web;
-use super::problem::Trouble;
+use super::problem::{Told, Trouble};
+use super::session::SignedIn;
 use crate::public_url::PublicUrl;
 use crate::service::api::{Denial, Problem};
 
@@ -38,15 +40,26 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// What was denied stands in the audit trail before anybody hears of it.
+/// What was denied stands in the audit trail before anybody hears of it; and what went wrong is told
+/// within the menu of whoever reads it.
 pub(super) async fn settle(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let (mut head, body) = request.into_parts();
+    let asked = Request::from_parts(head.clone(), body);
+    let mut response = next.run(asked).await;
     if let Some(Denial(record)) = response.extensions_mut().remove()
         && let Err(unwritten) = web.api.audit.flush(record).await
     {
         response = Trouble::from(Problem::from(unwritten)).into_response();
     }
-    response
+    let Some(told) = response.extensions_mut().remove::<Told>() else { return response };
+    match SignedIn::from_request_parts(&mut head, &web).await {
+        Ok(reader) => {
+            let (mut head, _) = response.into_parts();
+            head.headers.remove(CONTENT_LENGTH);
+            Response::from_parts(head, told.to(&reader).into_body())
+        }
+        Err(_) => response,
+    }
 }
 
 /// Refuses what another site has its reader's browser send. Browsers name the origin of each form

@@ -13,12 +13,14 @@ mod address;
 mod admin;
 mod assets;
 mod denial;
+mod escape;
 mod form;
 mod frame;
 mod guard;
 mod image;
 mod problem;
 mod provider;
+mod query;
 mod repository;
 mod search;
 mod session;
@@ -80,6 +82,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/ui/image/delete", get(image::confirm).post(image::delete))
         .merge(admin::routes())
         .fallback(problem::no_page)
+        .method_not_allowed_fallback(problem::no_way)
         .layer(from_fn_with_state(Arc::clone(&web), guard::settle))
         .route("/ui/assets/{name}", get(assets::serve))
         .layer(from_fn(guard::headers))

@@ -39,6 +39,7 @@ struct Page<'a> {
 /// Sends a browser to a provider. Not by a redirection: browsers apply the content security policy of
 /// the page with the form to that, too, and it lets no form go elsewhere.
 pub(super) async fn depart(State(web): State<Arc<Web>>, form: Form) -> Result<Response, Trouble> {
+    form.only(&["provider", "next"])?;
     let (name, next) = (form.text("provider"), local(form.text("next")));
     let now = web.api.now();
     let departure = Departure::to(name, next, now).map_err(|error| {

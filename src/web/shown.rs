@@ -13,6 +13,11 @@ impl Moment {
         Self(at)
     }
 
+    /// The day alone, where there is no room for more.
+    pub(super) fn day(&self) -> String {
+        self.0.strftime("%Y-%m-%d").to_string()
+    }
+
     /// As programs read it (RFC 3339).
     pub(super) fn exact(&self) -> String {
         self.0.to_string()
@@ -25,6 +30,11 @@ impl fmt::Display for Moment {
     }
 }
 
+/// The same to the second, as records of the audit trail have it.
+pub(super) fn to_the_second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// "3 days 4 h", "4 h 12 min", "12 min", "7 s": two steps at most.
 pub(super) fn span(span: SignedDuration) -> String {
     let seconds = span.as_secs().max(0);
@@ -32,6 +42,7 @@ pub(super) fn span(span: SignedDuration) -> String {
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),
         (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, 0) => format!("{hours} h"),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (1, 0, _) => "1 day".to_owned(),
         (1, hours, _) => format!("1 day {hours} h"),
@@ -106,6 +117,7 @@ mod tests {
             (-5, "0 s"),
             (59, "59 s"),
             (60, "1 min"),
+            (3_600, "1 h"),
             (3_660, "1 h 1 min"),
             (86_400, "1 day"),
             (90 * 86_400, "90 days"),
@@ -120,6 +132,7 @@ mod tests {
     fn a_moment_is_short_for_people_and_exact_for_programs() {
         let moment = Moment::of("2026-11-22T23:41:05.25Z".parse().unwrap());
         assert_eq!(moment.to_string(), "2026-11-22 23:41");
+        assert_eq!(moment.day(), "2026-11-22");
         assert_eq!(moment.exact(), "2026-11-22T23:41:05.25Z");
     }
 

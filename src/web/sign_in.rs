@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
@@ -14,6 +14,7 @@ use super::Web;
 use super::form::{Form, Sent};
 use super::frame::{Frame, rendered};
 use super::problem::Trouble;
+use super::query::Query;
 use super::session::{SignedIn, Visitor, forgotten, kept, shown};
 use crate::audit::Record;
 use crate::identity::federation::Offer;
@@ -84,6 +85,7 @@ pub(super) async fn sign_in(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response, Trouble> {
+    form.only(&["username", "password", "next"])?;
     let issue = &web.api.issue;
     let (username, next) = (form.text("username"), form.text("next"));
     let password = Secret::new(form.text("password").to_owned());
@@ -168,8 +170,9 @@ pub(super) fn again(
 
 pub(super) async fn sign_out(
     State(web): State<Arc<Web>>,
-    Sent { signed_in, .. }: Sent,
+    Sent { signed_in, form }: Sent,
 ) -> Result<Response, Trouble> {
+    form.only(&[])?;
     let SignedIn { who, session, .. } = signed_in;
     let (issue, now) = (&web.api.issue, web.api.now());
     let ended = issue.revoke_id(who.maker(), &session, now).await;

@@ -1,5 +1,6 @@
 //! An image in a list.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use oci::{Digest, Reference, RepositoryName, Tag};
@@ -12,7 +13,7 @@ use super::shown::{short, size};
 use super::verdict::Verdict;
 use crate::catalog::Known;
 use crate::release::{self, Tally, counts, tally};
-use crate::service::api::gate::verdict::verdicts;
+use crate::service::api::gate::verdict::recalled_verdicts;
 use crate::service::api::image::flags::in_force;
 use crate::service::api::image::named::Named;
 use crate::service::api::image::parts::Part;
@@ -28,25 +29,62 @@ pub(super) struct Summary {
     pub(super) size: String,
     pub(super) flags: Vec<String>,
     pub(super) verdict: Verdict,
-    /// The worst first; none where no report counts.
-    pub(super) findings: Option<Vec<(Severity, usize)>>,
+    pub(super) findings: Findings,
+    /// The label for which it was found, where its name does not say why.
+    pub(super) label: Option<String>,
 }
 
-impl Summary {
-    /// Of a tag. What cannot be told, since the registry does not answer, is left out, so that a
-    /// list is there all the same.
+/// What reports say of an image.
+pub(super) enum Findings {
+    /// What it is made of cannot be told, and so no report of it.
+    Unknown,
+    /// No report counts.
+    Unreported,
+    /// The worst first.
+    Found(Vec<(Severity, usize)>),
+}
+
+impl Findings {
+    /// What was found; none where nobody looked.
+    pub(super) fn found(&self) -> Option<&[(Severity, usize)]> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::Unknown | Self::Unreported => None,
+        }
+    }
+}
+
+/// Makes the rows of one list.
+pub(super) struct Summaries<'a> {
+    api: &'a Api,
+    policy: &'a Arc<Policy>,
+    /// Whose lessons of others were taken in for this list: once is enough.
+    recalled: BTreeSet<RepositoryName>,
+}
+
+impl<'a> Summaries<'a> {
+    pub(super) fn new(api: &'a Api, policy: &'a Arc<Policy>) -> Self {
+        Self { api, policy, recalled: BTreeSet::new() }
+    }
+
+    /// That of a tag. What cannot be told, since the registry does not answer, is left out, so that
+    /// a list is there all the same.
     pub(super) async fn of(
-        api: &Api,
-        policy: &Arc<Policy>,
+        &mut self,
         (repository, tag, digest): (&RepositoryName, &Tag, &Digest),
-    ) -> Result<Self, Problem> {
+    ) -> Result<Summary, Problem> {
+        let Self { api, policy, .. } = *self;
+        if !self.recalled.contains(repository) {
+            api.images.inventory.recall(repository, api.now()).await;
+            self.recalled.insert(repository.clone());
+        }
         let named = Named {
             repository: repository.clone(),
             reference: Reference::Tag(tag.clone()),
             digest: digest.clone(),
         };
         let (parts, verdicts) = match api.parts(&named).await {
-            Ok(parts) => (Some(parts), verdicts(api, policy, &named, None).await.ok()),
+            Ok(parts) => (Some(parts), recalled_verdicts(api, policy, &named, None).await.ok()),
             Err(_) => (None, None),
         };
         let images = parts.as_ref().map(|parts| parts.images.as_slice()).unwrap_or_default();
@@ -62,7 +100,7 @@ impl Summary {
                 });
             }
         }
-        Ok(Self {
+        Ok(Summary {
             repository: repository.to_string(),
             tag: tag.to_string(),
             page: image_page(&named.text()),
@@ -74,15 +112,26 @@ impl Summary {
             },
             flags: flags.into_iter().map(str::to_owned).collect(),
             verdict: verdicts.as_ref().map_or(Verdict::Unknown, Verdict::of),
-            findings: findings.map(|tally| tally.into_iter().rev().collect()),
+            findings: match (findings, parts) {
+                (Some(tally), _) => Findings::Found(tally.into_iter().rev().collect()),
+                (None, Some(_)) => Findings::Unreported,
+                (None, None) => Findings::Unknown,
+            },
+            label: None,
         })
+    }
+}
+
+impl Summary {
+    /// No gate keeps anybody from what is in it.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.verdict, Verdict::Passed | Verdict::NoGate)
     }
 
     /// With what the image says that it runs on, where no index says it. What a gate holds is not
     /// looked into.
     pub(super) fn described(mut self, known: &Known, digest: &Digest) -> Self {
-        let is_open = matches!(self.verdict, Verdict::Passed | Verdict::NoGate);
-        if self.platforms.is_empty() && is_open {
+        if self.platforms.is_empty() && self.is_open() {
             let platform = known.told(digest).and_then(|told| told.platform.as_deref());
             self.platforms.extend(platform.map(str::to_owned));
         }
@@ -91,14 +140,15 @@ impl Summary {
 
     /// As a bar, with what it says in words.
     pub(super) fn bar(&self) -> Vec<(Severity, f64, f64)> {
-        self.findings.as_deref().map(bar).unwrap_or_default()
+        self.findings.found().map(bar).unwrap_or_default()
     }
 
     pub(super) fn findings_text(&self) -> String {
-        match self.findings.as_deref() {
-            None => "no report".to_owned(),
-            Some([]) => "nothing found".to_owned(),
-            Some(found) => {
+        match &self.findings {
+            Findings::Unknown => "not known: the registry does not answer".to_owned(),
+            Findings::Unreported => "no report".to_owned(),
+            Findings::Found(found) if found.is_empty() => "nothing found".to_owned(),
+            Findings::Found(found) => {
                 let words: Vec<_> =
                     found.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
                 words.join(", ")

@@ -1,6 +1,7 @@
 //! The pages as a browser asks for them.
 
 mod activity;
+mod mistakes;
 mod provider;
 mod searching;
 mod trail;
@@ -20,7 +21,6 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::content::samples::{Sample, image};
 use crate::identity::ClientAddress;
-use crate::inventory::Lesson;
 use crate::service::api::tests::scene::{As, PASSWORD, Scene};
 
 mod access;
@@ -117,13 +117,8 @@ impl Browser {
             let mut shelf = self.scene.shelf.lock().unwrap();
             *shelf = std::mem::take(&mut *shelf).tagged(repository, tag, sample);
         }
-        let repository = oci::RepositoryName::new(repository).unwrap();
-        let (tag, digest, at) =
-            (oci::Tag::new(tag).unwrap(), sample.digest.clone(), self.scene.now());
-        let lessons = [(repository, Lesson::Tag { tag, digest, at })];
-        let state = &self.scene.issue.state;
-        let now = self.scene.now();
-        state.ask(move |store| async move { store.learn(&lessons, now).await }).await.unwrap();
+        let tagged = (repository.to_owned(), tag.to_owned(), sample.digest.clone());
+        self.scene.learn([tagged]).await;
     }
 
     async fn post_from(&self, origin: Option<&str>, path: &str, form: &[(&str, &str)]) -> Page {
@@ -340,6 +335,8 @@ async fn an_administrator_knows_of_an_image_and_reads_nothing_in_it() {
     let page = browser.get("/ui/image?ref=prod/api:v1").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("for those who may read it"), "{}", page.text);
+    assert!(page.text.contains("A release gate holds this image"), "{}", page.text);
+    assert!(!page.text.contains("/ui/image/raw"), "it leads nowhere: {}", page.text);
     let raw = browser.get("/ui/image/raw?ref=prod/api:v1").await;
     assert_eq!(raw.status, StatusCode::NOT_FOUND, "{}", raw.text);
 }
@@ -350,8 +347,10 @@ async fn a_flag_is_set_on_the_page_and_the_gate_opens() {
     let page = browser.get("/ui/image?ref=prod/api:v1").await;
     assert!(page.text.contains("it is not flagged tested"), "{}", page.text);
     // What the gate holds is not handed out here either.
-    let raw = browser.get("/ui/image/raw?ref=prod/api:v1").await;
-    assert_eq!(raw.status, StatusCode::NOT_FOUND, "{}", raw.text);
+    for file in ["", "&of=manifest", "&of=config"] {
+        let raw = browser.get(&format!("/ui/image/raw?ref=prod/api:v1{file}")).await;
+        assert_eq!(raw.status, StatusCode::NOT_FOUND, "{}", raw.text);
+    }
     let form = [
         ("ref", "prod/api:v1"),
         ("flag", "tested"),
@@ -368,6 +367,7 @@ async fn a_flag_is_set_on_the_page_and_the_gate_opens() {
     assert!(!page.text.contains("it is not flagged tested"), "{}", page.text);
     let raw = browser.get("/ui/image/raw?ref=prod/api:v1").await;
     assert_eq!(raw.status, StatusCode::OK, "{}", raw.text);
+    assert!(page.text.contains("/ui/image/raw?ref=prod/api:v1&#38;of=config"), "{}", page.text);
     let script = [
         ("ref", "prod/api:v1"),
         ("flag", "tested"),
@@ -402,14 +402,19 @@ async fn what_scanners_found_is_text_on_the_page_and_in_a_spreadsheet() {
     let page = browser.get("/ui/image?ref=prod/api:v1").await;
     assert!(page.text.contains("1 high") && page.text.contains("CVE-2025-0001"), "{}", page.text);
     assert!(page.text.contains(ESCAPED) && !page.text.contains("<img"), "{}", page.text);
+    assert!(page.text.contains("Trivy, report of"), "it names no version: {}", page.text);
+    assert!(page.text.contains(r#"<th aria-sort="descending">"#), "{}", page.text);
+    let by_id = browser.get("/ui/image?ref=prod/api:v1&sort=id").await;
+    assert!(by_id.text.contains(r#"<th aria-sort="ascending">"#), "{}", by_id.text);
     // Told twice, it is one.
     let later = report.to_string().replace("2025-11-01", "2025-11-02").replace("HIGH", "CRITICAL");
     let sent = browser.scene.ask(As::User("bob"), Method::PUT, path, &later).await;
     assert_eq!(sent.status, StatusCode::OK, "{}", sent.text);
     let place = ("prod/api".parse().unwrap(), oci::Tag::new("v1").unwrap());
     let api = &browser.scene.api;
-    let listed =
-        summary::Summary::of(api, &api.policy(), (&place.0, &place.1, &amd64.digest)).await;
+    let policy = api.policy();
+    let mut summaries = summary::Summaries::new(api, &policy);
+    let listed = summaries.of((&place.0, &place.1, &amd64.digest)).await;
     assert_eq!(listed.unwrap().findings_text(), "1 critical");
     let csv = browser.get("/ui/image/vulnerabilities?ref=prod/api:v1&format=csv").await;
     assert_eq!(csv.header(CONTENT_TYPE), "text/csv; charset=utf-8; header=present");

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
 use serde::Deserialize;
 
 use super::Web;
 use super::form::Sent;
 use super::frame::{Frame, Place, rendered};
-use super::problem::Trouble;
+use super::problem::{Mistake, Trouble};
+use super::query::Query;
 use super::session::SignedIn;
 use super::shown::Moment;
 use crate::service::api::input::{Asked, Body};
@@ -28,6 +30,29 @@ pub(super) struct Asking {
     everybody: Option<String>,
 }
 
+/// What stands in the form.
+struct Filled {
+    comment: String,
+    expires: String,
+    images: String,
+    actions: String,
+    groups: String,
+    refreshable: bool,
+}
+
+impl Default for Filled {
+    fn default() -> Self {
+        let [comment, images, actions, groups] = [const { String::new() }; 4];
+        Self { comment, expires: "30d".to_owned(), images, actions, groups, refreshable: false }
+    }
+}
+
+/// What came of it.
+enum Outcome {
+    Made(Box<Created>),
+    Mistaken(Filled, Mistake),
+}
+
 #[derive(Template)]
 #[template(path = "tokens.html")]
 struct Page<'a> {
@@ -38,6 +63,9 @@ struct Page<'a> {
     goes_on: bool,
     /// The one that was made just now.
     created: Option<&'a Created>,
+    /// What is wrong with what was filled in, and what that was.
+    mistake: Option<&'a str>,
+    filled: &'a Filled,
     session: &'a str,
     everybody: bool,
     is_administrator: bool,
@@ -77,7 +105,7 @@ async fn page(
     api: &Arc<Api>,
     signed_in: &SignedIn,
     everybody: bool,
-    created: Option<&Created>,
+    outcome: Option<&Outcome>,
 ) -> Result<Response, Trouble> {
     let listing = Listing {
         r#for: None,
@@ -89,16 +117,26 @@ async fn page(
     let listed = tokens::list(State(Arc::clone(api)), signed_in.who.clone(), Asked(listing)).await;
     let Json(Tokens { mut tokens, cursor }) = listed?;
     tokens.sort_by_key(|token| token.ends_at);
-    Ok(rendered(&Page {
+    let empty = Filled::default();
+    let (created, filled, mistake) = match outcome {
+        None => (None, &empty, None),
+        Some(Outcome::Made(created)) => (Some(created.as_ref()), &empty, None),
+        Some(Outcome::Mistaken(filled, mistake)) => (None, filled, Some(mistake)),
+    };
+    let page = rendered(&Page {
         frame: Frame::around(signed_in, Place::Tokens, "Tokens"),
         tokens,
         goes_on: cursor.is_some(),
         created,
+        mistake: mistake.map(|mistake| &*mistake.text),
+        filled,
         session: signed_in.session.as_str(),
         everybody,
         is_administrator: signed_in.who.maker().is_administrator(),
         gate: api.issue.authenticator.issuer().service(),
-    }))
+    });
+    let status = mistake.map_or(StatusCode::OK, |mistake| mistake.status);
+    Ok((status, page).into_response())
 }
 
 pub(super) async fn show(
@@ -120,29 +158,45 @@ pub(super) async fn create(
     State(web): State<Arc<Web>>,
     Sent { signed_in, form }: Sent,
 ) -> Result<Response, Trouble> {
+    form.only(&["comment", "expires", "images", "actions", "groups", "refreshable"])?;
+    let text = |name: &str| form.text(name).trim().to_owned();
+    let filled = Filled {
+        comment: text("comment"),
+        expires: text("expires"),
+        images: text("images"),
+        actions: text("actions"),
+        groups: text("groups"),
+        refreshable: !form.text("refreshable").is_empty(),
+    };
     let creation = Creation {
         r#for: None,
-        groups: list(form.text("groups")),
-        images: list(form.text("images")),
-        actions: list(form.text("actions")),
-        expires: form.text("expires").trim().to_owned(),
-        refreshable: !form.text("refreshable").is_empty(),
+        groups: list(&filled.groups),
+        images: list(&filled.images),
+        actions: list(&filled.actions),
+        expires: filled.expires.clone(),
+        refreshable: filled.refreshable,
         audience: None,
-        comment: form.text("comment").trim().to_owned(),
+        comment: filled.comment.clone(),
     };
     let who: Requester = signed_in.who.clone();
-    let made = tokens::create(State(Arc::clone(&web.api)), who, Body(creation)).await;
-    let (_, Json(created)) = made?;
-    page(&web.api, &signed_in, false, Some(&created)).await
+    let outcome = match tokens::create(State(Arc::clone(&web.api)), who, Body(creation)).await {
+        Ok((_, Json(created))) => Outcome::Made(Box::new(created)),
+        Err(problem) => Outcome::Mistaken(filled, Trouble::mistake(problem)?),
+    };
+    page(&web.api, &signed_in, false, Some(&outcome)).await
 }
 
+/// Revokes one, and shows the same list again.
 pub(super) async fn revoke(
     State(web): State<Arc<Web>>,
     Sent { signed_in, form }: Sent,
 ) -> Result<Response, Trouble> {
+    form.only(&["id", "everybody"])?;
     let id = form.text("id").to_owned();
     revoke::delete(State(Arc::clone(&web.api)), signed_in.who, Path(id)).await?;
-    Ok(Redirect::to("/ui/tokens").into_response())
+    let everybody = !form.text("everybody").is_empty();
+    let page = if everybody { "/ui/tokens?everybody=yes" } else { "/ui/tokens" };
+    Ok(Redirect::to(page).into_response())
 }
 
 #[cfg(test)]

@@ -24,6 +24,10 @@ impl Verdict {
         }
     }
 
+    pub(super) fn is_held(&self) -> bool {
+        *self == Self::Held
+    }
+
     /// How it is coloured.
     pub(super) fn class(self) -> &'static str {
         match self {

@@ -31,7 +31,7 @@ fn scene() -> Scene {
     scene
 }
 
-fn sign_in(scene: &Scene, name: &str, window: Window) -> Browser {
+pub(crate) fn sign_in(scene: &Scene, name: &str, window: Window) -> Browser {
     let browser = Browser::start(&scene.gate, window);
     browser.fill("Name", name);
     browser.fill("Password or token", &password_of(name));

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::time::Duration;
 
 use crate::support::client::{Ask, Credentials, basic};
 use crate::support::gate::password_of;
 use crate::support::images::Image;
+use crate::support::process::wait_for;
 use crate::support::scene::Scene;
 use crate::support::wire::Wire;
 
@@ -74,6 +76,46 @@ fn each_request_leaves_one_record_that_says_who_what_and_why() {
     assert_eq!(denied["decision"], "deny");
     assert!(!denied["reason"].as_str().unwrap().is_empty());
     assert_ne!(anonymous["decision"], "allow");
+}
+
+#[test]
+fn a_login_that_failed_is_found_by_the_id_of_its_request() {
+    let scene = scene();
+    let client = scene.gate.anonymous();
+    let basic = basic("alice", "wrong");
+    let header = [("authorization", basic.as_str())];
+    let own = Ask::headers(&header);
+    let origin = format!("https://{}", scene.gate.name());
+    let form = "username=alice&password=wrong&next=/&form_token=";
+    let page = Ask {
+        headers: &[("origin", &origin)],
+        ..Ask::body("application/x-www-form-urlencoded", form.as_bytes())
+    };
+    let token = format!("/token?service={}", scene.gate.name());
+    let refresh = r#"{"refresh_token": "pcr_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
+    let upload = format!("/v2/team/app/blobs/uploads/{}", "u".repeat(22));
+    for (method, path, ask) in [
+        ("GET", "/v2/", &own),
+        ("GET", "/v2/team/app/manifests/v1", &own),
+        ("PATCH", upload.as_str(), &own),
+        ("GET", token.as_str(), &own),
+        ("GET", "/api/v1/whoami", &own),
+        ("POST", "/api/v1/refresh", &Ask::body("application/json", refresh.as_bytes())),
+        ("POST", "/ui/sign-in", &page),
+    ] {
+        let answer = client.send(method, path, ask);
+        assert_eq!(answer.status, 401, "{path}: {answer:?}");
+        let id = answer.header("x-request-id").unwrap();
+        let failed = wait_for(path, Duration::from_secs(20), || {
+            let records = scene.gate.audit();
+            let mut failed = records.into_iter().filter(|it| it["event"] == "login.failed");
+            failed.find(|it| it["request_id"] == id)
+        });
+        assert!(failed["reason"].is_string() && failed["address"].is_string(), "{failed}");
+    }
+    let records = scene.gate.audit();
+    let failed: Vec<_> = records.iter().filter(|it| it["event"] == "login.failed").collect();
+    assert_eq!(failed.len(), 7, "each is told once: {failed:?}");
 }
 
 #[test]

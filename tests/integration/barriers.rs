@@ -3,15 +3,18 @@
 //! With `PORTCULLIS_PICTURES=FOLDER` it takes the pictures of the documentation on its way.
 
 use std::path::Path;
+use std::time::Duration;
 use std::{env, fs};
 
 use serde_json::{Value, json};
 
 use crate::support::browser::{Browser, DESK, Window};
 use crate::support::client::Ask;
-use crate::support::gate::{Setup, password_of};
+use crate::support::gate::{Gate, Setup, password_of};
 use crate::support::images::Image;
+use crate::support::process::wait_for;
 use crate::support::scene::Scene;
+use crate::trust::{setup_there, trust};
 
 const POLICY: &str = r#"
 administrators: ["user:ada"]
@@ -42,11 +45,14 @@ fn report_of(image: &Image) -> Value {
     report
 }
 
-/// A registry with something to see on every page.
-fn scene() -> Scene {
+/// A registry with something to see on every page, and a gate that it trusts.
+fn scene() -> (Scene, Gate) {
+    let eu = setup_there().start();
+    let trusted = format!("[{}]", trust(&eu, ", groups: {release: clusters}"));
     let users: [(&str, &[&str]); 3] = [("ada", &[]), ("ci", &[]), ("cluster", &[])];
-    let looks_into_images = |setup: Setup| setup.setting("inventory", "{crawl: true}");
-    let scene = Scene::with(POLICY, &users, looks_into_images);
+    let more =
+        |setup: Setup| setup.setting("inventory", "{crawl: true}").setting("trust", &trusted);
+    let scene = Scene::with(POLICY, &users, more);
     let ci = scene.client("ci");
     let image = Image::docker("release");
     let earlier = Image::docker("earlier");
@@ -77,7 +83,7 @@ fn scene() -> Scene {
     let flag = json!({"flag": "qa-passed", "reason": "release checklist 2.1"}).to_string();
     let sent = Ask::body("application/json", flag.as_bytes());
     basic.send("PUT", "/api/v1/image/flags?ref=prod/api:v2.1.0", &sent).expect(200);
-    scene
+    (scene, eu)
 }
 
 /// Each page and the name of its picture.
@@ -128,7 +134,7 @@ fn look(browser: &Browser, page: &str, look: Look) -> Vec<String> {
 }
 
 fn look_at_all(look_as: Look) {
-    let scene = scene();
+    let (scene, _trusted) = scene();
     let browser = Browser::start(&scene.gate, look_as.window);
     browser.prefer(look_as.colours);
     browser.open("/");
@@ -137,6 +143,10 @@ fn look_at_all(look_as: Look) {
     browser.fill("Password or token", &password_of("ada"));
     browser.press("Sign in");
     browser.says("user:ada");
+    wait_for("word of the trusted gate", Duration::from_secs(30), || {
+        browser.open("/ui/admin/trust");
+        browser.text().contains("and it answered").then_some(())
+    });
     let denied = scene.client("cluster").get("/v2/dev/api/manifests/main").expect(403);
     let denial = format!("/ui/denial?id={}", denied.header("x-request-id").unwrap());
     for (page, path) in PAGES.into_iter().chain([("denial", denial.as_str())]) {

@@ -68,6 +68,7 @@ mod tag_limited;
 mod targets;
 mod tokens;
 mod trust;
+mod trust_page;
 mod turns;
 mod uploads;
 mod why_denied;

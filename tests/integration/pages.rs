@@ -83,8 +83,11 @@ fn visit(scene: &Scene, image: &Image, browser: &Browser) {
     browser.says("passed");
     let text = browser.text();
     assert!(!text.contains("it is not flagged"), "{text}");
-
-    browser.press("Tokens");
+    browser.press("config.json");
+    browser.says("architecture");
+    let shown: serde_json::Value = serde_json::from_str(&browser.text()).unwrap();
+    assert_eq!(shown, serde_json::from_slice::<serde_json::Value>(&image.config.bytes).unwrap());
+    browser.open("/ui/tokens");
     browser.fill("What it is for", "a laptop");
     browser.fill("Lives for", "8h");
     browser.fill("Actions", "pull");

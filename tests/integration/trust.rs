@@ -59,13 +59,14 @@ const EXCHANGE: &str = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ato
 const SOON: Duration = Duration::from_secs(20);
 
 fn there() -> Gate {
-    Setup::new("http://127.0.0.1:9", THERE)
-        .user("alice", &["ci", "secret"])
-        .user("bob", &["ci"])
-        .start()
+    setup_there().start()
 }
 
-fn trust(gate: &Gate, more: &str) -> String {
+pub(crate) fn setup_there() -> Setup {
+    Setup::new("http://127.0.0.1:9", THERE).user("alice", &["ci", "secret"]).user("bob", &["ci"])
+}
+
+pub(crate) fn trust(gate: &Gate, more: &str) -> String {
     format!(
         "{{name: eu, issuer: 'https://{}', ca: {}, poll: 1s{more}}}",
         gate.name(),
@@ -74,8 +75,11 @@ fn trust(gate: &Gate, more: &str) -> String {
 }
 
 fn here(trust: &str) -> Scene {
-    let scene =
-        Scene::with(HERE, &[("alice", &[]), ("carol", &[])], |setup| setup.setting("trust", trust));
+    here_with(|setup| setup.setting("trust", trust))
+}
+
+pub(crate) fn here_with(more: impl FnOnce(Setup) -> Setup) -> Scene {
+    let scene = Scene::with(HERE, &[("alice", &[]), ("carol", &[])], more);
     for repository in ["team/app", "named/app", "ci/app", "own/app", "alice/app"] {
         scene.registry.client().push(repository, "v1", &Image::oci(repository));
     }

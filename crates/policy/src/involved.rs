@@ -144,7 +144,7 @@ fn matches(pattern: &ImagePattern, image: Image<'_>, bindings: Bindings<'_>) -> 
 }
 
 impl Involved {
-    fn of(pattern: &SubjectPattern) -> Self {
+    pub(crate) fn of(pattern: &SubjectPattern) -> Self {
         let user = |name: String| Caller::new(Subject::User(name), Vec::new());
         // `**` first, as it is `*` twice.
         let instance = |pattern: &str| pattern.replace("**", ANYBODY).replace('*', ANYBODY);

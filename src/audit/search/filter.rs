@@ -15,6 +15,8 @@ use super::Found;
 pub struct Filter {
     /// Fields with their values, which have to be these.
     pub fields: Vec<(&'static str, String)>,
+    /// One of these events; none: whatever it is.
+    pub events: &'static [&'static str],
     /// What was decided.
     pub decision: Option<Decision>,
     /// A repository, or where it ends in `*`, the beginning of its name.
@@ -109,8 +111,10 @@ impl Prepared<'_> {
     }
 
     pub(super) fn is_meant(&self, found: &Found) -> bool {
-        let Filter { fields, decision, address, .. } = self.filter;
-        fields.iter().all(|(name, value)| found.text(name) == Some(value.as_str()))
+        let Filter { fields, events, decision, address, .. } = self.filter;
+        let is_one = || events.iter().any(|it| found.text("event") == Some(it));
+        (events.is_empty() || is_one())
+            && fields.iter().all(|(name, value)| found.text(name) == Some(value.as_str()))
             && decision.is_none_or(|it| found.text("decision") == Some(it.as_str()))
             && address
                 .is_none_or(|it| found.text("address").and_then(|a| a.parse().ok()) == Some(it))

@@ -54,7 +54,7 @@ impl GateArguments {
         }
         let file = LoginsFile::of_user()?;
         let server = self.server_or_the_only_one(&file)?;
-        let token: Secret = fresh_token(&file, &server, Timestamp::now()).await?.0;
+        let token: Secret = fresh_token(&file, &server, Timestamp::now).await?.0;
         let help = format!("sign in again: `portcullis login {server}`");
         self.at(&server, Credential::Token { token, help })
     }

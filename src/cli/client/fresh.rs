@@ -14,19 +14,21 @@ use super::rotating::{Refreshed, Rotating};
 use super::server::Server;
 
 /// An access token of whoever is signed in at a gate, refreshed if little is left of it. Of several
-/// commands at once one refreshes, and the others wait for what it got.
+/// commands at once one refreshes, and the others wait for what it got. `clock` tells what time it is.
 ///
 /// # Errors
 /// Nobody is signed in there, the gate ended it, or a refresh is due and the gate cannot be reached.
 pub(in crate::cli) async fn fresh_token(
     file: &LoginsFile,
     server: &Server,
-    now: Timestamp,
+    clock: impl Fn() -> Timestamp,
 ) -> Result<Kept, Failure> {
-    if let Some(token) = kept(&file.read()?, server)?.tokens.fresh(now) {
+    if let Some(token) = kept(&file.read()?, server)?.tokens.fresh(clock()) {
         return Ok(token.clone());
     }
     let mut change = file.change()?;
+    // What another command got while this one waited is younger than the time before.
+    let now = clock();
     let tokens = kept(&change.logins, server)?.tokens.clone();
     if let Some(token) = tokens.fresh(now) {
         return Ok(token.clone());
@@ -90,4 +92,43 @@ fn ended(server: &Server, login: &Login) -> Failure {
     let text = format!("the sign-in of {} at {server} has ended", login.subject);
     let help = format!("sign in again: `portcullis login {server}`");
     Failure::new(Exit::Denied, &Mistake::new(text).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::super::rotating::tests::answer;
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_another_command_got_meanwhile_is_used_and_not_refreshed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = LoginsFile::at(folder.path().join("portcullis/login.json"));
+        // Nobody answers there.
+        let server: Server = "https://127.0.0.1:1".parse().unwrap();
+        let keep = |second| {
+            let tokens = Rotating::new(answer("pcr_secret", second, 3600), at(second)).unwrap();
+            let login = Login { subject: "user:alice".to_owned(), ca: None, tokens };
+            let mut change = file.change().unwrap();
+            change.logins.gates.insert(server.clone(), login);
+            change.save().unwrap();
+        };
+        keep(0);
+        let looks = Cell::new(0);
+        let clock = || match looks.replace(looks.get() + 1) {
+            0 => {
+                // Another command refreshes, right after this one has looked at its clock.
+                keep(10_000);
+                at(9_999)
+            }
+            _ => at(10_001),
+        };
+        let token = fresh_token(&file, &server, clock).await.unwrap();
+        assert_eq!(token.expose(), answer("pcr_secret", 10_000, 3600).access_token.expose());
+    }
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use error::PeerError;
 pub use polling::Polling;
 pub use settings::{GroupMapping, InvalidPeerName, PeerName, Settings};
-pub use state::{LastList, PeerState};
+pub use state::{LastList, Looks, PeerState};
 
 use crate::fetch::FetchError;
 use crate::public_url::PublicUrl;

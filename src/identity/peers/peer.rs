@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use policy::Subject;
 
 use super::error::PeerError;
 use super::hearing::Heard;
 use super::settings::Settings;
+use super::state::Looks;
 use crate::fetch::{FetchError, Fetcher};
 use crate::jwks::JwksSource;
 use crate::recent::Recent;
@@ -24,6 +25,8 @@ pub(super) struct Peer {
     pub(super) source: JwksSource,
     pub(super) fetcher: Fetcher,
     known: ArcSwap<Known>,
+    /// For people: nothing is decided by it.
+    looks: ArcSwapOption<Looks>,
     /// The claims of tokens that were checked, by token and keys.
     checked: Recent<[u8; 32], Arc<Claims>>,
 }
@@ -48,6 +51,7 @@ impl Peer {
             fetcher: Fetcher::new(ca)?,
             settings,
             known: ArcSwap::default(),
+            looks: ArcSwapOption::empty(),
             checked: Recent::new(REMEMBERED),
         })
     }
@@ -63,6 +67,16 @@ impl Peer {
     /// Takes what the task of this gate has learnt; nobody else calls it.
     pub(super) fn learn(&self, known: Known) {
         self.known.store(Arc::new(known));
+    }
+
+    /// What came of asking it.
+    pub(super) fn looks(&self) -> Option<Looks> {
+        self.looks.load().as_deref().cloned()
+    }
+
+    /// As [`Self::learn`], of the asking itself.
+    pub(super) fn looked(&self, looks: Looks) {
+        self.looks.store(Some(Arc::new(looks)));
     }
 
     /// Whether the gate as a whole is to be trusted at this moment.

@@ -13,6 +13,7 @@ use super::Peers;
 use super::error::PeerError;
 use super::hearing::Heard;
 use super::peer::{Known, Peer};
+use super::state::Looks;
 use crate::clock::Now;
 use crate::fetch::{FetchError, HttpsUrl};
 use crate::jwks::JwksError;
@@ -94,11 +95,24 @@ impl Follower {
 
     async fn run(mut self) {
         loop {
-            let looked = self.look().await;
-            self.failures = if looked.is_ok() { 0 } else { self.failures.saturating_add(1) };
-            self.tell(looked.as_ref().err());
-            sleep(pause(self.peer.settings().poll, self.failures)).await;
+            let pause = self.look_and_tell().await;
+            sleep(pause).await;
         }
+    }
+
+    /// Looks once, lets people know what came of it, and says how long to wait.
+    async fn look_and_tell(&mut self) -> Duration {
+        let looked = self.look().await;
+        self.failures = if looked.is_ok() { 0 } else { self.failures.saturating_add(1) };
+        self.tell(looked.as_ref().err());
+        let pause = pause(self.peer.settings().poll, self.failures);
+        let at = (self.clock)();
+        let since = || self.peer.looks().and_then(|last| Some(last.failing?.0)).unwrap_or(at);
+        let failing = looked.err().map(|failure| (since(), Causes(&failure).to_string()));
+        // A pause is two minutes at most, so this is always a time.
+        let next_at = at.checked_add(pause).unwrap_or(at);
+        self.peer.looked(Looks { at, next_at, failing });
+        pause
     }
 
     async fn look(&mut self) -> Result<(), Failure> {
@@ -106,8 +120,11 @@ impl Follower {
         match &peer.settings().revocations {
             // No key has this name, so the set is looked at each time, as often as its source lets.
             None => {
-                let keys = peer.source.keys("", (self.clock)()).await?;
-                peer.learn(Known { keys: Some(keys), heard: Heard::Nothing });
+                let keys = peer.source.keys("", (self.clock)()).await;
+                // Keys that are too old end here: there is no list that would.
+                let known = Known { keys: keys.as_ref().ok().cloned(), heard: Heard::Nothing };
+                peer.learn(known);
+                keys?;
                 Ok(())
             }
             Some(url) => {

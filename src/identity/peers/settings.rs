@@ -83,6 +83,18 @@ impl GroupMapping {
         ours.dedup();
         ours
     }
+
+    /// Each of their groups that counts, with ours, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(theirs, ours)| (theirs.as_str(), ours.as_slice()))
+    }
+
+    /// All of ours that somebody from there may be in, in order and each once.
+    #[must_use]
+    pub fn all_ours(&self) -> Vec<String> {
+        let theirs: Vec<_> = self.0.keys().cloned().collect();
+        self.ours(&theirs)
+    }
 }
 
 impl FromIterator<(String, Vec<String>)> for GroupMapping {

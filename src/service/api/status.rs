@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::Api;
 use super::problem::Problem;
 use super::requester::Requester;
+use crate::identity::peers::PeerState;
 use crate::release::KnownHealth;
 use crate::reloads::{Outcome, Which};
 use crate::service::management::Readiness;
@@ -304,11 +305,19 @@ fn trust(api: &Api, now: Timestamp) -> Option<Check> {
         return None;
     }
     let check = |state, text| Check::new("trusted gates", state, text);
-    let refused: Vec<_> =
-        gates.iter().filter(|gate| gate.refused.is_some()).map(|gate| gate.name.as_str()).collect();
-    Some(match refused.as_slice() {
-        [] => check(Word::Good, format!("the tokens of all {} are accepted", gates.len())),
-        names => check(Word::Bad, format!("the tokens of {} are refused", names.join(", ")))
-            .remedy("Look at them under Peers: their keys or revocations are not to be had."),
+    let names = |is_one: fn(&PeerState) -> bool| {
+        let found: Vec<_> =
+            gates.iter().filter(|gate| is_one(gate)).map(|gate| gate.name.as_str()).collect();
+        (!found.is_empty()).then(|| found.join(", "))
+    };
+    Some(if let Some(names) = names(|gate| gate.refused.is_some()) {
+        check(Word::Bad, format!("the tokens of {names} are refused"))
+            .remedy("Look at them under Trust: their keys or revocations are not to be had.")
+    } else if let Some(names) = names(PeerState::is_silent) {
+        check(Word::Attention, format!("{names}: no answer; the tokens are still accepted"))
+            .remedy("Look under Trust why, and until when they are.")
+    } else {
+        let all = names(|_| true).unwrap_or_default();
+        check(Word::Good, format!("the tokens of {all} are accepted"))
     })
 }

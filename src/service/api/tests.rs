@@ -9,5 +9,6 @@ mod lifecycle;
 pub(crate) mod scene;
 mod size;
 mod standing;
+mod survey;
 mod texts;
 mod trail;

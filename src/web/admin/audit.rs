@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use document::printable;
+use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -17,14 +18,15 @@ use serde_json::Value;
 use super::Section;
 use crate::audit::search::Found;
 use crate::service::api::input::Asked;
-use crate::service::api::trail::denial::image;
+use crate::service::api::trail::denial::{EVENTS, image};
 use crate::service::api::trail::search::{self, MAX_PAGE};
 use crate::web::Web;
 use crate::web::address::{audit_export, audit_page, denial_page, image_page};
 use crate::web::frame::{Frame, Place, rendered};
 use crate::web::problem::Trouble;
+use crate::web::query::Query;
 use crate::web::session::SignedIn;
-use crate::web::shown::csv_cell;
+use crate::web::shown::{csv_cell, to_the_second};
 
 /// On a page.
 const MOST: usize = 100;
@@ -85,7 +87,8 @@ struct Page<'a> {
     frame: Frame<'a>,
     section: Section,
     asking: &'a Asking,
-    found: search::Page,
+    /// None where it could not be asked like this, and why.
+    found: Result<search::Page, String>,
     next: Option<String>,
     is_first: bool,
 }
@@ -191,12 +194,12 @@ impl Page<'_> {
         audit_export(&self.asking.pairs(), format)
     }
 
-    fn rows(&self) -> Vec<Row<'_>> {
-        self.found.records.iter().map(Row).collect()
+    fn rows<'b>(&self, found: &'b search::Page) -> Vec<Row<'b>> {
+        found.records.iter().map(Row).collect()
     }
 
-    fn read_to(&self) -> String {
-        self.found.read_to.map(moment).unwrap_or_default()
+    fn read_to(&self, found: &search::Page) -> String {
+        found.read_to.map(to_the_second).unwrap_or_default()
     }
 }
 
@@ -209,7 +212,7 @@ impl Row<'_> {
     }
 
     fn when(&self) -> String {
-        moment(self.0.time())
+        to_the_second(self.0.time())
     }
 
     fn what(&self) -> String {
@@ -229,8 +232,11 @@ impl Row<'_> {
         Some(audit_page(&[("repository", self.0.text("repository")?)]))
     }
 
+    /// What was decided, or where nothing was, all that is written of it.
     fn request_page(&self) -> Option<String> {
-        Some(denial_page(self.0.text("request_id")?, None))
+        let id = self.0.text("request_id")?;
+        let is_decided = EVENTS.iter().any(|it| self.0.text("event") == Some(it));
+        Some(if is_decided { denial_page(id, None) } else { audit_page(&[("request_id", id)]) })
     }
 
     fn decision_class(&self) -> &'static str {
@@ -258,10 +264,6 @@ impl Row<'_> {
     }
 }
 
-fn moment(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
 /// A value as people read it.
 fn plain(value: &Value) -> String {
     match value {
@@ -280,19 +282,26 @@ pub(super) async fn show(
     let is_first = cursor.is_none();
     let query = Asked(asking.query(MOST, cursor));
     let listed = search::list(State(Arc::clone(&web.api)), signed_in.who.clone(), query).await;
-    let Json(found) = listed?;
+    let (status, found) = match listed {
+        Ok(Json(found)) => (StatusCode::OK, Ok(found)),
+        Err(problem) => {
+            let mistake = Trouble::mistake(problem)?;
+            (mistake.status, Err(mistake.text))
+        }
+    };
     let more = |cursor: &String| {
         let pairs = asking.pairs().into_iter().chain([("cursor", cursor.as_str())]);
         audit_page(&pairs.collect::<Vec<_>>())
     };
-    Ok(rendered(&Page {
+    let page = rendered(&Page {
         frame: Frame::around(&signed_in, Place::Admin, "Audit trail"),
         section: Section::Audit,
-        next: found.cursor.as_ref().map(more),
+        next: found.as_ref().ok().and_then(|found| found.cursor.as_ref()).map(more),
         asking: &asking,
         found,
         is_first,
-    }))
+    });
+    Ok((status, page).into_response())
 }
 
 /// The records as a file: the newest, as many as fit.

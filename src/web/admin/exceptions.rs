@@ -6,6 +6,7 @@ use askama::Template;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
 use jiff::Timestamp;
 
 use super::Section;
@@ -15,7 +16,7 @@ use crate::web::Web;
 use crate::web::address::{image_page, policy_line};
 use crate::web::form::Sent;
 use crate::web::frame::{Frame, Place, rendered};
-use crate::web::problem::Trouble;
+use crate::web::problem::{Mistake, Trouble};
 use crate::web::session::SignedIn;
 use crate::web::shown::Moment;
 
@@ -44,6 +45,24 @@ struct Page<'a> {
     /// How many that are over are not shown.
     more: usize,
     written: Vec<Written>,
+    filled: &'a Filled,
+    /// What is wrong with that.
+    mistake: Option<&'a str>,
+}
+
+/// What stands in the form.
+struct Filled {
+    gate: String,
+    image: String,
+    reason: String,
+    expires_in: String,
+}
+
+impl Default for Filled {
+    fn default() -> Self {
+        let [gate, image, reason] = [const { String::new() }; 3];
+        Self { gate, image, reason, expires_in: "4h".to_owned() }
+    }
 }
 
 impl Page<'_> {
@@ -63,6 +82,15 @@ impl Page<'_> {
 pub(super) async fn show(
     State(web): State<Arc<Web>>,
     signed_in: SignedIn,
+) -> Result<Response, Trouble> {
+    page(&web, &signed_in, &Filled::default(), None).await
+}
+
+async fn page(
+    web: &Web,
+    signed_in: &SignedIn,
+    filled: &Filled,
+    mistake: Option<&Mistake>,
 ) -> Result<Response, Trouble> {
     signed_in.who.administrator()?;
     let asked = exceptions::list(State(Arc::clone(&web.api)), signed_in.who.clone());
@@ -84,15 +112,19 @@ pub(super) async fn show(
             line,
         }
     });
-    Ok(rendered(&Page {
-        frame: Frame::around(&signed_in, Place::Admin, "Exceptions"),
+    let page = rendered(&Page {
+        frame: Frame::around(signed_in, Place::Admin, "Exceptions"),
         section: Section::Exceptions,
         gates: policy.gates().map(|gate| gate.name().to_owned()).collect(),
         in_force,
         over,
         more,
         written: written.take(MOST).collect(),
-    }))
+        filled,
+        mistake: mistake.map(|mistake| &*mistake.text),
+    });
+    let status = mistake.map_or(StatusCode::OK, |mistake| mistake.status);
+    Ok((status, page).into_response())
 }
 
 /// Breaks the glass, as the API does it: with the right to, audited, and for three days at most.
@@ -103,14 +135,24 @@ pub(super) async fn add(
     signed_in.who.administrator()?;
     form.only(&["gate", "image", "reason", "expires_in"])?;
     let text = |name: &str| form.text(name).trim().to_owned();
-    let addition = Addition {
+    let filled = Filled {
         gate: text("gate"),
         image: text("image"),
         reason: text("reason"),
-        expires_at: None,
-        expires_in: Some(text("expires_in")).filter(|text| !text.is_empty()),
+        expires_in: text("expires_in"),
     };
-    let _ = exceptions::add(State(Arc::clone(&web.api)), signed_in.who, Body(addition)).await?;
+    let addition = Addition {
+        gate: filled.gate.clone(),
+        image: filled.image.clone(),
+        reason: filled.reason.clone(),
+        expires_at: None,
+        expires_in: Some(filled.expires_in.clone()).filter(|text| !text.is_empty()),
+    };
+    let (api, who) = (State(Arc::clone(&web.api)), signed_in.who.clone());
+    if let Err(problem) = exceptions::add(api, who, Body(addition)).await {
+        let mistake = Trouble::mistake(problem)?;
+        return page(&web, &signed_in, &filled, Some(&mistake)).await;
+    }
     web.survey.forget();
     Ok(Redirect::to(Section::Exceptions.page()).into_response())
 }

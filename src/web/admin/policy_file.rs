@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -15,6 +15,7 @@ use crate::web::Web;
 use crate::web::address::policy_line;
 use crate::web::frame::{Frame, Place, rendered};
 use crate::web::problem::Trouble;
+use crate::web::query::Query;
 use crate::web::session::SignedIn;
 
 /// How many lines are on a page: a policy may have a hundred thousand.

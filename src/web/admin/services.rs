@@ -6,6 +6,7 @@ use askama::Template;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
 
 use super::Section;
 use crate::service::api::input::Body;
@@ -13,7 +14,7 @@ use crate::service::api::services::{self, Addition, Change, Service, Services};
 use crate::web::Web;
 use crate::web::form::Sent;
 use crate::web::frame::{Frame, Place, rendered};
-use crate::web::problem::Trouble;
+use crate::web::problem::{Mistake, Trouble};
 use crate::web::session::SignedIn;
 use crate::web::shown::Moment;
 
@@ -28,6 +29,9 @@ struct Page<'a> {
     services: Vec<Service>,
     /// How many are not shown.
     more: usize,
+    /// What was filled in, and what is wrong with that.
+    filled: &'a str,
+    mistake: Option<&'a str>,
 }
 
 impl Page<'_> {
@@ -40,16 +44,29 @@ pub(super) async fn show(
     State(web): State<Arc<Web>>,
     signed_in: SignedIn,
 ) -> Result<Response, Trouble> {
+    page(&web, &signed_in, "", None).await
+}
+
+async fn page(
+    web: &Web,
+    signed_in: &SignedIn,
+    filled: &str,
+    mistake: Option<&Mistake>,
+) -> Result<Response, Trouble> {
     let asked = services::list(State(Arc::clone(&web.api)), signed_in.who.clone());
     let Json(Services { mut services }) = asked.await?;
     let more = services.len().saturating_sub(MOST);
     services.truncate(MOST);
-    Ok(rendered(&Page {
-        frame: Frame::around(&signed_in, Place::Admin, "Services"),
+    let page = rendered(&Page {
+        frame: Frame::around(signed_in, Place::Admin, "Services"),
         section: Section::Services,
         services,
         more,
-    }))
+        filled,
+        mistake: mistake.map(|mistake| &*mistake.text),
+    });
+    let status = mistake.map_or(StatusCode::OK, |mistake| mistake.status);
+    Ok((status, page).into_response())
 }
 
 pub(super) async fn add(
@@ -58,8 +75,12 @@ pub(super) async fn add(
 ) -> Result<Response, Trouble> {
     signed_in.who.administrator()?;
     form.only(&["name"])?;
-    let addition = Addition { name: form.text("name").trim().to_owned() };
-    let _ = services::add(State(Arc::clone(&web.api)), signed_in.who, Body(addition)).await?;
+    let name = form.text("name").trim();
+    let (api, who) = (State(Arc::clone(&web.api)), signed_in.who.clone());
+    if let Err(problem) = services::add(api, who, Body(Addition { name: name.to_owned() })).await {
+        let mistake = Trouble::mistake(problem)?;
+        return page(&web, &signed_in, name, Some(&mistake)).await;
+    }
     Ok(Redirect::to(Section::Services.page()).into_response())
 }
 

@@ -173,6 +173,31 @@ async fn gates_tell_what_they_hold_and_what_those_would_that_only_watch() {
 }
 
 #[tokio::test]
+async fn gates_say_how_far_they_were_counted_where_there_are_more_tags_than_are_looked_at() {
+    let browser = of("root", false).await;
+    let amd64 = image("amd64", &["a"]);
+    browser.learn("prod/api", "v1", &amd64).await;
+    let tag = |number: usize| {
+        (format!("prod/app-{}", number % 7), format!("v{number}"), amd64.digest.clone())
+    };
+    browser.scene.learn((0..20_000).map(tag)).await;
+    let mut page = browser.get("/ui/admin/gates").await;
+    for _ in 0..100 {
+        if !page.text.contains("It is being counted") {
+            break;
+        }
+        page = browser.get("/ui/admin/gates").await;
+    }
+    let text = "over 20000 tags that the gate has seen; there are more, which were not looked at";
+    assert!(page.text.contains(text), "{}", page.text);
+    assert!(page.text.contains("Holds now: 20000</summary>"), "{}", page.text);
+    assert!(page.text.contains("And 19980 more."), "{}", page.text);
+    assert!(page.text.len() < 100_000, "{} bytes", page.text.len());
+    let page = browser.get("/ui/admin/scanning").await;
+    assert!(page.text.contains("there are more tags, which were not looked at"), "{}", page.text);
+}
+
+#[tokio::test]
 async fn the_glass_is_broken_and_mended_on_the_page() {
     let browser = of("root", false).await;
     seen(&browser).await;
@@ -249,4 +274,22 @@ async fn w5_a_form_with_a_field_that_is_not_on_its_page_changes_nothing() {
     assert!(browser.scene.api.issue.state.services().is_empty());
     let page = browser.get("/ui/admin/exceptions").await;
     assert!(page.text.contains("The glass of no gate is broken"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_mistake_is_told_at_the_form_which_keeps_what_was_written() {
+    let browser = of("root", false).await;
+    seen(&browser).await;
+    let form =
+        [("gate", "watch"), ("image", "prod/api:v1"), ("reason", HOSTILE), ("expires_in", "100h")];
+    let page = browser.send("/ui/admin/exceptions", &form).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", page.text);
+    assert!(page.text.contains("No glass was broken"), "{}", page.text);
+    for kept in ["<option selected>watch", r#"value="prod/api:v1""#, r#"value="100h""#, ESCAPED] {
+        assert!(page.text.contains(kept), "{kept}: {}", page.text);
+    }
+    let page = browser.send("/ui/admin/services", &[("name", HOSTILE)]).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+    assert!(page.text.contains("No service was added"), "{}", page.text);
+    assert!(page.text.contains(ESCAPED) && !page.text.contains("<img"), "{}", page.text);
 }

@@ -5,9 +5,15 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   button.hidden = false;
   button.addEventListener("click", async () => {
     const source = document.getElementById(button.dataset.copy);
-    await navigator.clipboard.writeText(source.textContent.trim());
     const label = button.textContent;
-    button.textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(source.textContent.trim());
+      button.textContent = "Copied";
+    } catch {
+      // Where the browser does not allow it, the keyboard does.
+      getSelection().selectAllChildren(source);
+      button.textContent = "Selected";
+    }
     setTimeout(() => { button.textContent = label; }, 1500);
   });
 }

@@ -13,7 +13,7 @@ use crate::service::api::image::show::Image;
 use crate::service::api::{Api, Problem};
 
 /// The longest configuration that is looked at, in bytes.
-const MAX_CONFIG: usize = 4 << 20;
+pub(super) const MAX_CONFIG: usize = 4 << 20;
 
 /// The most steps, labels and variables that are shown.
 const MAX_ROWS: usize = 500;

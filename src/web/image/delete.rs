@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use super::super::address::{image_page, repository_page};
 use super::super::form::Sent;
 use super::super::frame::{Frame, Place, rendered};
 use super::super::problem::Trouble;
+use super::super::query::Query;
 use super::super::session::SignedIn;
 use crate::service::api::Problem;
 use crate::service::api::image::delete::{self as api, Deletion, Way};
@@ -55,6 +56,11 @@ struct Done<'a> {
 }
 
 impl Page<'_> {
+    /// Whether anything of it may be deleted.
+    fn is_offered(&self) -> bool {
+        self.choices.iter().any(|choice| choice.told.allowed)
+    }
+
     fn image_page(&self) -> String {
         image_page(self.named)
     }
@@ -118,6 +124,7 @@ pub(in crate::web) async fn delete(
     way: Way,
     Sent { signed_in, form }: Sent,
 ) -> Result<Response, Trouble> {
+    form.only(&["ref", "digest"])?;
     let named = form.text("ref");
     let which = Asked(Which { r#ref: named.to_owned() });
     let shown = form.text("digest");

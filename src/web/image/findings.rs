@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, http::header::CONTENT_DISPOSITION};
 use http::header::CONTENT_TYPE;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Web;
 use super::super::address::vulnerability_page;
 use super::super::problem::Trouble;
+use super::super::query::Query;
 use super::super::session::SignedIn;
 use super::super::shown::{Moment, csv_cell};
 use crate::release::{KeptFinding, Known, counts};
@@ -84,6 +85,14 @@ impl Row<'_> {
 }
 
 impl Findings<'_> {
+    /// Which way (WAI-ARIA 1.2, `aria-sort`).
+    pub(super) fn direction(&self) -> &'static str {
+        match self.sorting {
+            Sorting::Id | Sorting::Package => "ascending",
+            Sorting::Severity | Sorting::Cvss | Sorting::Seen => "descending",
+        }
+    }
+
     pub(super) fn is_sorted_by(&self, word: &str) -> bool {
         let here = match self.sorting {
             Sorting::Severity => "severity",

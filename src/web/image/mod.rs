@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
 use oci::Reference;
 use policy::Action;
 use serde::Deserialize;
@@ -23,9 +24,10 @@ use super::address::{
 };
 use super::form::Sent;
 use super::frame::{Frame, Place, rendered};
-use super::problem::Trouble;
+use super::problem::{Mistake, Trouble};
+use super::query::Query;
 use super::session::SignedIn;
-use super::shown::{Moment, short_text, size};
+use super::shown::{Moment, short_text, size, span};
 use super::verdict::Verdict;
 use crate::service::api::Problem;
 use crate::service::api::gate::verdict::ShownVerdict;
@@ -64,18 +66,37 @@ struct Page<'a> {
     repository_page: String,
     verdict: Verdict,
     contents: Option<Contents>,
-    /// None where whoever reads may not look inside.
+    /// Whether whoever reads may look inside.
+    may_look_inside: bool,
     attached: Option<Attached>,
     findings: Findings<'a>,
     activity: Vec<Event>,
     /// The declared flags that whoever reads may set here.
     settable: Vec<String>,
     may_delete: bool,
+    now: jiff::Timestamp,
+    /// What stands in the form for a flag, and what is wrong with that.
+    filled: &'a Filled,
+    mistake: Option<&'a str>,
+}
+
+/// A flag as somebody filled it in.
+#[derive(Default)]
+struct Filled {
+    flag: String,
+    reason: String,
+    link: String,
+    expires_in: String,
 }
 
 impl Page<'_> {
     fn moment(&self, at: &jiff::Timestamp) -> Moment {
         Moment::of(*at)
+    }
+
+    /// Between then and now.
+    fn age(&self, at: &jiff::Timestamp) -> String {
+        span(self.now.duration_since(*at))
     }
 
     fn short(&self, digest: &str) -> String {
@@ -113,8 +134,18 @@ impl Page<'_> {
         self.image.image.reference != self.image.image.digest
     }
 
+    /// As clients name it by its tag, if it was named by one.
+    fn tagged(&self) -> Option<String> {
+        let (gate, _) = self.pinned.split_once('/')?;
+        self.is_tag().then(|| format!("{gate}/{}", self.title_ref))
+    }
+
     fn raw(&self) -> String {
         image_file("/ui/image/raw", &self.title_ref, None)
+    }
+
+    fn raw_config(&self) -> String {
+        image_file("/ui/image/raw", &self.title_ref, Some(("of", "config")))
     }
 
     fn export(&self, format: &str) -> String {
@@ -149,6 +180,16 @@ pub(super) async fn show(
     signed_in: SignedIn,
     Query(asking): Query<Asking>,
 ) -> Result<Response, Trouble> {
+    page(&web, &signed_in, &asking, &Filled::default(), None).await
+}
+
+async fn page(
+    web: &Web,
+    signed_in: &SignedIn,
+    asking: &Asking,
+    filled: &Filled,
+    mistake: Option<&Mistake>,
+) -> Result<Response, Trouble> {
     let (api, who) = (&web.api, &signed_in.who);
     let which = Asked(Which { r#ref: asking.r#ref.clone() });
     let Json(image) = show::show(State(Arc::clone(api)), who.clone(), which).await?;
@@ -176,21 +217,27 @@ pub(super) async fn show(
         }
     };
     let gate = api.issue.authenticator.issuer().service();
-    Ok(rendered(&Page {
-        frame: Frame::around(&signed_in, Place::Search, &title),
+    let page = rendered(&Page {
+        frame: Frame::around(signed_in, Place::Search, &title),
         pinned: format!("{gate}/{}@{}", named.repository, named.digest),
         repository_page: repository_page(named.repository.as_str()),
         verdict: Verdict::of(&image.verdicts),
         findings: Findings::of(&known, &image, &policy, asking.sort),
         activity: activity(&image, api.now()),
+        now: api.now(),
         may_delete: who.may(api, &policy, place, Action::Delete).await?,
         contents,
+        may_look_inside: attached.is_some(),
         attached,
         settable,
         image: &image,
         title: &title,
         title_ref: named.text(),
-    }))
+        filled,
+        mistake: mistake.map(|mistake| &*mistake.text),
+    });
+    let status = mistake.map_or(StatusCode::OK, |mistake| mistake.status);
+    Ok((status, page).into_response())
 }
 
 /// Sets a flag or takes it away, and shows the image again.
@@ -198,22 +245,32 @@ pub(super) async fn change_flag(
     State(web): State<Arc<Web>>,
     Sent { signed_in, form }: Sent,
 ) -> Result<Response, Trouble> {
-    let api = State(Arc::clone(&web.api));
-    let who = signed_in.who;
-    let image = form.text("ref").to_owned();
-    let flag = form.text("flag").to_owned();
-    let some = |name: &str| Some(form.text(name).trim().to_owned()).filter(|it| !it.is_empty());
+    form.only(&["ref", "flag", "reason", "link", "expires_in", "do"])?;
+    let (api, who) = (State(Arc::clone(&web.api)), signed_in.who.clone());
+    let text = |name: &str| form.text(name).trim().to_owned();
+    let (image, flag) = (text("ref"), text("flag"));
     match form.text("do") {
         "set" => {
+            let filled = Filled {
+                flag: flag.clone(),
+                reason: text("reason"),
+                link: text("link"),
+                expires_in: text("expires_in"),
+            };
+            let some = |text: &str| Some(text.to_owned()).filter(|it| !it.is_empty());
             let setting = Setting {
                 flag,
-                reason: some("reason"),
-                link: some("link"),
+                reason: some(&filled.reason),
+                link: some(&filled.link),
                 expires_at: None,
-                expires_in: some("expires_in"),
+                expires_in: some(&filled.expires_in),
             };
             let which = Asked(Which { r#ref: image.clone() });
-            let _ = flags::set(api, who, which, Body(setting)).await?;
+            if let Err(problem) = flags::set(api, who, which, Body(setting)).await {
+                let mistake = Trouble::mistake(problem)?;
+                let asking = Asking { r#ref: image, sort: Sorting::default() };
+                return page(&web, &signed_in, &asking, &filled, Some(&mistake)).await;
+            }
         }
         "remove" => {
             let which = Asked(WhichFlag { r#ref: image.clone(), flag });

@@ -6,7 +6,7 @@ mod sorting;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use oci::{Digest, Reference, RepositoryName, Tag};
@@ -16,6 +16,7 @@ use super::Web;
 use super::address::repository_view;
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
+use super::query::Query;
 use super::session::SignedIn;
 use super::verdict::Verdict;
 use crate::service::api::Problem;

@@ -13,8 +13,7 @@ use crate::service::api::{Api, Problem, Requester};
 use crate::web::activity::made;
 use crate::web::address::delete_page;
 use crate::web::shown::Moment;
-use crate::web::summary::Summary;
-use crate::web::verdict::Verdict;
+use crate::web::summary::{Summaries, Summary};
 
 /// It.
 pub(super) struct Row {
@@ -31,6 +30,12 @@ impl Row {
     pub(super) fn fits(&self, flag: &str, verdict: &str) -> bool {
         (flag.is_empty() || self.summary.flags.iter().any(|name| name == flag))
             && (verdict.is_empty() || self.summary.verdict.word() == verdict)
+    }
+
+    /// The beginning of its digest, without the algorithm: there are many columns.
+    pub(super) fn digest(&self) -> &str {
+        let digest = self.summary.digest.as_str();
+        digest.split_once(':').map_or(digest, |(_, hex)| hex)
     }
 
     pub(super) fn created(&self) -> Option<Moment> {
@@ -53,18 +58,22 @@ pub(super) async fn rows(
     policy: &Arc<Policy>,
     (known, images): (&Known, Vec<Named>),
 ) -> Result<Vec<Row>, Problem> {
-    let made = made(api, &images).await;
+    let made = made(api, images.iter().cloned()).await;
     let keys = images.iter().map(|image| (image.repository.clone(), image.digest.clone()));
     let handled = api.handled(keys.collect()).await?;
     let mut rows = Vec::with_capacity(images.len());
+    let mut summaries = Summaries::new(api, policy);
     for image in images {
         let Reference::Tag(tag) = &image.reference else { continue };
-        let summary = Summary::of(api, policy, (&image.repository, tag, &image.digest)).await?;
+        let summary = summaries.of((&image.repository, tag, &image.digest)).await?;
         let summary = summary.described(known, &image.digest);
-        let is_held = !matches!(summary.verdict, Verdict::Passed | Verdict::NoGate);
         let made = made.get(&image.digest).copied().unwrap_or_default();
         let created = match made.created {
-            Some(at) if may_look_inside_if(api, who, policy, &image, is_held).await? => Some(at),
+            Some(at)
+                if may_look_inside_if(api, who, policy, &image, !summary.is_open()).await? =>
+            {
+                Some(at)
+            }
             _ => None,
         };
         let place = (&image.repository, &image.reference);

@@ -81,7 +81,7 @@ impl Sorting {
             Self::Pushed | Self::Pulled => self.handled(order, &one.handling, &other.handling),
             Self::Verdict => order.of(left.verdict.cmp(&right.verdict)),
             // The worst stand first in each, so the first difference decides.
-            Self::Severity => known_first(order, left.findings.as_ref(), right.findings.as_ref()),
+            Self::Severity => known_first(order, left.findings.found(), right.findings.found()),
         }
     }
 

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oci::{Digest, RepositoryName};
-use policy::Policy;
+use policy::gate::FlagFact;
+use policy::{FlagName, Policy};
 use reports::Severity;
 
 use super::asking::Asking;
-use crate::catalog::Known;
-use crate::release::brief_counts;
-use crate::service::api::image::flags::in_force;
+use crate::catalog::{Hit, Known};
+use crate::service::api::image::flags::is_in_force;
 use crate::web::verdict::Verdict;
 
 /// What an image is told apart by, that is known without asking anybody.
 pub(super) struct Aspects<'a> {
-    pub(super) flags: Vec<&'a str>,
+    pub(super) flags: Vec<&'a FlagName>,
     pub(super) worst: Worst,
     pub(super) updated: Option<Age>,
 }
@@ -100,32 +99,34 @@ impl<'a> Aspects<'a> {
     pub(super) fn of(
         known: &'a Known,
         policy: &Policy,
-        (repository, digest): (&RepositoryName, &'a Digest),
+        &Hit { repository, digest, told: itself, .. }: &Hit<'a>,
         now: Timestamp,
     ) -> Self {
-        let parts = known.parts(digest);
         let mut worst = Worst::Unreported;
-        for report in parts.iter().flat_map(|(_, told)| &told.brief.reports) {
-            if brief_counts(report, repository, policy) {
-                let found = report.counts.last_key_value();
-                let found = found.map_or(Worst::Nothing, |(severity, _)| Worst::Found(*severity));
-                worst = worst.max(found);
+        for (_, told) in known.parts_of(digest, itself) {
+            for report in &told.reports {
+                let found = report.worst.map_or(Worst::Nothing, Worst::Found);
+                if found > worst && report.counts(repository, policy) {
+                    worst = found;
+                }
             }
         }
-        // The first is the manifest itself.
-        let itself = parts.first().map(|(_, told)| &told.brief);
-        let flags = itself.map(|brief| in_force(&brief.flags, policy, repository, now));
+        let flags = itself.into_iter().flat_map(|told| &told.flags);
+        let is_in_force = |flag: &&FlagFact| {
+            let declared = policy.flags().find(|declared| declared.name() == flag.name);
+            declared.is_some_and(|declared| is_in_force(declared, flag, repository, now))
+        };
         Self {
-            flags: flags.unwrap_or_default(),
+            flags: flags.filter(is_in_force).map(|flag| &flag.name).collect(),
             worst,
-            updated: itself.and_then(|brief| brief.first_seen).map(|at| Age::of(at, now)),
+            updated: itself.and_then(|told| told.first_seen).map(|at| Age::of(at, now)),
         }
     }
 
     /// Whether flag, worst finding and age are those that are asked for.
     pub(super) fn fit(&self, asking: &Asking) -> [bool; 3] {
         [
-            asking.flag().is_none_or(|flag| self.flags.contains(&flag)),
+            asking.flag().is_none_or(|flag| self.flags.iter().any(|name| name.as_str() == flag)),
             asking.severity().is_none_or(|worst| self.worst == worst),
             asking.updated().is_none_or(|age| self.is_within(age)),
         ]
@@ -143,7 +144,7 @@ impl<'a> Aspects<'a> {
 /// How many of the images that fit are of each kind, if all else stays as it is asked for.
 #[derive(Default)]
 pub(super) struct Facets {
-    flags: BTreeMap<String, usize>,
+    flags: BTreeMap<FlagName, usize>,
     worst: BTreeMap<Worst, usize>,
     updated: BTreeMap<Age, usize>,
 }
@@ -168,22 +169,23 @@ impl Facets {
     pub(super) fn count(&mut self, asking: &Asking, aspects: &Aspects<'_>) -> bool {
         let [flag, worst, updated] = aspects.fit(asking);
         if worst && updated {
-            for &flag in &aspects.flags {
-                match self.flags.get_mut(flag) {
-                    Some(count) => *count += 1,
-                    None => drop(self.flags.insert(flag.to_owned(), 1)),
-                }
+            for &&flag in &aspects.flags {
+                *self.flags.entry(flag).or_default() += 1;
             }
         }
         if flag && updated {
             *self.worst.entry(aspects.worst).or_default() += 1;
         }
-        if flag && worst {
-            for age in Age::ALL.into_iter().filter(|age| aspects.is_within(*age)) {
-                *self.updated.entry(age).or_default() += 1;
-            }
+        if let (true, true, Some(age)) = (flag, worst, aspects.updated) {
+            *self.updated.entry(age).or_default() += 1;
         }
         flag && worst && updated
+    }
+
+    /// Those of a day are of a week as well.
+    fn within(&self, age: Age) -> usize {
+        let first = if age == Age::Older { Age::Older } else { Age::Day };
+        self.updated.range(first..=age).map(|(_, count)| count).sum()
     }
 
     /// What may be chosen: what there is, and what is chosen already.
@@ -200,17 +202,16 @@ impl Facets {
             let count = self.worst.get(&worst).copied().unwrap_or(0);
             choice(worst.word(), ("severity", worst.word()), Some(count))
         });
-        let mut names: Vec<&str> = self.flags.keys().map(String::as_str).collect();
-        names.extend(asking.flag().filter(|flag| !self.flags.contains_key(*flag)));
-        names.sort_unstable();
-        let flags = names.into_iter().map(|name| {
-            let count = self.flags.get(name).copied().unwrap_or(0);
-            choice(name, ("flag", name), Some(count))
-        });
-        let updated = Age::ALL.into_iter().map(|age| {
-            let count = self.updated.get(&age).copied().unwrap_or(0);
-            choice(age.shown(), ("updated", age.word()), Some(count))
-        });
+        let mut flags: BTreeMap<&str, usize> =
+            self.flags.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        if let Some(chosen) = asking.flag() {
+            flags.entry(chosen).or_default();
+        }
+        let flags =
+            flags.into_iter().map(|(name, count)| choice(name, ("flag", name), Some(count)));
+        let updated = Age::ALL
+            .into_iter()
+            .map(|age| choice(age.shown(), ("updated", age.word()), Some(self.within(age))));
         let is_there = |choice: &Choice| choice.is_chosen || choice.count != Some(0);
         let facet = |title, choices: Vec<Choice>| Facet { title, choices };
         let facets = [
@@ -243,8 +244,8 @@ mod tests {
         }
     }
 
-    fn aspects(flags: &[&'static str], worst: Worst, age: Age) -> Aspects<'static> {
-        Aspects { flags: flags.to_vec(), worst, updated: Some(age) }
+    fn aspects(flags: &[FlagName], worst: Worst, age: Age) -> Aspects<'_> {
+        Aspects { flags: flags.iter().collect(), worst, updated: Some(age) }
     }
 
     fn asking(query: &str) -> Asking {
@@ -254,9 +255,10 @@ mod tests {
 
     fn counts(query: &str) -> (usize, Vec<String>) {
         let high = Worst::Found(Severity::High);
+        let flags = ["tested", "qa"].map(|name| FlagName::new(name).unwrap());
         let images = [
-            aspects(&["tested", "qa"], high, Age::Day),
-            aspects(&["tested"], Worst::Nothing, Age::Week),
+            aspects(&flags, high, Age::Day),
+            aspects(&flags[..1], Worst::Nothing, Age::Week),
             aspects(&[], high, Age::Older),
         ];
         let (asking, mut facets) = (asking(query), Facets::default());

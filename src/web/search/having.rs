@@ -6,7 +6,6 @@ use oci::{Digest, RepositoryName};
 use policy::Policy;
 
 use crate::catalog::{Known, Sought};
-use crate::release::brief_counts;
 use crate::service::api::{Api, Problem};
 use crate::store::{FindingKey, FindingQuery};
 
@@ -56,11 +55,11 @@ impl Having {
         policy: &Policy,
         (repository, digest): (&RepositoryName, &Digest),
     ) -> bool {
-        known.parts(digest).into_iter().any(|(part, told)| {
+        known.parts(digest).any(|(part, told)| {
             let Some(sent_for) = self.0.get(part) else { return false };
-            let reports = told.brief.reports.iter();
+            let reports = told.reports.iter();
             let mut telling = reports.filter(|report| sent_for.contains(&report.repository));
-            telling.any(|report| brief_counts(report, repository, policy))
+            telling.any(|report| report.counts(repository, policy))
         })
     }
 

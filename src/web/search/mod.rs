@@ -3,34 +3,28 @@
 mod asking;
 mod facets;
 mod having;
+mod results;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use oci::{Reference, RepositoryName};
+use oci::RepositoryName;
 
 use self::asking::Asking;
 use self::facets::{Aspects, Facet, Facets};
 use self::having::Having;
+use self::results::Results;
 use super::Web;
 use super::address::{repository_page, vulnerability_page};
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
+use super::query::Query;
 use super::session::SignedIn;
-use super::summary::Summary;
 use crate::catalog::{Hit, Known, Sought, Wanted, search};
 use crate::service::api::Problem;
-use crate::service::api::image::handled::may_look_inside;
-use crate::service::api::image::named::Named;
-
-/// The most images on a page.
-const MOST: usize = 50;
-
-/// The most that are judged for a page, whether they are on it or not.
-const LOOKED_AT: usize = 500;
 
 /// The most repositories on a page.
 const MOST_REPOSITORIES: usize = 500;
@@ -50,15 +44,6 @@ struct Page<'a> {
     more_repositories: usize,
     /// The images with a finding in the package of that name, and that name.
     package: Option<(String, String)>,
-}
-
-/// What was found.
-struct Results {
-    images: Vec<Summary>,
-    /// How many fit, if all of them are here.
-    count: Option<usize>,
-    /// The page that goes on, and how many were looked at until there.
-    next: Option<(String, usize)>,
 }
 
 /// A repository with tags that fit.
@@ -84,7 +69,7 @@ pub(super) async fn show(
     let mut found = looked_for(&web, &signed_in, (&known, &asking, &asked)).await?;
     let is_asked = !asked.is_empty() || asking.is_narrowed();
     let results = match is_asked {
-        true => Some(results(&web, &signed_in, (&known, &asking), &found.hits).await?),
+        true => Some(Results::of(&web, &signed_in, (&known, &asking, &asked), &found.hits).await?),
         false => None,
     };
     let package = match asked.words.single() {
@@ -149,7 +134,7 @@ async fn looked_for<'a>(
         if !havings.iter().all(|having| having.is_in(known, &policy, (repository, digest))) {
             continue;
         }
-        let aspects = Aspects::of(known, &policy, (repository, digest), now);
+        let aspects = Aspects::of(known, &policy, &hit, now);
         // A label is in the image: nothing may tell of it before it is known who may look inside,
         // which is asked of those on the page alone.
         let is_fitting = match hit.is_by_label() {
@@ -167,46 +152,4 @@ async fn looked_for<'a>(
         }
     }
     Ok(fitting)
-}
-
-/// A page of them. What gates say is asked here, of one after the other.
-async fn results(
-    web: &Web,
-    signed_in: &SignedIn,
-    (known, asking): (&Known, &Asking),
-    hits: &[Hit<'_>],
-) -> Result<Results, Problem> {
-    let (api, policy) = (&web.api, web.api.policy());
-    let wanted = asking.verdict();
-    let mut images = Vec::new();
-    let mut looked_at = asking.from.min(hits.len());
-    let ahead = hits.get(looked_at..).unwrap_or_default();
-    for hit in ahead.iter().take(LOOKED_AT) {
-        if images.len() == MOST {
-            break;
-        }
-        looked_at += 1;
-        let &Hit { repository, tag, digest, .. } = hit;
-        if hit.is_by_label() {
-            let named = Named {
-                repository: repository.clone(),
-                reference: Reference::Tag(tag.clone()),
-                digest: digest.clone(),
-            };
-            if !may_look_inside(api, &signed_in.who, &policy, &named).await? {
-                continue;
-            }
-        }
-        let summary = Summary::of(api, &policy, (repository, tag, digest)).await?;
-        let summary = summary.described(known, digest);
-        if wanted.is_none_or(|wanted| summary.verdict == wanted) {
-            images.push(summary);
-        }
-    }
-    let goes_on = looked_at < hits.len();
-    Ok(Results {
-        count: Some(images.len()).filter(|_| asking.from == 0 && !goes_on),
-        images,
-        next: goes_on.then(|| (asking.behind(looked_at), looked_at)),
-    })
 }

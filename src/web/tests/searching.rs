@@ -123,12 +123,45 @@ async fn a_label_finds_an_image_for_those_who_may_look_inside_it() {
         let page = browser.get(query).await;
         // The index holds nothing else, and passes with it.
         assert_eq!(listed(&page), ["prod/api:parts", "prod/api:v2"], "{query}");
+        assert_eq!(page.text.matches("label team=payments<").count(), 2, "{}", page.text);
+        assert!(page.text.contains("what fits by a label alone is only here"), "{}", page.text);
     }
+    let page = browser.get("/?q=api").await;
+    assert!(!page.text.contains(">label ") && !page.text.contains("by a label alone"));
     // Administrators know of all images, and see what is in one only where a rule lets them.
     browser.cookie = None;
     assert_eq!(browser.sign_in("root", PASSWORD).await.status, StatusCode::SEE_OTHER);
     assert_eq!(listed(&browser.get("/?q=payments").await), [""; 0]);
     assert_eq!(listed(&browser.get("/?q=api").await).len(), 3);
+}
+
+#[tokio::test]
+async fn no_way_on_leads_to_images_that_a_label_finds_and_that_are_closed() {
+    let (browser, api) = Browser::of_alice().await;
+    let second = image("second", &["s"]);
+    let names: Vec<_> = (0..50).map(|number| format!("release-{number}")).collect();
+    let mut tags: Vec<_> = names.iter().map(|tag| ("prod/api", tag.as_str(), &api)).collect();
+    tags.push(("prod/api", "other", &second));
+    taught(&browser, &tags).await;
+    labelled(&browser, &second, "part-of", "release").await;
+    let page = browser.get("/?q=release").await;
+    assert_eq!(listed(&page).len(), 50);
+    assert!(page.text.contains("50 fit") && !page.text.contains("Look further"), "{}", page.text);
+    flagged(&browser, &second).await;
+    let page = browser.get("/?q=release").await;
+    assert!(page.text.contains("Look further"), "{}", page.text);
+    assert_eq!(listed(&browser.get("/?q=release&from=50").await), ["prod/api:other"]);
+}
+
+#[tokio::test]
+async fn what_the_registry_does_not_tell_is_not_known_and_not_unreported() {
+    let (browser, api) = Browser::of_alice().await;
+    taught(&browser, &[("prod/api", "v1", &api)]).await;
+    browser.scene.shelf.lock().unwrap().go_down();
+    let page = browser.get("/?q=api").await;
+    assert_eq!(listed(&page), ["prod/api:v1"]);
+    assert!(page.text.contains("not known: the registry does not answer"), "{}", page.text);
+    assert!(!page.text.contains(">no report<"), "{}", page.text);
 }
 
 #[tokio::test]

@@ -177,6 +177,55 @@ async fn a_gate_without_a_list_is_followed_for_its_keys() {
 }
 
 #[tokio::test]
+async fn the_keys_of_a_gate_without_a_list_serve_for_a_day_and_no_longer() {
+    let mut scene = Scene::new();
+    let settings = scene.peers.peers[0].settings().clone();
+    let peers = Peers::new([Settings { revocations: None, ..settings }], &here()).unwrap();
+    scene.follower =
+        Follower::new(Arc::clone(&peers.peers[0]), Arc::clone(&scene.state), Arc::new(|| at(0)));
+    scene.follower.look().await.unwrap();
+    let keys = fs::read(scene.keys()).unwrap();
+    fs::remove_file(scene.keys()).unwrap();
+    const DAY: i64 = 86_400;
+    scene.follower.clock = Arc::new(|| at(DAY - 60));
+    scene.follower.look().await.unwrap();
+    assert!(peers.verify(&scene.token, at(0)).is_ok());
+    scene.follower.clock = Arc::new(|| at(DAY));
+    assert!(matches!(scene.follower.look().await, Err(Failure::Keys(_))));
+    assert_eq!(peers.verify(&scene.token, at(0)).unwrap_err(), PeerError::NoKeys);
+    fs::write(scene.keys(), keys).unwrap();
+    scene.follower.clock = Arc::new(|| at(DAY + 60));
+    scene.follower.look().await.unwrap();
+    assert!(peers.verify(&scene.token, at(0)).is_ok());
+}
+
+#[tokio::test]
+async fn people_are_told_since_when_a_gate_does_not_answer_and_when_it_is_asked_again() {
+    let mut scene = Scene::new();
+    let settings = scene.peers.peers[0].settings().clone();
+    let peers = Peers::new([Settings { revocations: None, ..settings }], &here()).unwrap();
+    let peer = Arc::clone(&peers.peers[0]);
+    scene.follower = Follower::new(peer, Arc::clone(&scene.state), Arc::new(|| at(0)));
+    let looks = || peers.states(at(0)).remove(0).looks;
+    assert_eq!(looks(), None, "it was not asked yet");
+    let keys = fs::read(scene.keys()).unwrap();
+    fs::remove_file(scene.keys()).unwrap();
+    for seconds in [0, 20] {
+        scene.follower.clock = Arc::new(move || at(seconds));
+        let pause = scene.follower.look_and_tell().await;
+        let Looks { at: asked, next_at, failing } = looks().unwrap();
+        assert_eq!((asked, next_at), (at(seconds), at(seconds) + pause));
+        let (since, why) = failing.unwrap();
+        assert_eq!(since, at(0), "since the first time");
+        assert!(why.contains("cannot read the file"), "{why}");
+    }
+    fs::write(scene.keys(), keys).unwrap();
+    scene.follower.clock = Arc::new(|| at(40));
+    scene.follower.look_and_tell().await;
+    assert_eq!(looks().unwrap().failing, None);
+}
+
+#[tokio::test]
 async fn a_gate_that_cannot_be_reached_stays_unheard() {
     let mut scene = Scene::new();
     let settings = scene.peers.peers[0].settings().clone();

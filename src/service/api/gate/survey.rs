@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use oci::Reference;
 use policy::Policy;
 use policy::gate::{Gates, Occasion, Verdict};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::Api;
 use super::super::image::Named;
@@ -34,6 +34,14 @@ const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// Not more often than that, whatever changes meanwhile.
 const BETWEEN: SignedDuration = SignedDuration::from_secs(5);
+
+/// A count is made anew after as much time as this many of them would take, where that is more: in a
+/// large registry somebody who looks again and again would otherwise have it counted without a pause.
+const PAUSES: i32 = 5;
+
+/// From here on a count asks the registry for nothing more, however much it still may: one that is slow
+/// or hangs is not waited for at each image.
+const ASKING: Duration = Duration::from_secs(30);
 
 /// How long whoever looks first waits.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -85,6 +93,9 @@ pub(crate) struct Counted {
     pub(crate) gates: BTreeMap<String, OfGate>,
     /// Images of which no report counts.
     pub(crate) unreported: Kind,
+    /// Tags of which it could not be told whether a report counts.
+    pub(crate) unlooked: usize,
+    took: SignedDuration,
     policy: Option<Arc<Policy>>,
     release: Sequence,
 }
@@ -93,6 +104,35 @@ pub(crate) struct Counted {
 pub(crate) struct Survey {
     last: watch::Sender<Option<Arc<Counted>>>,
     is_running: Arc<AtomicBool>,
+    /// For how long a count may ask the registry.
+    asking: Duration,
+    /// How often somebody wanted all to be counted anew. What was begun before that is of no use.
+    wanted: Arc<AtomicU64>,
+}
+
+/// What one count may ask of the registry.
+struct Asks {
+    /// One for all of it: what is not in memory may be asked for, and not for ever.
+    budget: Arc<Budget>,
+    until: Instant,
+    /// For what is asked later.
+    nothing: Arc<Budget>,
+}
+
+impl Asks {
+    /// What comes of `asking`, and where that takes too long, of `remembering` alone.
+    async fn bounded<T>(
+        &self,
+        asking: impl Future<Output = T>,
+        remembering: impl Future<Output = T>,
+    ) -> T {
+        if Instant::now() < self.until
+            && let Ok(done) = timeout_at(self.until, asking).await
+        {
+            return done;
+        }
+        remembering.await
+    }
 }
 
 /// Says that a count is over, however it ended.
@@ -121,7 +161,13 @@ impl Kind {
 impl Survey {
     /// Nothing was counted yet.
     pub(crate) fn new() -> Self {
-        Self { last: watch::Sender::new(None), is_running: Arc::default() }
+        Self::asking_for(ASKING)
+    }
+
+    /// The same, where a count may ask the registry for so long.
+    pub(crate) fn asking_for(asking: Duration) -> Self {
+        let last = watch::Sender::new(None);
+        Self { last, is_running: Arc::default(), asking, wanted: Arc::default() }
     }
 
     /// What was counted last. An old count is made anew in the background; who looks waits for it a
@@ -134,16 +180,31 @@ impl Survey {
         let mut counts = self.last.subscribe();
         counts.mark_unchanged();
         if !self.is_running.swap(true, Ordering::SeqCst) {
-            let (api, last) = (Arc::clone(api), self.last.clone());
-            let running = Running(Arc::clone(&self.is_running));
+            let (api, last, wanted) =
+                (Arc::clone(api), self.last.clone(), Arc::clone(&self.wanted));
+            let (running, asking) = (Running(Arc::clone(&self.is_running)), self.asking);
             tokio::spawn(async move {
-                match Counted::now(&api).await {
-                    Ok(counted) => drop(last.send_replace(Some(Arc::new(counted)))),
-                    Err(error) => {
-                        tracing::warn!(
-                            error = %crate::log::Causes(&error),
-                            "what gates hold was not counted"
-                        );
+                loop {
+                    let begun = wanted.load(Ordering::SeqCst);
+                    let counted = match Counted::now(&api, asking).await {
+                        Ok(counted) => Arc::new(counted),
+                        Err(error) => {
+                            tracing::warn!(
+                                error = %crate::log::Causes(&error),
+                                "what gates hold was not counted"
+                            );
+                            break;
+                        }
+                    };
+                    let is_of_use = last.send_if_modified(|last| {
+                        let is_of_use = wanted.load(Ordering::SeqCst) == begun;
+                        if is_of_use {
+                            *last = Some(counted);
+                        }
+                        is_of_use
+                    });
+                    if is_of_use {
+                        break;
                     }
                 }
                 drop(running);
@@ -156,6 +217,7 @@ impl Survey {
 
     /// The next who looks sees a new count: something was just changed.
     pub(crate) fn forget(&self) {
+        self.wanted.fetch_add(1, Ordering::SeqCst);
         self.last.send_replace(None);
     }
 }
@@ -165,19 +227,20 @@ impl Counted {
         let age = now.duration_since(self.began).abs();
         let is_of_now = self.policy.as_ref().is_some_and(|it| Arc::ptr_eq(it, &api.policy()))
             && self.release == *api.issue.state.last_release().borrow();
-        age < if is_of_now { FRESH } else { BETWEEN }
+        let pause = if is_of_now { FRESH } else { BETWEEN };
+        age < pause.max(self.took.saturating_mul(PAUSES))
     }
 
-    async fn now(api: &Arc<Api>) -> Result<Self, StoreError> {
-        let (policy, now) = (api.policy(), api.now());
+    async fn now(api: &Arc<Api>, asking: Duration) -> Result<Self, StoreError> {
+        let (policy, now, started) = (api.policy(), api.now(), Instant::now());
         let release = *api.issue.state.last_release().borrow();
         let mut counted = Self { began: now, release, ..Self::default() };
         for gate in policy.gates() {
             counted.gates.insert(gate.name().to_owned(), OfGate::default());
         }
-        // One for all of it: what is not in memory may be asked for, and not for ever.
-        let budget = api.budget();
-        let mut after = None;
+        let (budget, nothing) = (api.budget(), Arc::new(Budget::new(0)));
+        let asks = Asks { budget, until: started + asking, nothing };
+        let (mut after, mut recalled) = (None, None);
         loop {
             let place = after.take();
             let state = &api.issue.state;
@@ -192,7 +255,12 @@ impl Counted {
                     break;
                 }
                 counted.tags += 1;
-                counted.add(api, &policy, &budget, &tagged).await;
+                // They come in the order of their repositories.
+                if recalled.as_ref() != Some(&tagged.repository) {
+                    api.images.inventory.recall(&tagged.repository, now).await;
+                    recalled = Some(tagged.repository.clone());
+                }
+                counted.add(api, &policy, &asks, &tagged).await;
                 // Requests on the same thread go first.
                 tokio::task::yield_now().await;
             }
@@ -201,27 +269,27 @@ impl Counted {
             }
         }
         counted.policy = Some(policy);
+        counted.took = SignedDuration::try_from(started.elapsed()).unwrap_or(SignedDuration::MAX);
         Ok(counted)
     }
 
-    async fn add(
-        &mut self,
-        api: &Api,
-        policy: &Arc<Policy>,
-        budget: &Arc<Budget>,
-        tagged: &Tagged,
-    ) {
+    async fn add(&mut self, api: &Api, policy: &Arc<Policy>, asks: &Asks, tagged: &Tagged) {
         let image = Named {
             repository: tagged.repository.clone(),
             reference: Reference::Tag(tagged.tag.clone()),
             digest: tagged.digest.clone(),
         };
         let name = format!("{}:{}", tagged.repository, tagged.tag);
-        if is_reported(api, policy, budget, &image).await == Some(false) {
-            self.unreported.add(&name, None, || "no report counts for it".to_owned());
+        let reported = |budget| reported(api, policy, budget, &image);
+        match asks.bounded(reported(&asks.budget), reported(&asks.nothing)).await {
+            Reported::Yes | Reported::Needless => {}
+            Reported::No => {
+                self.unreported.add(&name, None, || "no report counts for it".to_owned());
+            }
+            Reported::Unknown => self.unlooked += 1,
         }
         let gates = policy.gates_before(Occasion::Pull, &image.repository, Some(&tagged.tag));
-        if !gates.is_empty() && !self.judge(api, policy, &gates, budget, &image, &name).await {
+        if !gates.is_empty() && !self.judge(api, policy, &gates, asks, &image, &name).await {
             self.unknown += 1;
         }
     }
@@ -232,16 +300,18 @@ impl Counted {
         api: &Api,
         policy: &Policy,
         gates: &Gates<'_>,
-        budget: &Arc<Budget>,
+        asks: &Asks,
         image: &Named,
         name: &str,
     ) -> bool {
         let now = self.began;
-        api.images.inventory.recall(&image.repository, now).await;
         let holders = api.images.inventory.indexes(&image.repository, &image.digest);
-        let asking = api.asking(&image.repository, budget);
-        let gathered =
-            api.images.release.gather(asking, policy, gates, &image.digest, &holders, now).await;
+        let (release, digest) = (&api.images.release, &image.digest);
+        let gather = |budget| {
+            let asking = api.asking(&image.repository, budget);
+            release.gather(asking, policy, gates, digest, &holders, now)
+        };
+        let gathered = asks.bounded(gather(&asks.budget), gather(&asks.nothing)).await;
         let gathered = match gathered {
             Ok(Some(gathered)) => gathered,
             // It is gone.
@@ -273,33 +343,48 @@ impl Counted {
     }
 }
 
-/// Whether a report counts for it, or of an index for all that it holds; none where that cannot be
-/// told, or where it is nothing that scanners understand.
-async fn is_reported(
+/// Whether a report counts for an image.
+enum Reported {
+    Yes,
+    No,
+    /// It is nothing that scanners understand, or is gone.
+    Needless,
+    /// That cannot be told.
+    Unknown,
+}
+
+/// Of an index, whether one counts for all that it holds.
+async fn reported(
     api: &Api,
     policy: &Arc<Policy>,
     budget: &Arc<Budget>,
     image: &Named,
-) -> Option<bool> {
+) -> Reported {
     let release = &api.images.release;
     let asking = api.asking(&image.repository, budget);
-    let digests = match &*release.content(asking, &image.digest).await.ok()?? {
-        Content::Image { .. } => vec![image.digest.clone()],
-        Content::Index(children) => children.iter().map(|(_, child)| child.clone()).collect(),
-        _ => return None,
+    let digests = match release.content(asking, &image.digest).await {
+        Err(_) => return Reported::Unknown,
+        Ok(content) => match content.as_deref() {
+            Some(Content::Image { .. }) => vec![image.digest.clone()],
+            Some(Content::Index(children)) => {
+                children.iter().map(|(_, child)| child.clone()).collect()
+            }
+            _ => return Reported::Needless,
+        },
     };
-    let mut found = None;
+    let mut found = Reported::Needless;
     for digest in digests {
-        let content = release.content(asking, &digest).await.ok()?;
-        if !matches!(content.as_deref(), Some(Content::Image { .. })) {
-            continue;
+        match release.content(asking, &digest).await {
+            Err(_) => return Reported::Unknown,
+            Ok(content) if !matches!(content.as_deref(), Some(Content::Image { .. })) => continue,
+            Ok(_) => {}
         }
-        let known = release.known(&digest).await.ok()?;
+        let Ok(known) = release.known(&digest).await else { return Reported::Unknown };
         let reports = &known.kept.reports;
         if !reports.iter().any(|report| counts(report, &image.repository, policy)) {
-            return Some(false);
+            return Reported::No;
         }
-        found = Some(true);
+        found = Reported::Yes;
     }
     found
 }

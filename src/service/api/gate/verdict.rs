@@ -184,9 +184,19 @@ pub(crate) async fn verdicts(
     image: &Named,
     caller: Option<&Caller>,
 ) -> Result<Verdicts, Problem> {
+    api.images.inventory.recall(&image.repository, api.now()).await;
+    recalled_verdicts(api, policy, image, caller).await
+}
+
+/// The same where the repository was recalled just now, as for all that stand in one list.
+pub(crate) async fn recalled_verdicts(
+    api: &Api,
+    policy: &Policy,
+    image: &Named,
+    caller: Option<&Caller>,
+) -> Result<Verdicts, Problem> {
     let (release, now, budget) = (&api.images.release, api.now(), api.budget());
     let gates = before(policy, image, caller);
-    api.images.inventory.recall(&image.repository, now).await;
     let holders = api.images.inventory.indexes(&image.repository, &image.digest);
     let asking = api.asking(&image.repository, &budget);
     let gathered = release.gather(asking, policy, &gates, &image.digest, &holders, now).await?;

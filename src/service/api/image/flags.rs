@@ -116,27 +116,36 @@ pub(crate) fn in_force<'a>(
     now: Timestamp,
 ) -> Vec<&'a str> {
     let is_in_force = |flag: &&Flag| {
-        policy.flag(&flag.name).is_some_and(|declared| {
-            let is_here = flag.repository == *here;
-            (is_here || declared.counts(&flag.repository, here)) && ends(declared, flag) > now
-        })
+        let declared = policy.flag(&flag.name);
+        declared.is_some_and(|declared| is_in_force(declared, &fact(declared, flag), here, now))
     };
     flags.iter().filter(is_in_force).map(|flag| flag.name.as_str()).collect()
 }
 
-/// When a flag ends by its declaration or by its own word.
-fn ends(declared: &gate::Flag, flag: &Flag) -> Timestamp {
-    declared.ends(&FlagFact {
+/// Whether a flag counts here and now.
+pub(crate) fn is_in_force(
+    declared: &gate::Flag,
+    flag: &FlagFact,
+    here: &RepositoryName,
+    now: Timestamp,
+) -> bool {
+    let is_here = flag.repository == *here;
+    (is_here || declared.counts(&flag.repository, here)) && declared.ends(flag) > now
+}
+
+/// The flag as gates judge it.
+fn fact(declared: &gate::Flag, flag: &Flag) -> FlagFact {
+    FlagFact {
         name: declared.name(),
         repository: flag.repository.clone(),
         set_at: flag.at,
         expires_at: flag.expires_at,
-    })
+    }
 }
 
 fn show(flag: &Flag, policy: &Policy, here: &RepositoryName, now: Timestamp) -> ShownFlag {
     let declared = policy.flag(&flag.name);
-    let ends = declared.map(|declared| ends(declared, flag));
+    let ends = declared.map(|declared| declared.ends(&fact(declared, flag)));
     let state = match ends {
         None => "undeclared",
         Some(ends) if ends <= now => "expired",

@@ -14,6 +14,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
+use oci::{Digest, RepositoryName, Tag};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -24,7 +25,7 @@ use crate::clock::Clock;
 use crate::identity::federation::Federation;
 use crate::identity::users::{Files, Texts, Users};
 use crate::identity::{Access, ClientAddress};
-use crate::inventory::{Forgetful, Settings};
+use crate::inventory::{Forgetful, Lesson, Settings};
 use crate::issue::sample;
 use crate::release::Health;
 use crate::shadow::{Difference, Pair, Verdict};
@@ -64,7 +65,7 @@ pub(crate) struct Scene {
     folder: TempDir,
     /// What the registry holds.
     pub(crate) shelf: Arc<Mutex<Shelf>>,
-    _registry: Fake,
+    registry: Fake,
 }
 
 /// Who asks, and with what.
@@ -189,20 +190,28 @@ impl Scene {
             peers: Arc::new(Peers::nobody()),
             status: Arc::new(Status::new(gate.now(), scanner.map(Arc::new))),
         });
-        Self {
-            router: router(Arc::clone(&api)),
-            api,
-            gate,
-            issue,
-            audit,
-            folder,
-            shelf,
-            _registry: registry,
-        }
+        Self { router: router(Arc::clone(&api)), api, gate, issue, audit, folder, shelf, registry }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.gate.now()
+    }
+
+    /// How often the registry was asked for something.
+    pub(crate) fn asked(&self) -> usize {
+        self.registry.asked().len()
+    }
+
+    /// The gate learns where tags lead.
+    pub(crate) async fn learn(&self, tags: impl IntoIterator<Item = (String, String, Digest)>) {
+        let at = self.now();
+        let lesson = |(repository, tag, digest): (String, String, Digest)| {
+            let tag = Tag::new(&tag).unwrap();
+            (RepositoryName::new(&repository).unwrap(), Lesson::Tag { tag, digest, at })
+        };
+        let lessons: Vec<_> = tags.into_iter().map(lesson).collect();
+        let state = &self.issue.state;
+        state.ask(move |store| async move { store.learn(&lessons, at).await }).await.unwrap();
     }
 
     pub(crate) fn wait(&self, seconds: i64) {

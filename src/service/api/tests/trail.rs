@@ -177,3 +177,24 @@ async fn w4_another_persons_request_id_gives_nothing() {
     let searched = search(&scene, As::Local, "event=audit.searched&limit=1").await.json();
     assert_eq!(searched["records"][0]["reason"], format!("request_id `{ANONYMOUS}`"));
 }
+
+#[tokio::test]
+async fn what_else_is_written_of_a_request_does_not_stand_for_what_was_decided() {
+    let scene = scene().await;
+    for (event, id, subject) in [
+        ("token.issued", ALLOWED, "user:bob"),
+        ("login.failed", ALLOWED, "bob"),
+        ("login.failed", ABSENT, "bob"),
+    ] {
+        let (request_id, subject) = (Some(id.to_owned()), Some(subject.to_owned()));
+        scene.api.audit.queue(Record { request_id, subject, ..Record::new(event) });
+    }
+    for who in [As::User("bob"), As::User("root")] {
+        let told = denial(&scene, who.clone(), ALLOWED).await;
+        assert_eq!(told.json()["request"]["event"], "request", "{}", told.text);
+        let absent = denial(&scene, who, ABSENT).await;
+        assert_eq!(absent.status, StatusCode::NOT_FOUND, "{}", absent.text);
+    }
+    let of_request = search(&scene, As::User("root"), &format!("request_id={ALLOWED}")).await;
+    assert_eq!(of_request.json()["records"].as_array().unwrap().len(), 3, "{}", of_request.text);
+}

@@ -115,6 +115,7 @@ impl Query {
         let named = fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
         let words = self.q.as_deref().unwrap_or_default().split_whitespace();
         Ok(Filter {
+            events: &[],
             fields: named.collect(),
             decision,
             repository: self.repository.clone(),

@@ -1,0 +1,25 @@
+//! Reading what the address of a page asks for.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::problem::Trouble;
+
+/// The query of an address. One that cannot be read is answered with a page, in words that are not
+/// those of the reader of queries.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Trouble> {
+        let read = axum::extract::Query::try_from_uri(&parts.uri);
+        read.map(|axum::extract::Query(asked)| Self(asked)).map_err(|_| {
+            Trouble::wrong(
+                "no page leads to this address: something behind its question mark is missing, \
+                 stands there twice, or is not what belongs there",
+            )
+        })
+    }
+}

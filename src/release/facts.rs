@@ -11,6 +11,7 @@ use policy::{Action, Caller, Image, Policy};
 
 use super::bases::base_of;
 use super::contents::{Asking, Content, Contents};
+use super::passes::Passes;
 use super::records::{Known, Records};
 use super::signers::Signers;
 use super::{BriefReport, KeptReport, Progress};
@@ -40,6 +41,7 @@ pub(crate) struct Sources {
     pub(crate) contents: Contents,
     pub(crate) records: Records,
     pub(crate) signers: Signers,
+    pub(super) passes: Passes,
 }
 
 /// For which decision they are gathered.
@@ -98,7 +100,7 @@ impl Sources {
     ) -> Result<Facts, Unknown> {
         let known = self.records.of(holder).await?;
         let signers = self.signers(asking, purpose, holder).await?;
-        Ok(Facts { signers, ..said(holder, &known, asking.repository) })
+        Ok(Facts { signers, ..self.said(asking, purpose, holder, &known) })
     }
 
     async fn signers(
@@ -126,6 +128,38 @@ impl Sources {
             found.extend(base_of(&self.contents, asking, bases, image, purpose.now).await?);
         }
         Ok(found)
+    }
+
+    /// What was said of a digest; what it is, and who signed it, is left out.
+    fn said(
+        &self,
+        asking: Asking<'_>,
+        purpose: Purpose<'_>,
+        digest: &Digest,
+        known: &Known,
+    ) -> Facts {
+        Facts {
+            first_seen: known.kept.first_seen,
+            flags: flags(known),
+            passed: self.passed(purpose, digest, known),
+            broken: broken(known, asking.repository),
+            ..gone(digest)
+        }
+    }
+
+    fn passed(
+        &self,
+        purpose: Purpose<'_>,
+        digest: &Digest,
+        known: &Known,
+    ) -> Vec<(Box<str>, Timestamp)> {
+        let written = known.kept.passed.iter().map(|it| (it.gate.as_str().into(), it.at));
+        let mut passed: Vec<(Box<str>, Timestamp)> = written.collect();
+        let gates = purpose.gates.iter().map(|gate| gate.name());
+        let unwritten: Vec<_> =
+            gates.filter(|gate| !passed.iter().any(|(known, _)| **known == **gate)).collect();
+        passed.extend(self.passes.of(digest, unwritten, purpose.now));
+        passed
     }
 
     async fn at_depth(
@@ -171,7 +205,7 @@ impl Sources {
             Content::Unreadable(why) => Form::Unreadable(why.clone()),
         };
         let signers = self.signers(asking, purpose, digest).await?;
-        Ok(Some(Arc::new(Facts { form, signers, ..said(digest, &known, asking.repository) })))
+        Ok(Some(Arc::new(Facts { form, signers, ..self.said(asking, purpose, digest, &known) })))
     }
 }
 
@@ -189,17 +223,6 @@ fn gone(digest: &Digest) -> Facts {
     }
 }
 
-/// What was said of a digest; what it is, and who signed it, is left out.
-fn said(digest: &Digest, known: &Known, repository: &RepositoryName) -> Facts {
-    Facts {
-        first_seen: known.kept.first_seen,
-        flags: flags(known),
-        passed: passed(known),
-        broken: broken(known, repository),
-        ..gone(digest)
-    }
-}
-
 fn flags(known: &Known) -> Vec<FlagFact> {
     let flags = known.kept.flags.iter();
     let fact = |flag: &super::Flag| {
@@ -211,10 +234,6 @@ fn flags(known: &Known) -> Vec<FlagFact> {
         })
     };
     flags.filter_map(fact).collect()
-}
-
-fn passed(known: &Known) -> Vec<(Box<str>, Timestamp)> {
-    known.kept.passed.iter().map(|passed| (passed.gate.as_str().into(), passed.at)).collect()
 }
 
 /// Glass is broken in one repository: elsewhere the same digest stays held.

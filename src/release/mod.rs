@@ -15,6 +15,7 @@ mod facts;
 mod flag;
 mod grace;
 mod kept;
+mod passes;
 mod records;
 mod report;
 #[cfg(test)]
@@ -33,7 +34,6 @@ use policy::Policy;
 use policy::gate::{Facts, Form, Gate, Judgement, Needs, Verdict, judge};
 
 use crate::metrics::Metrics;
-use crate::recent::Recent;
 use crate::state::State;
 use crate::store::StoreError;
 use crate::upstream;
@@ -51,6 +51,7 @@ pub(crate) use facts::{brief_counts, counts, may_report};
 pub use flag::Flag;
 use grace::Grace;
 pub use kept::{Kept, PassedGate};
+use passes::Passes;
 use records::Records;
 pub(crate) use records::{Known, Tally, tally};
 pub use report::{KeptFinding, KeptReport};
@@ -58,12 +59,6 @@ pub use scan::{Cause, Progress, Scan};
 pub use scanning::{Health, KnownHealth, Pace, SCANNER, Scanning, scanner};
 pub use signers::Signers;
 pub use statement::KeptStatements;
-
-/// How many passes are remembered as told to the state, and as many again.
-const TOLD: usize = 20_000;
-
-/// For how long the state is believed to write down what it was told.
-const RETELL: Duration = Duration::from_secs(60);
 
 /// How many of the indexes that hold a manifest are looked at for flags and signatures.
 const MAX_HOLDERS: usize = 100;
@@ -73,8 +68,6 @@ pub struct Release {
     state: Arc<State>,
     sources: Sources,
     metrics: Arc<Metrics>,
-    /// Gate and digest of what passed, and when that was handed to the state.
-    told: Recent<(Box<str>, Digest), Timestamp>,
     grace: Grace,
     /// How long the scan of an image is good for; none where there is no scanner.
     rescan_after: Option<Duration>,
@@ -85,9 +78,9 @@ impl Release {
     #[must_use]
     pub fn new(state: Arc<State>, signers: Signers, metrics: Arc<Metrics>) -> Self {
         let (contents, records) = (Contents::new(), Records::new(Arc::clone(&state)));
-        let sources = Sources { contents, records, signers };
-        let (told, grace) = (Recent::new(TOLD), Grace::default());
-        Self { state, sources, metrics, told, grace, rescan_after: None }
+        let passes = Passes::new(Arc::clone(&state));
+        let sources = Sources { contents, records, signers, passes };
+        Self { state, sources, metrics, grace: Grace::default(), rescan_after: None }
     }
 
     /// The same where there is a scanner: what is pushed is scanned, unless it was and that is no
@@ -151,7 +144,7 @@ impl Release {
         self.metrics.gate_verdict(&judgement);
         if let Verdict::Passed(passed) = &judgement.verdict {
             self.grace.note(passed);
-            self.note(news(&facts, &around, &judgement, &by_itself), now);
+            self.sources.passes.note(news(&facts, &around, &judgement, &by_itself), now);
         }
         Ok(Some(judgement))
     }
@@ -231,26 +224,6 @@ impl Release {
     /// The state does not answer.
     pub(crate) async fn known(&self, digest: &Digest) -> Result<Arc<Known>, StoreError> {
         self.sources.records.of(digest).await
-    }
-
-    /// Writes down that images have passed: from then on they have grace.
-    fn note(&self, mut news: Vec<(Box<str>, Digest)>, now: Timestamp) {
-        news.retain(|passed| {
-            let told = self.told.get(passed);
-            told.is_none_or(|told| now.duration_since(told).unsigned_abs() > RETELL)
-        });
-        if news.is_empty() {
-            return;
-        }
-        for passed in &news {
-            self.told.insert(passed.clone(), now);
-        }
-        let news: Vec<_> =
-            news.into_iter().map(|(gate, digest)| (gate.into_string(), digest, now)).collect();
-        // Should it fail, a later pull tells it.
-        self.state.later("note that an image has passed", move |store| async move {
-            store.note_passed(&news).await
-        });
     }
 
     /// Takes over how many images are in grace. To be called before metrics are shown.

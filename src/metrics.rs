@@ -343,8 +343,7 @@ impl Metrics {
 
     fn policy_in_force(&self, sha256: impl fmt::Display, loaded_at: Timestamp) {
         self.policy_loaded.set(loaded_at.as_second());
-        self.policy_info.reset();
-        self.policy_info.with_label_values(&[sha256.to_string()]).set(1);
+        inform(&self.policy_info, &sha256.to_string());
     }
 
     /// Whether the policy in force is another one than that of the folder.
@@ -371,8 +370,7 @@ impl Metrics {
     pub fn shadow_loaded(&self, sha256: impl fmt::Display, loaded_at: Timestamp) {
         self.shadow_reloads.with_label_values(&["ok"]).inc();
         self.shadow_loaded.set(loaded_at.as_second());
-        self.shadow_info.reset();
-        self.shadow_info.with_label_values(&[sha256.to_string()]).set(1);
+        inform(&self.shadow_info, &sha256.to_string());
     }
 
     /// A shadow policy was refused; the last good one stays in use, if there is one.
@@ -552,6 +550,19 @@ impl Make {
     fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
         let opts = HistogramOpts::from(opts(name, help)).buckets(REQUEST_BUCKETS.to_vec());
         self.add(HistogramVec::new(opts, labels))
+    }
+}
+
+/// Sets the one series of a gauge that tells by its label. At no time there is none.
+fn inform(gauges: &IntGaugeVec, told: &str) {
+    gauges.with_label_values(&[told]).set(1);
+    let families = gauges.collect();
+    let series = families.iter().flat_map(|family| family.get_metric());
+    for label in series.flat_map(|series| series.get_label()) {
+        if label.value() != told {
+            // It was listed a moment ago.
+            let _ = gauges.remove_label_values(&[label.value()]);
+        }
     }
 }
 

@@ -62,12 +62,13 @@ impl Policies {
 
     fn loaded(&self, how: &str) {
         let policy = self.gate.policy.current();
+        // First of all: from here on nothing may tell that the state keeps this one.
+        self.keeper.keep(&policy);
         self.gate.metrics.policy_loaded(policy.sha256, policy.loaded_at);
         let reason = format!("{how}: {}", contents(&policy));
         tracing::info!(sha256 = %policy.sha256, "policies loaded {reason}");
         self.note(Outcome::Loaded, &reason, &policy);
         self.gate.audit.queue(record("policy.loaded", &policy, reason));
-        self.keeper.keep(&policy);
     }
 
     fn refused(&self, error: &LoadError) {

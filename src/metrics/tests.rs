@@ -225,3 +225,13 @@ fn every_metric_stands_in_the_documentation() {
         assert!(documented.contains(&format!("`{name}`")), "{name}");
     }
 }
+
+#[test]
+fn of_the_policies_that_were_in_force_the_last_one_is_told() {
+    let metrics = Metrics::new();
+    for sha256 in ["ab", "cd", "cd", "ab"] {
+        metrics.policy_loaded(sha256, Timestamp::UNIX_EPOCH);
+        let told = format!("portcullis_policy_info{{sha256=\"{sha256}\"}} 1\n");
+        assert_eq!(lines(&metrics, "policy_info"), told);
+    }
+}

@@ -30,7 +30,12 @@ impl Grace {
                     known.insert(key, until);
                 }
                 Some(_) => {}
-                None => drop(known.remove(&key)),
+                // To be told as none once: the gauge of its gate stays as it was otherwise.
+                None => {
+                    if let Some(until) = known.get_mut(&key) {
+                        *until = Timestamp::MIN;
+                    }
+                }
             }
         }
     }

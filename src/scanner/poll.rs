@@ -82,7 +82,12 @@ async fn fetched(
             }
             Err(error) => return Err(error),
         };
-        sleep(after.unwrap_or(wait).clamp(pace.first, pace.most)).await;
-        wait = (wait * 2).min(pace.most);
+        // It grows only where the scanner does not say for itself when to ask.
+        let pause = after.unwrap_or_else(|| {
+            let pause = wait;
+            wait = (wait * 2).min(pace.most);
+            pause
+        });
+        sleep(pause.clamp(pace.first, pace.most)).await;
     }
 }

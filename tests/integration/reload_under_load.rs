@@ -175,7 +175,7 @@ fn swap(folder: &Path, version: usize) {
 fn sha256_in_force(gate: &Gate) -> String {
     let metrics = gate.metrics();
     let info = metrics.lines().find(|line| line.starts_with("portcullis_policy_info"));
-    info.unwrap_or_default().to_owned()
+    info.expect("there is always a policy").to_owned()
 }
 
 #[test]

@@ -83,8 +83,11 @@ fn an_exception_that_is_added_on_the_page_lets_a_held_image_through_until_it_is_
     let held = rita.get(MANIFEST).expect(403);
     assert!(held.message().contains("tested"), "{}", held.message());
     let browser = sign_in(&scene, "root", DESK);
-    browser.open("/ui/admin/gates");
-    browser.says("Holds now: 1");
+    // It is counted in the background, and at most once a minute.
+    wait_for("the count", SOON * 3, || {
+        browser.open("/ui/admin/gates");
+        browser.text().contains("Holds now: 1").then_some(())
+    });
     browser.press("Exceptions from gates");
     browser.says("The glass of no gate is broken");
     browser.fill("Image", "prod/api:v1");

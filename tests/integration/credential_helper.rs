@@ -218,7 +218,8 @@ fn killed_at_any_moment_it_leaves_a_token_that_can_be_used() {
     }
     let before = person.gate.known().refreshes;
     secret(&person.get().ok());
-    assert_eq!(person.gate.known().refreshes, before + 1);
+    // What the last one had sent may have come since.
+    assert!(person.gate.known().refreshes > before);
     assert!(before > 1, "some were killed after the gate had answered");
     assert!(!person.gate.known().stolen);
 }

@@ -26,7 +26,7 @@ fn scene(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> (Upstream, Ga
         .setting(
             "upstream",
             &format!(
-                "{{url: \"{}\", timeouts: {{connect: 1s, response: 2s, idle: 2s}}}}",
+                "{{url: \"{}\", timeouts: {{connect: 5s, response: 6s, idle: 6s}}}}",
                 upstream.url()
             ),
         )

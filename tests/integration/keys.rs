@@ -24,7 +24,7 @@ rules:
     allow: [pull, push]
 "#;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 fn scene() -> Scene {
     let scene = Scene::new(POLICY, &[("alice", &[])]);
@@ -192,7 +192,7 @@ fn made_folder() -> (tempfile::TempDir, PathBuf) {
 /// Runs a command that would not end by itself if it went well.
 fn run(home: &Path, arguments: &[&str]) -> Said {
     let mut command = std::process::Command::new("timeout");
-    command.args(["20", env!("CARGO_BIN_EXE_portcullis")]).args(arguments);
+    command.args(["60", env!("CARGO_BIN_EXE_portcullis")]).args(arguments);
     Said::of(command.arg("--config").arg(home.join("portcullis.yaml")))
 }
 

@@ -79,7 +79,7 @@ impl Crowd {
         let gate = Setup::new(&self.recorder.url(), POLICY)
             .user("bob", &[])
             .user("carol", &[])
-            .setting("inventory", "{crawl: false}")
+            .setting("inventory", "{crawl: false, freshness: 24h}")
             .start();
         let (result, seen) = self.recorder.during(|| act(&gate));
         (result, seen.len())

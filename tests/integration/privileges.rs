@@ -185,7 +185,9 @@ fn a_group_that_is_taken_away_is_gone_from_tokens_that_were_made_before() {
     let text_before = fs::read_to_string(&users).unwrap();
     let without = text_before.replace("team", "nothing");
     assert_ne!(text_before, without);
-    fs::write(&users, without).unwrap();
+    let new = users.with_extension("new");
+    fs::write(&new, without).unwrap();
+    fs::rename(new, &users).unwrap();
     wait_for("the users file", SOON, || (puller.pull().status != 200).then_some(()));
     gate.write_policy(&POLICY.replace("listed: [user:alice, user:bob]", "listed: [user:bob]"));
     wait_for("the policy", SOON, || (pulls(&access, "listed/app") != 200).then_some(()));

@@ -35,7 +35,7 @@ rules:
 
 const USERS: &[(&str, &[&str])] = &[("alice", &["team"]), ("bob", &[]), ("chief", &[])];
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Images that are in the registry before there is a gate, and some that come later.
 struct Images {

@@ -224,7 +224,7 @@ fn an_upstream_that_goes_away_is_a_502_and_comes_back() {
     let port = scene.registry.address().port().to_string();
     assert!(!text.contains(&port) && !text.contains("127.0.0.1"), "{text}");
     let id = answer.header("x-request-id").unwrap().to_owned();
-    wait_for("the log to say why", Duration::from_secs(5), || {
+    wait_for("the log to say why", Duration::from_secs(60), || {
         scene.gate.log().lines().any(|line| line.contains(&id)).then_some(())
     });
     // A denial needs no upstream.

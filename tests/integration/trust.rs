@@ -56,7 +56,7 @@ const EXCHANGE: &str = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ato
     &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token";
 
 /// Long enough for one look at a list and what comes after.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn there() -> Gate {
     setup_there().start()
@@ -146,8 +146,8 @@ fn a_token_of_a_trusted_gate_opens_what_its_mapped_groups_and_its_name_open_and_
         assert!(matches!(read(&here, &token, name), 403 | 404), "{name}");
     }
     assert_eq!(pull_as_docker(&here, &token), 200);
-    let records = here.gate.requests(|records| records.len() > 4);
-    assert!(records.iter().any(|record| record["subject"] == "peer:eu/user:alice"), "{records:?}");
+    here.gate
+        .requests(|records| records.iter().any(|record| record["subject"] == "peer:eu/user:alice"));
 }
 
 #[test]
@@ -299,8 +299,11 @@ fn a_gate_of_which_nothing_is_heard_any_more_is_refused_when_its_list_has_ended(
     let here = here(&rogue.trust());
     let token = rogue.token(&here.gate.name(), &json!({}));
     assert_eq!(read(&here, &token, "team"), 401, "nothing was heard yet");
-    rogue.tells(1, 6, &[]);
-    soon("the first list", || read(&here, &token, "team") == 200);
+    soon("the first list", || {
+        // The gate may look late: it pauses for longer while there is no list.
+        rogue.tells(1, 6, &[]);
+        read(&here, &token, "team") == 200
+    });
     rogue.server.put("/list", "");
     soon("the end of the list", || read(&here, &token, "team") == 401);
     rogue.tells(1, 600, &[]);

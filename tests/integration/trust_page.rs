@@ -1,13 +1,13 @@
 //! What administrators see of gates that are trusted, in a real browser: while one answers, when it
 //! is gone, when what it told has ended, and when it is back.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::administration::sign_in;
 use crate::support::browser::{Browser, DESK};
 use crate::support::clock::MINUTE;
 use crate::support::gate::Gate;
-use crate::support::process::wait_for;
 use crate::support::scene::Scene;
 use crate::trust::{here_with, setup_there, trust};
 
@@ -32,14 +32,14 @@ fn told(browser: &Browser, gate: &Gate) -> String {
     words.join("\n")
 }
 
-/// Waits until the page says it, and tells all that it says then.
-fn told_soon(browser: &Browser, gate: &Gate, words: &str) -> String {
-    let mut last = String::new();
-    wait_for(words, LONG, || {
-        last = told(browser, gate);
-        last.contains(words).then_some(())
-    });
-    last
+/// Waits until the page says this and nothing else.
+#[track_caller]
+fn until_told(browser: &Browser, gate: &Gate, wanted: &str) {
+    let end = Instant::now() + LONG;
+    while told(browser, gate) != wanted && Instant::now() < end {
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(told(browser, gate), wanted);
 }
 
 fn overview(browser: &Browser, words: &str) {
@@ -85,31 +85,27 @@ fn a_trusted_gate_is_told_with_what_is_known_of_it_and_what_it_may_do() {
     let (mut eu, here) = pair();
     let browser = sign_in(&here, "alice", DESK);
     let answers = "last at DAY TIME UTC, and it answered; every 1 s";
-    let text = told_soon(&browser, &eu, "and it answered");
-    assert_eq!(text, page("accepted", "", answers));
+    until_told(&browser, &eu, &page("accepted", "", answers));
     assert_eq!(browser.barriers(), [""; 0]);
     overview(&browser, "the tokens of eu are accepted");
 
     eu.stop();
-    let text = told_soon(&browser, &eu, "It does not answer");
     let alert = "It does not answer. Its tokens are accepted until DAY TIME UTC, as it told what it \
                  has revoked before; then they are refused until it answers.\n";
-    assert_eq!(text, page("accepted for now", alert, SILENT));
+    until_told(&browser, &eu, &page("accepted for now", alert, SILENT));
     overview(&browser, "eu: no answer; the tokens are still accepted");
 
     // What it told holds for ten minutes.
     here.gate.clock().set(11 * MINUTE);
-    let text = told_soon(&browser, &eu, "The gate eu refused");
     let alert = "Its tokens, and what was made from them, are refused: what the other gate has revoked \
                  was not to be had for too long. Look whether it runs, and whether this gate can reach \
                  it: it is asked again by itself.\n";
-    assert_eq!(text, page("refused", alert, SILENT));
+    until_told(&browser, &eu, &page("refused", alert, SILENT));
     assert_eq!(browser.barriers(), [""; 0]);
     overview(&browser, "the tokens of eu are refused");
 
     eu.clock().set(11 * MINUTE);
     eu.restart();
-    let text = told_soon(&browser, &eu, "and it answered");
-    assert_eq!(text, page("accepted", "", answers));
+    until_told(&browser, &eu, &page("accepted", "", answers));
     overview(&browser, "the tokens of eu are accepted");
 }

@@ -71,8 +71,7 @@ impl Browser {
             let metrics = json!({"width": window.width, "height": 800, "pixelRatio": 1.0});
             options["mobileEmulation"] = json!({"deviceMetrics": metrics});
         }
-        let Value::Object(capabilities) =
-            json!({"acceptInsecureCerts": true, "goog:chromeOptions": options})
+        let Value::Object(capabilities) = json!({"acceptInsecureCerts": true, "timeouts": {"script": 180_000}, "goog:chromeOptions": options})
         else {
             unreachable!()
         };

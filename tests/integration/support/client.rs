@@ -32,7 +32,7 @@ pub(crate) const ACCEPT: (&str, &str) = (
 );
 
 /// For one answer, with its body: far more than any test needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The runtime of everything here that is asynchronous.
 pub(crate) fn runtime() -> &'static Runtime {

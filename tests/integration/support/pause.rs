@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Far more than any test needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where the next request that begins so is stopped.
 #[derive(Debug, Clone)]

@@ -91,7 +91,7 @@ impl Daemon {
 
     /// Waits until it is ready, or fails with what it printed.
     pub(crate) fn ready(&mut self, what: &str, mut ask: impl FnMut() -> bool) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(180);
         while !ask() {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("{} ended with {status} before {what}:\n{}", self.name, self.log());

@@ -1,5 +1,8 @@
 //! The usual set-up: a registry, a recorder in front of it, and a gate that knows only the recorder.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use super::client::{Answer, Client};
 use super::gate::{Gate, Setup};
 use super::recorder::{Recorder, Seen};
@@ -51,6 +54,11 @@ impl Scene {
     pub(crate) fn nobody_went_around(&self, own: usize) {
         let through = self.recorder.seen().len();
         assert!(through > 0);
+        // It logs what it answered when that is done.
+        let end = Instant::now() + Duration::from_secs(30);
+        while self.registry.answered() < through + own && Instant::now() < end {
+            thread::sleep(Duration::from_millis(10));
+        }
         assert_eq!(self.registry.answered(), through + own);
     }
 

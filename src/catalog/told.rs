@@ -26,6 +26,8 @@ pub(crate) struct Told {
 /// A report, by what it says at its worst.
 #[derive(Debug, Clone)]
 pub(crate) struct Reported {
+    /// By which number the state knows it.
+    pub(crate) id: i64,
     /// The repository that it was sent for.
     pub(crate) repository: RepositoryName,
     /// None: it found nothing.
@@ -71,8 +73,9 @@ fn fact(flag: Flag, same: impl Fn(RepositoryName) -> RepositoryName) -> Option<F
 }
 
 fn reported(report: BriefReport, same: impl Fn(RepositoryName) -> RepositoryName) -> Reported {
-    let BriefReport { repository, uploader, uploader_groups, counts, .. } = report;
+    let BriefReport { id, repository, uploader, uploader_groups, counts, .. } = report;
     Reported {
+        id,
         repository: same(repository),
         worst: counts.last_key_value().map(|(severity, _)| *severity),
         uploader: Box::new(Caller::new(uploader, uploader_groups)),

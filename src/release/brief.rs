@@ -26,6 +26,8 @@ pub struct Brief {
 /// A [`KeptReport`](super::KeptReport) without what it found, but for how much that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BriefReport {
+    /// By which number the state knows it.
+    pub id: i64,
     /// The repository that it was sent for.
     pub repository: RepositoryName,
     /// Who sent it.

@@ -20,10 +20,11 @@ use crate::release::{
     Brief, Cause, Description, Exception, ExceptionId, Flag, Kept, KeptReport, KeptStatements, Scan,
 };
 use crate::store::{
-    Activity, Changes, CrawlProgress, Extent, FamilyQuery, FindingQuery, Found, GroupPull, Handled,
-    KeptPolicy, Learned, Lessons, ManifestPlace, Move, News, OfRepository, Pull, Pushed, Released,
-    Releases, RemovedFlag, ReplicaLocks, Revocation, Rotation, ScanCounts, ScanEnd, ScanPlace,
-    Sequence, Service, Settings, Store, StoreError, StoreUrl, Tagged, Undescribed, open,
+    Activity, Changes, CrawlProgress, Extent, FamilyQuery, FindingKey, FindingQuery, Found,
+    GroupPull, Handled, KeptPolicy, Learned, Lessons, ManifestPlace, Move, News, OfRepository,
+    Pull, Pushed, Released, Releases, RemovedFlag, ReplicaLocks, Revocation, Rotation, ScanCounts,
+    ScanEnd, ScanPlace, Sequence, Service, Settings, Store, StoreError, StoreUrl, Tagged,
+    Undescribed, open,
 };
 use crate::token::{Family, LastUse, TokenHash, TokenId};
 
@@ -332,6 +333,9 @@ impl Releases for Absent {
         no_answer()
     }
     async fn find_findings(&self, _: &FindingQuery) -> Result<Vec<Found>, StoreError> {
+        no_answer()
+    }
+    async fn reports_with(&self, _: &FindingKey) -> Result<Vec<i64>, StoreError> {
         no_answer()
     }
     async fn add_exception(&self, _: &Exception) -> Result<(), StoreError> {

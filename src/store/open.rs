@@ -95,10 +95,13 @@ impl OpenError {
 /// # Errors
 /// It cannot be used.
 pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, OpenError> {
-    Ok(match &settings.url {
-        StoreUrl::Sqlite(file) => Arc::new(Sql::new(sqlite::open(file).await?)),
-        StoreUrl::Postgres(url) => Arc::new(Sql::new(postgres::open(url).await?)),
-    })
+    let (store, place) = match &settings.url {
+        StoreUrl::Sqlite(file) => (Sql::new(sqlite::open(file).await?), file.display().to_string()),
+        StoreUrl::Postgres(url) => (Sql::new(postgres::open(url).await?), url.to_string()),
+    };
+    let rekeyed = store.rekey().await;
+    rekeyed.map_err(|source| OpenError::Database { place, source: source.into() })?;
+    Ok(Arc::new(store))
 }
 
 /// What [`check`] found.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use oci::{Digest, RepositoryName};
 use policy::Subject;
+use reports::PackageUrl;
 
 use super::{Sequence, StoreError};
 use crate::inventory::Facts;
@@ -58,6 +59,10 @@ pub trait Releases: Send + Sync + 'static {
     /// Findings by the name of the vulnerability (any of its names) or by the package, worst first,
     /// then in the order of [`Place`]: by report, and as they stand in it.
     async fn find_findings(&self, query: &FindingQuery) -> Result<Vec<Found>, StoreError>;
+
+    /// The reports with such a finding, by the numbers that [`Releases::briefs_of`] tells as well, from
+    /// the least, each once: all of them, as that is quickly done.
+    async fn reports_with(&self, key: &FindingKey) -> Result<Vec<i64>, StoreError>;
 
     /// Adds an exception.
     async fn add_exception(&self, exception: &Exception) -> Result<(), StoreError>;
@@ -171,6 +176,8 @@ pub struct Undescribed {
 pub struct FindingQuery {
     /// By what.
     pub by: FindingKey,
+    /// Only those that are found by this as well.
+    pub also: Option<FindingKey>,
     /// Only those that come after this one, which was the last of the page before.
     pub after: Option<Place>,
     /// At most so many.
@@ -182,8 +189,21 @@ pub struct FindingQuery {
 pub enum FindingKey {
     /// Any name of a vulnerability, in any case, whole.
     Vulnerability(String),
-    /// The name of a package, whole.
+    /// The name of a package, in any case, whole.
     Package(String),
+    /// A package by its URL, of any version unless that is in it.
+    Purl(PackageUrl),
+}
+
+impl FindingKey {
+    /// What somebody names a package by: its package URL, or its name.
+    #[must_use]
+    pub fn package(text: &str) -> Self {
+        match PackageUrl::new(text) {
+            Some(purl) => Self::Purl(purl),
+            None => Self::Package(text.to_owned()),
+        }
+    }
 }
 
 /// Where a finding stands in the order of [`Releases::find_findings`].

@@ -12,6 +12,7 @@ mod harbor;
 mod lenient;
 mod names;
 mod osv_scanner;
+mod package_url;
 mod read;
 mod report;
 mod room;
@@ -21,6 +22,7 @@ pub mod vex;
 
 pub use finding::{Cvss, CvssVersion, Finding, Package, Status};
 pub use names::VulnerabilityId;
+pub use package_url::PackageUrl;
 pub use read::{Limits, Refused, read};
 pub use report::{About, Format, Report, Scanner};
 pub use severity::{Severity, UnknownSeverity};

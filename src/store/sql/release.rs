@@ -24,7 +24,8 @@ use oci::{Digest, RepositoryName};
 use policy::Subject;
 
 use super::super::release::{
-    FindingQuery, Found, Released, Releases, ScanCounts, ScanEnd, ScanPlace, Undescribed,
+    FindingKey, FindingQuery, Found, Released, Releases, ScanCounts, ScanEnd, ScanPlace,
+    Undescribed,
 };
 use super::super::{Sequence, StoreError};
 use super::Sql;
@@ -94,6 +95,10 @@ impl Releases for Sql {
 
     async fn find_findings(&self, query: &FindingQuery) -> Result<Vec<Found>, StoreError> {
         findings::find(&mut self.read("look for findings").await?, query).await
+    }
+
+    async fn reports_with(&self, key: &FindingKey) -> Result<Vec<i64>, StoreError> {
+        findings::reports(&mut self.read("look for reports").await?, key).await
     }
 
     async fn add_exception(&self, exception: &Exception) -> Result<(), StoreError> {
@@ -203,6 +208,23 @@ impl Releases for Sql {
         limit: u32,
     ) -> Result<Vec<(RepositoryName, Digest)>, StoreError> {
         reports::old(&mut self.read("ask for old reports").await?, uploader, before, limit).await
+    }
+}
+
+/// How many reports are written anew at once.
+const AT_ONCE: i64 = 20;
+
+impl Sql {
+    /// Writes what reports are found by, where an earlier version wrote less of it. It goes on where it
+    /// was stopped, and several replicas may do it.
+    pub(in crate::store) async fn rekey(&self) -> Result<(), StoreError> {
+        const WHAT: &str = "write anew what reports are found by";
+        while reports::is_any_unkeyed(&mut self.read(WHAT).await?).await? {
+            let mut work = self.write(WHAT).await?;
+            reports::rekey(&mut work, AT_ONCE).await?;
+            work.commit().await?;
+        }
+        Ok(())
     }
 }
 

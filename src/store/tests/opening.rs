@@ -148,7 +148,7 @@ async fn a_policy_that_is_damaged_is_told_and_not_taken_for_none() {
 
 /// Takes away what the versions of the tables after this one brought.
 pub(super) async fn back_to(settings: &Settings, server: &Postgres, version: u8) {
-    let brought: [(u8, &[&'static str]); 5] = [
+    let brought: [(u8, &[&'static str]); 6] = [
         (2, &["DROP TABLE policy"]),
         (
             3,
@@ -191,24 +191,26 @@ pub(super) async fn back_to(settings: &Settings, server: &Postgres, version: u8)
             ],
         ),
         (6, &["DROP TABLE descriptions", "DROP INDEX IF EXISTS manifests_digest"]),
+        (7, &["DROP TABLE unkeyed_reports"]),
     ];
     for (_, statements) in brought.iter().filter(|(brought_by, _)| *brought_by > version) {
         for statement in *statements {
             run(settings, server, statement).await;
         }
     }
-    let set: [&'static str; 5] = [
+    let set: [&'static str; 6] = [
         "UPDATE schema_version SET version = 1",
         "UPDATE schema_version SET version = 2",
         "UPDATE schema_version SET version = 3",
         "UPDATE schema_version SET version = 4",
         "UPDATE schema_version SET version = 5",
+        "UPDATE schema_version SET version = 6",
     ];
     run(settings, server, set[usize::from(version) - 1]).await;
 }
 
 /// Runs a statement beside the gate.
-async fn run(settings: &Settings, server: &Postgres, statement: &'static str) {
+pub(super) async fn run(settings: &Settings, server: &Postgres, statement: &'static str) {
     match &settings.url {
         StoreUrl::Postgres(_) => server.psql(statement),
         StoreUrl::Sqlite(file) => {

@@ -2,6 +2,7 @@
 
 mod briefs;
 mod changes;
+mod packages;
 mod reports;
 mod sayings;
 mod scans;

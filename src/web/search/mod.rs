@@ -42,8 +42,8 @@ struct Page<'a> {
     repositories: Vec<Found>,
     /// There are more than these.
     more_repositories: usize,
-    /// The images with a finding in the package of that name, and that name.
-    package: Option<(String, String)>,
+    /// The images with a finding in the package of that name, if there are any, and that name.
+    package: Option<(String, &'a str)>,
 }
 
 /// A repository with tags that fit.
@@ -72,14 +72,12 @@ pub(super) async fn show(
         true => Some(Results::of(&web, &signed_in, (&known, &asking, &asked), &found.hits).await?),
         false => None,
     };
-    let package = match asked.words.single() {
-        Some(name) if asked.findings.is_empty() => {
-            let finding = Sought::Package(name.to_owned());
-            let having = Having::find(&web.api, &finding).await?;
-            (!having.is_empty()).then(|| (vulnerability_page(&finding.text()), name.to_owned()))
-        }
-        _ => None,
-    };
+    // Whether there is such a package is not asked: the answer would tell of images that whoever reads
+    // may not see.
+    let package = asked.words.single().filter(|_| asked.findings.is_empty()).map(|name| {
+        let finding = Sought::Package(name.to_owned());
+        (vulnerability_page(&finding.text()), name)
+    });
     let mut repositories: Vec<_> = std::mem::take(&mut found.repositories).into_iter().collect();
     let more_repositories = repositories.len().saturating_sub(MOST_REPOSITORIES);
     repositories.truncate(MOST_REPOSITORIES);
@@ -124,14 +122,14 @@ async fn looked_for<'a>(
     // The hits of a repository stand together, so what holds for it is told once.
     let (mut before, mut knows_all): (Option<&RepositoryName>, _) = (None, false);
     for hit in search(known, &asked.words) {
-        let Hit { repository, tag, digest, .. } = hit;
+        let Hit { repository, tag, .. } = hit;
         if !before.is_some_and(|before| std::ptr::eq(before, repository)) {
             (before, knows_all) = (Some(repository), eyes.know_all_of(repository));
         }
         if !knows_all && !eyes.know(repository, tag).await? {
             continue;
         }
-        if !havings.iter().all(|having| having.is_in(known, &policy, (repository, digest))) {
+        if !havings.iter().all(|having| having.is_in(known, &policy, &hit)) {
             continue;
         }
         let aspects = Aspects::of(known, &policy, &hit, now);

@@ -8,7 +8,7 @@ use oci::{RepositoryName, Tag};
 use super::*;
 use crate::content::samples::index;
 use crate::inventory::Lesson;
-use crate::release::{Description, Flag};
+use crate::release::{Description, Flag, KeptFinding, KeptReport};
 
 /// Tags that the registry has, and that the gate has learned of.
 async fn taught(browser: &Browser, tags: &[(&str, &str, &Sample)]) {
@@ -66,6 +66,35 @@ async fn flagged(browser: &Browser, sample: &Sample) {
     };
     let state = &browser.scene.api.issue.state;
     state.ask(move |store| async move { store.set_flag(&flag).await }).await.unwrap();
+    state.look().await.unwrap();
+}
+
+/// A report of an image, with a finding in each of these packages: names and package URLs.
+async fn reported(browser: &Browser, repository: &str, sample: &Sample, found: &[(&str, &str)]) {
+    let findings = found.iter().map(|(name, purl)| {
+        let finding = json!({
+            "id": format!("CVE-2026-{}", name.len()), "severity": "high",
+            "package": {"name": name, "version": "1.0", "purl": purl},
+        });
+        KeptFinding {
+            finding: serde_json::from_value(finding).unwrap(),
+            first_seen: browser.scene.now(),
+        }
+    });
+    let report = KeptReport {
+        repository: repository.parse().unwrap(),
+        digest: sample.digest.clone(),
+        uploader: "service:ci/scan".parse().unwrap(),
+        uploader_groups: Vec::new(),
+        format: reports::Format::Trivy,
+        scanner: reports::Scanner { name: "Trivy".to_owned(), version: None, database: None },
+        made_at: browser.scene.now(),
+        received_at: browser.scene.now(),
+        recognized: true,
+        findings: findings.collect(),
+    };
+    let state = &browser.scene.api.issue.state;
+    assert!(state.ask(move |store| async move { store.keep_report(&report).await }).await.unwrap());
     state.look().await.unwrap();
 }
 
@@ -192,6 +221,70 @@ async fn a_vulnerability_is_looked_up_and_narrows_names() {
     assert_eq!(listed(&browser.get("/?q=api+CVE-2021-1").await), [""; 0]);
     let page = browser.get("/?q=log4j").await;
     assert!(page.text.contains(r#"href="/ui/vulnerability?id=package:log4j""#), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_package_is_found_by_its_name_in_any_case_and_by_its_package_url() {
+    let (browser, api) = Browser::of_alice().await;
+    let second = image("second", &["s"]);
+    taught(&browser, &[("prod/api", "v1", &api), ("prod/api", "v2", &second)]).await;
+    let zlib = ("zlib1g", "pkg:deb/debian/zlib1g@1%3A1.2.13?arch=amd64&distro=debian-12");
+    reported(&browser, "prod/api", &api, &[zlib]).await;
+    let others = [("PyYAML", "pkg:pypi/PyYAML@5.3"), ("zlib1g", "pkg:npm/%40x/zlib1g@1")];
+    reported(&browser, "prod/api", &second, &others).await;
+    let digest = |sample: &Sample| format!("prod/api@{}", sample.digest);
+    for (word, expected) in [
+        ("pkg:deb/debian/zlib1g", &api),
+        ("pkg:deb/debian/zlib1g@1:1.2.13?arch=arm64", &api),
+        ("pkg:npm/@x/zlib1g", &second),
+        ("package:pyyaml", &second),
+        ("pkg:pypi/pyyaml@5.3", &second),
+    ] {
+        let tag = if std::ptr::eq(expected, &api) { "prod/api:v1" } else { "prod/api:v2" };
+        let query = form_urlencoded::byte_serialize(word.as_bytes()).collect::<String>();
+        assert_eq!(listed(&browser.get(&format!("/?q=api+{query}")).await), [tag], "{word}");
+        // Alone, it leads to a page of its own.
+        let alone = browser.get(&format!("/?q={query}")).await;
+        let page = browser.get(alone.header(LOCATION)).await;
+        assert!(page.text.contains(&digest(expected)), "{word}: {}", page.text);
+    }
+    for none in ["pkg:deb/debian/zlib1g@2", "pkg:npm/zlib1g", "package:zlib"] {
+        assert_eq!(listed(&browser.get(&format!("/?q=api+{none}")).await), [""; 0], "{none}");
+        let page = browser.get(&format!("/ui/vulnerability?id={none}")).await;
+        assert!(!page.text.contains("/ui/image?ref="), "{none}: {}", page.text);
+    }
+    // Also among the images with a vulnerability.
+    let path = "/images?cve=CVE-2026-6&package=";
+    for (package, count) in [("pkg:npm/@x/zlib1g", 1), ("ZLIB1G", 2), ("pkg:npm/zlib1g", 0)] {
+        let listed = browser.scene.get(As::User("alice"), &format!("{path}{package}")).await.json();
+        assert_eq!(listed["images"].as_array().unwrap().len(), count, "{package}");
+    }
+    let page = browser.get("/?q=PyYAML").await;
+    let link = r#"href="/ui/vulnerability?id=package:pyyaml""#;
+    assert!(page.text.contains(link), "{}", page.text);
+}
+
+#[tokio::test]
+async fn nothing_tells_of_findings_in_images_that_one_may_not_see() {
+    let (browser, api) = Browser::of_alice().await;
+    let other = image("other", &["o"]);
+    taught(&browser, &[("prod/api", "v1", &api), ("secret/api", "v1", &other)]).await;
+    reported(&browser, "secret/api", &other, &[("log4j", "pkg:maven/a/log4j@2")]).await;
+    for path in [
+        "/?q=log4j",
+        "/?q=api+package:log4j",
+        "/?q=api+pkg:maven/a/log4j",
+        "/?q=api+CVE-2026-5",
+        "/ui/vulnerability?id=package:log4j",
+        "/ui/vulnerability?id=pkg:maven/a/log4j",
+        "/ui/vulnerability?id=CVE-2026-5",
+    ] {
+        let page = browser.get(path).await;
+        let nobody = browser.get(&path.replace("log4j", "log5j").replace("26-5", "26-6")).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        let told = page.text.replace("log4j", "log5j").replace("26-5", "26-6");
+        assert_eq!(told, nobody.text, "{path}");
+    }
 }
 
 #[tokio::test]

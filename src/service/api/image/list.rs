@@ -160,7 +160,7 @@ pub(crate) async fn list(
     let cursor = api.open_cursor(query.cursor.as_deref())?;
     let key = match (&query.cve, &query.package) {
         (Some(cve), _) => Some(FindingKey::Vulnerability(cve.clone())),
-        (None, Some(package)) => Some(FindingKey::Package(package.clone())),
+        (None, Some(package)) => Some(FindingKey::package(package)),
         (None, None) => None,
     };
     let looked_at = match (key, cursor) {
@@ -201,10 +201,8 @@ struct LookedAt {
 impl Listing<'_> {
     /// Where everything is shown that is looked at, no more of it than fits.
     fn looks_at(&self) -> u32 {
-        let Query { q, tag, flag, severity, cve, package, .. } = self.query;
-        // One of these is by what it is looked for.
-        let by = if cve.is_some() { package } else { &None };
-        let is_filtered = [q, tag, flag, severity, by].into_iter().any(Option::is_some);
+        let Query { q, tag, flag, severity, .. } = self.query;
+        let is_filtered = [q, tag, flag, severity].into_iter().any(Option::is_some);
         if is_filtered { LOOKED_AT } else { u32::try_from(self.limit).unwrap_or(LOOKED_AT) }
     }
 
@@ -237,16 +235,17 @@ impl Listing<'_> {
     async fn by_finding(&self, by: FindingKey, after: Option<Place>) -> Result<LookedAt, Problem> {
         let within = self.within()?;
         let limit = if within.is_some() { LOOKED_AT } else { self.looks_at() };
-        let query = FindingQuery { by, after, limit };
+        // Whatever was found by its package is in it.
+        let package = self.query.package.as_deref().filter(|_| self.query.cve.is_some());
+        let also = package.map(FindingKey::package);
+        let query = FindingQuery { by, also, after, limit };
         let found =
             self.api.issue.state.ask(|store| async move { store.find_findings(&query).await });
         let found = found.await?;
         let goes_on = is_full(&found, limit);
         let candidates = found.into_iter().map(|found| {
             let Place { severity, report, index } = found.place;
-            let package = self.query.package.as_ref();
-            let is_meant = package.is_none_or(|package| *package == found.package)
-                && self.severity.is_none_or(|least| severity >= least)
+            let is_meant = self.severity.is_none_or(|least| severity >= least)
                 && within.as_ref().is_none_or(|within| *within == found.repository)
                 && self.is_called(found.repository.as_str());
             let shown = ShownFinding {

@@ -21,8 +21,8 @@ use crate::content::samples::{Sample, image};
 use crate::inventory::{Budget, Facts, Forgetful, Inventory, Lesson, Settings};
 use crate::release::{Asking, KeptFinding, KeptReport, Release};
 use crate::state::{State, sample};
-use crate::store::StoreUrl;
 use crate::store::tests::postgres_server::Postgres;
+use crate::store::{FindingKey, StoreUrl};
 use crate::upstream::fake::Fake;
 
 const POLICY: &str = r#"
@@ -184,6 +184,20 @@ impl Measuring<'_> {
         images
     }
 
+    /// What a search for names and a vulnerability asks the state.
+    async fn reports_with(&self, state: &State) {
+        let by = || FindingKey::Vulnerability(EVERYWHERE.to_owned());
+        let once = || async {
+            let by = by();
+            let found = state.ask(|store| async move { store.reports_with(&by).await }).await;
+            assert_eq!(found.unwrap().len(), self.size.images);
+        };
+        once().await;
+        if self.size.is_measured {
+            self.tell("the reports with a CVE, all images", median(1, once).await);
+        }
+    }
+
     async fn verdict(&self, state: &Arc<State>, samples: &[Sample], now: Timestamp) {
         let file = SourceFile { path: "policy.yaml".to_owned(), text: POLICY.to_owned() };
         let policy = Policy::compile(&[file]).unwrap().policy;
@@ -264,6 +278,10 @@ async fn over(engine: &str, state: Arc<State>, folder: tempfile::TempDir) {
         .list("by package, 100 of all images", As::Local, "package=package-3&limit=100")
         .await;
     assert_eq!(found.len(), size.images);
+    let purl = "package=pkg:deb/debian/package-3@1.2.3-4%252Bdeb12u1&limit=100";
+    let found = measuring.list("by package URL, 100 of all images", As::Local, purl).await;
+    assert_eq!(found.len(), size.images);
+    measuring.reports_with(&state).await;
     let none = measuring.list("by CVE, in no image", As::Local, "cve=CVE-1999-1").await;
     assert_eq!(none.len(), 0);
 

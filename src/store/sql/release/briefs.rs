@@ -25,7 +25,7 @@ pub(super) async fn of(
         let flag = flag(&row)?;
         briefs.entry(flag.digest.clone()).or_default().flags.push(flag);
     }
-    let sql = "SELECT digest, repository, uploader, uploader_groups, made_at, counts \
+    let sql = "SELECT id, digest, repository, uploader, uploader_groups, made_at, counts \
         FROM reports WHERE digest IN (VALUES {rows}) ORDER BY id";
     for row in work.with_rows(sql, &rows).await? {
         briefs.entry(row.digest("digest")?).or_default().reports.push(report(&row)?);
@@ -47,6 +47,7 @@ pub(super) async fn of(
 fn report(row: &Row) -> Result<BriefReport, StoreError> {
     let groups = serde_json::from_str(&row.text("uploader_groups")?);
     Ok(BriefReport {
+        id: row.int("id")?,
         repository: row.read("repository")?,
         uploader: row.read("uploader")?,
         uploader_groups: groups.map_err(|error| damaged("uploader_groups", &error))?,

@@ -1,6 +1,6 @@
 //! Findings to search by.
 
-use reports::{Finding, Severity};
+use reports::{Finding, PackageUrl, Severity};
 
 use super::super::super::StoreError;
 use super::super::super::engine::Value;
@@ -49,7 +49,19 @@ pub(super) async fn write(
 fn keys(finding: &Finding) -> impl Iterator<Item = [u8; 16]> {
     let names = std::iter::once(&finding.id).chain(&finding.aliases);
     let names = names.map(|name| vulnerability(name.as_str()));
-    names.chain([package(&finding.package.name)])
+    let package = &finding.package;
+    let found = package.purl.as_deref().and_then(PackageUrl::new);
+    let any_version = found.as_ref().map(PackageUrl::without_version);
+    let purls = found.into_iter().chain(any_version).map(|name| purl(&name));
+    names.chain([self::package(&package.name)]).chain(purls)
+}
+
+fn key(key: &FindingKey) -> [u8; 16] {
+    match key {
+        FindingKey::Vulnerability(name) => vulnerability(name.trim()),
+        FindingKey::Package(name) => package(name),
+        FindingKey::Purl(name) => purl(name),
+    }
 }
 
 fn vulnerability(name: &str) -> [u8; 16] {
@@ -57,7 +69,11 @@ fn vulnerability(name: &str) -> [u8; 16] {
 }
 
 fn package(name: &str) -> [u8; 16] {
-    hash::of(&["package", name])
+    hash::of(&["package", &name.to_lowercase()])
+}
+
+fn purl(name: &PackageUrl) -> [u8; 16] {
+    hash::of(&["purl", &name.to_string()])
 }
 
 /// From the worst.
@@ -72,32 +88,64 @@ fn badness(severity: Severity) -> i64 {
     i64::try_from(worse.count()).unwrap_or(i64::MAX)
 }
 
-pub(super) async fn find(work: &mut Work, query: &FindingQuery) -> Result<Vec<Found>, StoreError> {
-    let key = match &query.by {
-        FindingKey::Vulnerability(name) => vulnerability(name.trim()),
-        FindingKey::Package(name) => package(name),
+/// The statement that finds them, with one more condition.
+macro_rules! find {
+    ($condition:literal) => {
+        concat!(
+            "SELECT badness, finding_keys.report, finding_keys.place, vulnerability, package, \
+            version, fixed_in, repository, digest, scanner_name, made_at \
+            FROM finding_keys \
+            JOIN findings ON findings.report = finding_keys.report \
+            AND findings.place = finding_keys.place \
+            JOIN reports ON reports.id = finding_keys.report \
+            WHERE found_by = $1 \
+            AND (badness, finding_keys.report, finding_keys.place) > ($2, $3, $4) ",
+            $condition,
+            " ORDER BY badness, finding_keys.report, finding_keys.place LIMIT $5"
+        )
     };
+}
+
+pub(super) async fn find(work: &mut Work, query: &FindingQuery) -> Result<Vec<Found>, StoreError> {
+    let (by, also) = (key(&query.by), query.also.as_ref().map(key));
     let (after_badness, after_report, after_place) = match &query.after {
         Some(after) => (badness(after.severity), after.report, i64::from(after.index)),
         None => (-1, -1, -1),
     };
-    let sql = "SELECT badness, finding_keys.report, finding_keys.place, vulnerability, package, \
-        version, fixed_in, repository, digest, scanner_name, made_at \
-        FROM finding_keys \
-        JOIN findings ON findings.report = finding_keys.report \
-        AND findings.place = finding_keys.place \
-        JOIN reports ON reports.id = finding_keys.report \
-        WHERE found_by = $1 \
-        AND (badness, finding_keys.report, finding_keys.place) > ($2, $3, $4) \
-        ORDER BY badness, finding_keys.report, finding_keys.place LIMIT $5";
-    let values = [
-        key.as_slice().into(),
+    let mut values = vec![
+        by.as_slice().into(),
         after_badness.into(),
         after_report.into(),
         after_place.into(),
         i64::from(query.limit).into(),
     ];
-    work.rows(sql, &values).await?.iter().map(found).collect()
+    let found_by = match &also {
+        None => work.rows(find!(""), &values).await?,
+        Some(also) => {
+            values.push(also.as_slice().into());
+            let sql = find!(
+                "AND EXISTS (SELECT 1 FROM finding_keys AS other WHERE other.found_by = $6 \
+                AND other.badness = finding_keys.badness AND other.report = finding_keys.report \
+                AND other.place = finding_keys.place)"
+            );
+            work.rows(sql, &values).await?
+        }
+    };
+    found_by.iter().map(found).collect()
+}
+
+/// The reports with such a finding. The index of the keys holds all that this asks for, and they come as
+/// one text: many rows take longer than what is in them.
+pub(super) async fn reports(work: &mut Work, by: &FindingKey) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT string_agg(CAST(report AS TEXT), ' ') AS reports \
+        FROM finding_keys WHERE found_by = $1";
+    let row = work.row(sql, &[key(by).as_slice().into()]).await?;
+    let text = row.map(|row| row.maybe_text("reports")).transpose()?.flatten().unwrap_or_default();
+    let reports: Result<Vec<i64>, _> = text.split_ascii_whitespace().map(str::parse).collect();
+    let mut reports = reports.map_err(|error| damaged("report", &error))?;
+    reports.sort_unstable();
+    reports.dedup();
+    Ok(reports)
 }
 
 fn found(row: &Row) -> Result<Found, StoreError> {

@@ -99,6 +99,30 @@ async fn write<'a>(
     Ok(())
 }
 
+/// Whether there are reports that are to be written anew for searches.
+pub(super) async fn is_any_unkeyed(work: &mut Work) -> Result<bool, StoreError> {
+    Ok(work.row("SELECT report FROM unkeyed_reports LIMIT 1", &[]).await?.is_some())
+}
+
+/// Writes some of them. One that is damaged is told where somebody asks for it: it is found by what it
+/// was found by before.
+pub(super) async fn rekey(work: &mut Work, most: i64) -> Result<(), StoreError> {
+    let sql = "SELECT report AS id, findings FROM unkeyed_reports \
+        JOIN reports ON reports.id = report ORDER BY report LIMIT $1";
+    let rows = work.rows(sql, &[most.into()]).await?;
+    if rows.is_empty() {
+        work.execute("DELETE FROM unkeyed_reports", &[]).await?;
+    }
+    for row in rows {
+        let id = row.int("id")?;
+        if let Ok(kept) = unpack(&row) {
+            findings::write(work, id, &kept).await?;
+        }
+        work.execute("DELETE FROM unkeyed_reports WHERE report = $1", &[id.into()]).await?;
+    }
+    Ok(())
+}
+
 /// Whether the findings are the same, so that those to search by need not be written again.
 fn same(kept: &[KeptFinding], report: &KeptReport) -> bool {
     kept.iter().map(|kept| &kept.finding).eq(report.findings.iter().map(|new| &new.finding))

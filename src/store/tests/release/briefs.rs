@@ -8,8 +8,9 @@ use super::reports::{finding, report};
 use super::*;
 use crate::release::{Brief, BriefReport, KeptReport};
 
-fn brief(report: &KeptReport, counts: &[(Severity, usize)]) -> BriefReport {
+fn brief(id: i64, report: &KeptReport, counts: &[(Severity, usize)]) -> BriefReport {
     BriefReport {
+        id,
         repository: report.repository.clone(),
         uploader: report.uploader.clone(),
         uploader_groups: report.uploader_groups.clone(),
@@ -37,7 +38,7 @@ async fn what_lists_tell_is_what_is_kept_in_short() {
             assert!(store.keep_report(report).await.unwrap());
         }
         let counts = [(Severity::High, 2), (Severity::Low, 1)];
-        let reports = vec![brief(&trivy, &counts), brief(&other, &[])];
+        let reports = vec![brief(1, &trivy, &counts), brief(2, &other, &[])];
         let expected = Brief { flags: flags.to_vec(), reports, ..Brief::default() };
         // However many are asked for, and however often.
         for others in [0_usize, 3, 100] {
@@ -49,7 +50,7 @@ async fn what_lists_tell_is_what_is_kept_in_short() {
         let later = report("Trivy", 30, &found[..1]);
         assert!(store.keep_report(&later).await.unwrap());
         let told = briefs(std::slice::from_ref(&api)).await.remove(&api).unwrap();
-        assert_eq!(told.reports[0], brief(&later, &[(Severity::High, 1)]));
+        assert_eq!(told.reports[0], brief(1, &later, &[(Severity::High, 1)]));
     })
     .await;
 }

@@ -69,7 +69,7 @@ fn log4shell() -> Finding {
 async fn find(store: &Arc<dyn Store>, by: FindingKey, limit: u32) -> Vec<Found> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let query = FindingQuery { by: by.clone(), after, limit };
+        let query = FindingQuery { by: by.clone(), also: None, after, limit };
         let page = store.find_findings(&query).await.unwrap();
         after = page.last().map(|last| last.place.clone());
         if after.is_none() {

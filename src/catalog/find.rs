@@ -5,7 +5,7 @@ use oci::{Digest, RepositoryName, Tag};
 
 use super::known::Known;
 use super::told::Told;
-use super::words::{Fit, Words};
+use super::words::{Fit, Inside, Words};
 
 /// A tag that was found, and how well it fits.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,28 @@ fn may_have_labels(told: &Told) -> bool {
     told.labels.is_some() || told.is_index()
 }
 
+/// What a tag leads to.
+struct Held<'a> {
+    known: &'a Known,
+    digest: &'a Digest,
+    told: Option<&'a Told>,
+    may_have_labels: bool,
+}
+
+impl Inside for Held<'_> {
+    fn has_label(&self, wanted: &Finder<'_>) -> bool {
+        let parts = self.known.parts_of(self.digest, self.told);
+        let mut labels = parts.filter_map(|(_, told)| told.labels.as_ref());
+        self.may_have_labels && labels.any(|labels| wanted.find(labels.as_bytes()).is_some())
+    }
+
+    fn has_part(&self, is_wanted: impl Fn(&Digest) -> bool) -> bool {
+        let mut parts = self.known.parts_of(self.digest, self.told);
+        // Of a platform of which nothing is told, its index still says that it is there.
+        parts.any(|(part, told)| is_wanted(part) || told.children.iter().any(&is_wanted))
+    }
+}
+
 /// The tags that fit all words, the best first, and then by name.
 pub(crate) fn search<'a>(known: &'a Known, words: &Words) -> Vec<Hit<'a>> {
     let (mut hits, mut looked_up) = (Vec::new(), Vec::new());
@@ -55,12 +77,8 @@ pub(crate) fn search<'a>(known: &'a Known, words: &Words) -> Vec<Hit<'a>> {
             if !is_listed(tag) {
                 continue;
             }
-            let is_in_labels = |wanted: &Finder<'_>| {
-                let parts = known.parts_of(digest, told);
-                let mut labels = parts.filter_map(|(_, told)| told.labels.as_ref());
-                may_have_labels && labels.any(|labels| wanted.find(labels.as_bytes()).is_some())
-            };
-            if let Some(fit) = words.fit(&of_name, tag.as_str(), digest, is_in_labels) {
+            let held = Held { known, digest, told, may_have_labels };
+            if let Some(fit) = words.fit(&of_name, (tag.as_str(), digest), &held) {
                 hits.push(Hit { repository, tag, digest, told, fit });
             }
         }
@@ -72,7 +90,7 @@ pub(crate) fn search<'a>(known: &'a Known, words: &Words) -> Vec<Hit<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::known::tests::{digest, known};
+    use super::super::known::tests::{digest, index, known};
     use super::*;
     use crate::release::{Brief, Description};
 
@@ -120,6 +138,40 @@ mod tests {
         }
         assert_eq!(found("pastgers"), Vec::<String>::new());
         assert_eq!(found("dov"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_wrong_letter_is_forgiven_in_names_of_several_parts() {
+        let api = ["team/backend/api:latest", "team/backend/api:v1.2.0"];
+        assert_eq!(found("team/backned/api"), api);
+        assert_eq!(found("team/backned").len(), 3);
+        assert_eq!(found("library/postgers"), ["library/postgres:16-alpine"]);
+        assert_eq!(found("postgers:16"), ["library/postgres:16-alpine"]);
+        assert_eq!(found("postgres:16-apline"), ["library/postgres:16-alpine"]);
+        assert_eq!(found("library/postgers:17"), [""; 0]);
+        assert_eq!(found("libary/postgers"), [""; 0]);
+    }
+
+    #[test]
+    fn an_image_is_found_as_clients_name_it() {
+        let all = "3".repeat(62);
+        assert_eq!(found("library/postgres:16-alpine"), ["library/postgres:16-alpine"]);
+        let pinned = format!("library/postgres@sha256:{}", "03".repeat(32));
+        assert_eq!(found(&pinned), ["library/postgres:16-alpine"]);
+        let both = format!("library/postgres:16-alpine@sha256:{}", "03".repeat(32));
+        assert_eq!(found(&both), ["library/postgres:16-alpine"]);
+        for other in [
+            format!("library/mysql@sha256:{}", "03".repeat(32)),
+            format!("library/postgres@sha256:03{all}"),
+        ] {
+            assert_eq!(found(&other), [""; 0], "{other}");
+        }
+        // A platform leads to the index that holds it.
+        let mut known = some();
+        index(&mut known, 1, &[7]);
+        let platform = format!("team/backend/api@sha256:{}", "07".repeat(32));
+        let expected = ["team/backend/api:latest", "team/backend/api:v1.2.0"];
+        assert_eq!(found_in(&known, &platform), expected);
     }
 
     #[test]

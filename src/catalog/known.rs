@@ -158,7 +158,7 @@ pub(super) mod tests {
         known
     }
 
-    fn index(known: &mut Known, number: u8, children: &[u8]) {
+    pub(crate) fn index(known: &mut Known, number: u8, children: &[u8]) {
         let facts = Facts {
             is_index: true,
             is_artifact: false,

@@ -4,9 +4,11 @@
 //! of images. Searching is done here and not in a database, so that both engines of the state find
 //! the same, also what is spelled wrongly.
 
+mod advisories;
 mod by_digest;
 mod find;
 mod known;
+mod near;
 mod query;
 mod told;
 mod words;

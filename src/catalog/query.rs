@@ -1,32 +1,9 @@
 //! What somebody typed into the search box.
 
-use super::Words;
+use oci::{Digest, RepositoryName};
 
-/// How names of vulnerabilities begin, in the databases that scanners read.
-const VULNERABILITIES: [&str; 22] = [
-    "alas",
-    "alpine-cve",
-    "alsa",
-    "asa",
-    "avd",
-    "cve",
-    "debian-cve",
-    "dla",
-    "dsa",
-    "elsa",
-    "euvd",
-    "ghsa",
-    "go",
-    "gms",
-    "mal",
-    "osv",
-    "pysec",
-    "rhsa",
-    "rlsa",
-    "rustsec",
-    "ubuntu-cve",
-    "usn",
-];
+use super::Words;
+use super::advisories::is_name;
 
 /// What is looked for, word by word.
 #[derive(Debug, Clone)]
@@ -35,6 +12,8 @@ pub(crate) struct Wanted {
     pub(crate) words: Words,
     /// What has to be in the image.
     pub(crate) findings: Vec<Sought>,
+    /// The one image that is named, by its digest.
+    pub(crate) pinned: Option<(RepositoryName, Digest)>,
 }
 
 /// Something that scanners report.
@@ -46,15 +25,20 @@ pub(crate) enum Sought {
 }
 
 impl Wanted {
-    pub(crate) fn new(text: &str) -> Self {
+    /// Reads a query. Images may be named as clients do, who begin with the name of the gate.
+    pub(crate) fn new(text: &str, gate: &str) -> Self {
         let (mut words, mut findings) = (Vec::new(), Vec::new());
-        for word in text.split_whitespace() {
+        for word in text.split_whitespace().map(|word| without(gate, word)) {
             match Sought::new(word) {
                 Some(finding) => findings.push(finding),
                 None => words.push(word),
             }
         }
-        Self { words: Words::new(&words.join(" ")), findings }
+        let pinned = match (words.as_slice(), findings.as_slice()) {
+            ([word], []) => pinned(word),
+            _ => None,
+        };
+        Self { words: Words::new(&words.join(" ")), findings, pinned }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -72,12 +56,7 @@ impl Sought {
         if let Some((_, name)) = word.split_once(':').filter(|_| lower.starts_with("package:")) {
             return (!name.is_empty()).then(|| Self::Package(name.to_owned()));
         }
-        let is_name = VULNERABILITIES.iter().any(|prefix| {
-            let rest = lower.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(['-', '_']));
-            // `go-app` and `cve-scanner` are names of images.
-            rest.is_some_and(|rest| is_numbered(rest) || *prefix == "ghsa")
-        });
-        is_name.then(|| Self::Vulnerability(word.to_owned()))
+        is_name(word).then(|| Self::Vulnerability(word.to_owned()))
     }
 
     /// As somebody may write it, so that [`Sought::new`] reads it again.
@@ -89,11 +68,18 @@ impl Sought {
     }
 }
 
-/// Such as `2021-44228`, `5678-1` or `2024:1234`.
-fn is_numbered(rest: &str) -> bool {
-    let mut parts = rest.split(['-', ':']);
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    parts.next().is_some_and(is_number) && parts.next().is_none_or(is_number)
+/// A word without the name of the gate before that of an image.
+fn without<'w>(gate: &str, word: &'w str) -> &'w str {
+    let name = word.strip_prefix("https://").unwrap_or(word);
+    let image = name.split_at_checked(gate.len()).filter(|(it, _)| it.eq_ignore_ascii_case(gate));
+    let image = image.and_then(|(_, image)| image.strip_prefix('/'));
+    image.filter(|image| !image.is_empty()).unwrap_or(word)
+}
+
+/// `REPOSITORY@DIGEST`, as pages write it for clients.
+fn pinned(word: &str) -> Option<(RepositoryName, Digest)> {
+    let (repository, digest) = word.split_once('@')?;
+    Some((RepositoryName::new(repository).ok()?, Digest::new(digest).ok()?))
 }
 
 #[cfg(test)]
@@ -106,17 +92,11 @@ mod tests {
         let package = |name: &str| Sought::Package(name.to_owned());
         for (word, expected) in [
             ("CVE-2021-44228", Some(vulnerability("CVE-2021-44228"))),
-            ("cve-2021-44228", Some(vulnerability("cve-2021-44228"))),
-            ("GHSA-jfh8-c2jp-5v3q", Some(vulnerability("GHSA-jfh8-c2jp-5v3q"))),
-            ("DSA-5678-1", Some(vulnerability("DSA-5678-1"))),
-            ("RHSA-2024:1234", Some(vulnerability("RHSA-2024:1234"))),
-            ("GO-2024-2611", Some(vulnerability("GO-2024-2611"))),
+            ("SUSE-SU-2023:1234-1", Some(vulnerability("SUSE-SU-2023:1234-1"))),
             ("pkg:deb/debian/zlib1g", Some(package("pkg:deb/debian/zlib1g"))),
             ("package:zlib1g", Some(package("zlib1g"))),
             ("package:", None),
-            ("go-app", None),
             ("cve-scanner", None),
-            ("cve", None),
             ("openssl", None),
             ("team/app:v1", None),
         ] {
@@ -126,9 +106,32 @@ mod tests {
 
     #[test]
     fn the_other_words_are_of_names() {
-        let asked = Wanted::new(" api CVE-2021-44228");
+        let asked = Wanted::new(" api CVE-2021-44228", "gate");
         assert_eq!(asked.words.single(), Some("api"));
         assert_eq!(asked.findings.iter().map(Sought::text).collect::<Vec<_>>(), ["CVE-2021-44228"]);
-        assert!(Wanted::new("  ").is_empty() && !Wanted::new("x").is_empty());
+        assert!(Wanted::new("  ", "").is_empty() && !Wanted::new("x", "").is_empty());
+    }
+
+    #[test]
+    fn what_clients_write_before_the_name_of_an_image_is_left_out() {
+        for (text, expected) in [
+            ("gate:5443/prod/api", "prod/api"),
+            ("GATE:5443/prod/api", "prod/api"),
+            ("https://gate:5443/prod/api", "prod/api"),
+            ("gate:5443/", "gate:5443/"),
+            ("gate:5443", "gate:5443"),
+            ("gate/prod/api", "gate/prod/api"),
+            ("other:5443/prod/api", "other:5443/prod/api"),
+            ("\u{1f6aa}", "\u{1f6aa}"),
+        ] {
+            assert_eq!(without("gate:5443", text), expected, "{text}");
+        }
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let asked = Wanted::new(&format!("gate/prod/api@{digest}"), "gate");
+        let expected = (RepositoryName::new("prod/api").unwrap(), Digest::new(&digest).unwrap());
+        assert_eq!(asked.pinned, Some(expected));
+        for none in ["prod/api:v1", "prod/api@sha256:0", &format!("x prod/api@{digest}")] {
+            assert_eq!(Wanted::new(none, "gate").pinned, None, "{none}");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! What somebody typed, and how well a name fits it.
 
 use std::borrow::Cow;
-use std::str::Chars;
 
 use memchr::memmem::Finder;
 use oci::{Digest, Tag};
+
+use super::near::Typed;
 
 /// How well something fits; the smaller, the better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,9 +21,6 @@ pub(crate) enum Fit {
     /// It is in a label.
     Label,
 }
-
-/// From this length on, one wrong letter is forgiven: shorter words are too much alike.
-const FORGIVEN: usize = 5;
 
 /// From this length on, hexadecimal digits may be a digest's.
 const DIGEST: usize = 7;
@@ -41,7 +39,7 @@ pub(crate) struct Words(Vec<Word>);
 #[derive(Debug, Clone)]
 struct Word {
     text: String,
-    letters: Vec<char>,
+    typed: Typed,
     /// Finds the text in a name.
     in_name: Finder<'static>,
     /// Finds what a label has to contain.
@@ -52,6 +50,17 @@ struct Word {
     digest: Option<String>,
     /// Name and tag as clients write them.
     image: Option<(String, String)>,
+    /// The name before a digest. Nothing but that image will do.
+    pinned: Option<String>,
+}
+
+/// What is in an image that was found by a tag.
+pub(crate) trait Inside {
+    /// Whether a label contains that.
+    fn has_label(&self, wanted: &Finder<'_>) -> bool;
+
+    /// Whether it, or a part of it as an index, is such a manifest.
+    fn has_part(&self, is_wanted: impl Fn(&Digest) -> bool) -> bool;
 }
 
 /// How well a name alone fits each word.
@@ -65,25 +74,29 @@ impl Words {
     pub(crate) fn new(query: &str) -> Self {
         let words = query.split_whitespace().take(MAX_WORDS).map(|word| {
             let text: String = word.to_lowercase().chars().take(MAX_LENGTH).collect();
-            let hex = text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha512:"));
+            let pinned = text.split_once('@').filter(|(_, digest)| hex(digest).is_some());
+            let hex = hex(pinned.map_or(&text, |(_, digest)| digest));
             let digits = hex.unwrap_or(&text);
             let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
             let digest =
                 (is_hex && (hex.is_some() || digits.len() >= DIGEST)).then(|| digits.to_owned());
             let image = text.rsplit_once(':').filter(|_| hex.is_none());
             let image = image.map(|(name, tag)| (name.to_owned(), tag.to_owned()));
+            // With both, clients go by the digest.
+            let pinned = pinned.map(|(name, _)| name.split(':').next().unwrap_or(name).to_owned());
             let label = match text.strip_prefix("label:") {
                 Some(label) => Some(label.to_owned()),
                 // No name, tag or digest has such a sign.
                 None => text.contains('=').then(|| format!("\n{text}")),
             };
             Word {
-                letters: text.chars().collect(),
+                typed: Typed::new(&text),
                 in_name: Finder::new(&text).into_owned(),
                 in_label: Finder::new(label.as_ref().unwrap_or(&text)).into_owned(),
                 is_label: label.is_some(),
                 digest,
                 image,
+                pinned,
                 text,
             }
         });
@@ -103,7 +116,9 @@ impl Words {
     /// The word, if it is one alone and plain enough to name a package.
     pub(crate) fn single(&self) -> Option<&str> {
         let [word] = self.0.as_slice() else { return None };
-        Some(word.text.as_str()).filter(|text| !text.contains([':', '=', '@']))
+        // As `@babel/core` is called.
+        let name = word.text.strip_prefix('@').unwrap_or(&word.text);
+        (!name.contains([':', '=', '@'])).then_some(&word.text)
     }
 
     /// How well the name of a repository fits.
@@ -117,9 +132,8 @@ impl Words {
     pub(crate) fn fit(
         &self,
         of_name: &OfName,
-        tag: &str,
-        digest: &Digest,
-        is_in_labels: impl Fn(&Finder<'_>) -> bool,
+        (tag, digest): (&str, &Digest),
+        inside: &impl Inside,
     ) -> Option<Fit> {
         let mut worst = Fit::Whole;
         if self.0.is_empty() {
@@ -128,7 +142,8 @@ impl Words {
         let tag = lower(tag);
         for (word, in_name) in self.0.iter().zip(&of_name.fits) {
             let best = word.fit_named(*in_name, (&of_name.name, &tag), digest);
-            worst = worst.max(best.or_else(|| word.fit_labels(&is_in_labels))?);
+            let best = best.or_else(|| word.fit_part(&of_name.name, inside));
+            worst = worst.max(best.or_else(|| word.fit_labels(inside))?);
         }
         Some(worst)
     }
@@ -145,6 +160,11 @@ impl Words {
         });
         by_label.filter_map(|word| line_at(labels, word.in_label.find(labels.as_bytes())?)).next()
     }
+}
+
+/// What follows the name of an algorithm.
+fn hex(text: &str) -> Option<&str> {
+    text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha512:"))
 }
 
 fn lower(tag: &str) -> Cow<'_, str> {
@@ -169,10 +189,7 @@ impl Word {
         if let Some(at) = self.in_name.find(name.as_bytes()) {
             return Some(self.fit_at(name, at));
         }
-        // The text that differs in one letter is of about the same length.
-        let is_near = self.letters.len() >= FORGIVEN
-            && parts(name).any(|part| nearly_begins(part, &self.letters));
-        is_near.then_some(Fit::Nearly)
+        self.typed.is_near(name).then_some(Fit::Nearly)
     }
 
     /// It is in the name there, and perhaps in better places behind.
@@ -204,16 +221,19 @@ impl Word {
         if self.is_label {
             return None;
         }
+        if let Some(wanted) = &self.pinned {
+            return self.fit_digest(digest).filter(|_| name.ends_with(wanted.as_str()));
+        }
         let fits = [in_name, self.fit(tag), self.fit_digest(digest), self.fit_image(name, tag)];
         fits.into_iter().flatten().min()
     }
 
     fn is_for_labels(&self) -> bool {
-        self.is_label || self.letters.len() >= LABEL
+        self.is_label || self.typed.len() >= LABEL
     }
 
-    fn fit_labels(&self, is_in_labels: impl Fn(&Finder<'_>) -> bool) -> Option<Fit> {
-        (self.is_for_labels() && is_in_labels(&self.in_label)).then_some(Fit::Label)
+    fn fit_labels(&self, inside: &impl Inside) -> Option<Fit> {
+        (self.is_for_labels() && inside.has_label(&self.in_label)).then_some(Fit::Label)
     }
 
     fn fit_digest(&self, digest: &Digest) -> Option<Fit> {
@@ -223,93 +243,25 @@ impl Word {
         digits.starts_with(wanted).then_some(Fit::Begins)
     }
 
+    /// A platform of an index leads to the index.
+    fn fit_part(&self, name: &str, inside: &impl Inside) -> Option<Fit> {
+        let wanted = self.pinned.as_ref().filter(|wanted| name.ends_with(wanted.as_str()));
+        let is_part = |digest: &Digest| self.fit_digest(digest).is_some();
+        (wanted.is_some() && inside.has_part(is_part)).then_some(Fit::Within)
+    }
+
     fn fit_image(&self, name: &str, tag: &str) -> Option<Fit> {
         let (wanted_name, wanted_tag) = self.image.as_ref()?;
         let fits = (wanted_name.is_empty() || name.ends_with(wanted_name.as_str()))
             && tag.starts_with(wanted_tag.as_str());
-        fits.then(|| if tag == wanted_tag { Fit::Whole } else { Fit::Begins })
+        match fits {
+            true if tag == wanted_tag => Some(Fit::Whole),
+            true => Some(Fit::Begins),
+            false => self.typed.is_near_tag(name, tag).then_some(Fit::Nearly),
+        }
     }
 }
 
-fn is_separator(letter: char) -> bool {
+pub(super) fn is_separator(letter: char) -> bool {
     matches!(letter, '/' | '-' | '_' | '.' | ':')
-}
-
-fn parts(name: &str) -> impl Iterator<Item = &str> {
-    name.split(is_separator).filter(|part| part.len() + 1 >= FORGIVEN)
-}
-
-/// Whether a part of a name, or its beginning, is the word but for one letter that is wrong, missing
-/// or too much, or two that changed places.
-fn nearly_begins(part: &str, word: &[char]) -> bool {
-    let (mut letters, mut word) = (part.chars(), word);
-    let mut first = letters.next();
-    while let (Some(letter), [wanted, behind @ ..]) = (first, word)
-        && letter == *wanted
-    {
-        (first, word) = (letters.next(), behind);
-    }
-    // Where the first letter is that differs, `letters` is what stands behind it.
-    let [wanted, behind @ ..] = word else { return true };
-    let begins = |mut letters: Chars<'_>, word: &[char]| {
-        word.iter().all(|wanted| letters.next() == Some(*wanted))
-    };
-    let is_wrong = begins(letters.clone(), behind);
-    let is_too_much = begins(letters.clone(), word);
-    let is_missing = match behind {
-        [] => true,
-        [second, behind @ ..] => first == Some(*second) && begins(letters.clone(), behind),
-    };
-    let is_swapped = match behind {
-        [] => false,
-        [second, behind @ ..] => {
-            let next = letters.next();
-            first == Some(*second) && next == Some(*wanted) && begins(letters, behind)
-        }
-    };
-    is_wrong || is_too_much || is_missing || is_swapped
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// All that a word becomes by one mistake.
-    fn misspelled(word: &[char]) -> Vec<Vec<char>> {
-        let mut all = vec![word.to_vec()];
-        for at in 0..=word.len() {
-            for letter in ['a', 'b', 'c'] {
-                let mut more = word.to_vec();
-                more.insert(at, letter);
-                all.push(more);
-                let mut other = word.to_vec();
-                if let Some(place) = other.get_mut(at) {
-                    *place = letter;
-                    all.push(other);
-                }
-            }
-            if at < word.len() {
-                let mut less = word.to_vec();
-                less.remove(at);
-                all.push(less);
-            }
-            if at + 1 < word.len() {
-                let mut swapped = word.to_vec();
-                swapped.swap(at, at + 1);
-                all.push(swapped);
-            }
-        }
-        all
-    }
-
-    proptest! {
-        #[test]
-        fn what_begins_like_a_word_with_one_mistake_is_near(part in "[abc]{0,8}", word in "[abc]{1,6}") {
-            let (letters, word): (Vec<char>, Vec<char>) = (part.chars().collect(), word.chars().collect());
-            let expected = misspelled(&word).iter().any(|other| letters.starts_with(other));
-            prop_assert_eq!(nearly_begins(&part, &word), expected);
-        }
-    }
 }

@@ -18,13 +18,14 @@ use self::facets::{Aspects, Facet, Facets};
 use self::having::Having;
 use self::results::Results;
 use super::Web;
-use super::address::{repository_page, vulnerability_page};
+use super::address::{image_page, repository_page, vulnerability_page};
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
 use super::query::Query;
 use super::session::SignedIn;
 use crate::catalog::{Hit, Known, Sought, Wanted, search};
 use crate::service::api::Problem;
+use crate::service::api::image::named::{Named, Need};
 
 /// The most repositories on a page.
 const MOST_REPOSITORIES: usize = 500;
@@ -58,7 +59,7 @@ pub(super) async fn show(
     signed_in: SignedIn,
     Query(asking): Query<Asking>,
 ) -> Result<Response, Trouble> {
-    let asked = Wanted::new(&asking.q);
+    let asked = Wanted::new(&asking.q, web.api.issue.authenticator.issuer().service());
     // A vulnerability alone has a page of its own, with images that have no tag, too.
     if let ([finding], true, false) =
         (asked.findings.as_slice(), asked.words.is_empty(), asking.is_narrowed())
@@ -67,6 +68,9 @@ pub(super) async fn show(
     }
     let known = web.catalog.current().await.map_err(Problem::from)?;
     let mut found = looked_for(&web, &signed_in, (&known, &asking, &asked)).await?;
+    if let Some(page) = untagged(&web, &signed_in, (&asked, &asking, &found)).await {
+        return Ok(Redirect::to(&page).into_response());
+    }
     let is_asked = !asked.is_empty() || asking.is_narrowed();
     let results = match is_asked {
         true => Some(Results::of(&web, &signed_in, (&known, &asking, &asked), &found.hits).await?),
@@ -96,6 +100,21 @@ pub(super) async fn show(
         more_repositories,
         package,
     }))
+}
+
+/// The page of the image that is named by its digest, where no tag leads to it.
+async fn untagged(
+    web: &Web,
+    signed_in: &SignedIn,
+    (asked, asking, found): (&Wanted, &Asking, &Fitting<'_>),
+) -> Option<String> {
+    let (repository, digest) = asked.pinned.as_ref().filter(|_| found.hits.is_empty())?;
+    if asking.is_narrowed() {
+        return None;
+    }
+    let (api, image) = (&web.api, format!("{repository}@{digest}"));
+    let named = Named::find(api, &signed_in.who, &api.policy(), ("q", &image), Need::Know).await;
+    named.is_ok().then(|| image_page(&image))
 }
 
 /// What fits, as far as lists tell.

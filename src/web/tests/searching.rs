@@ -288,6 +288,34 @@ async fn nothing_tells_of_findings_in_images_that_one_may_not_see() {
 }
 
 #[tokio::test]
+async fn what_the_page_of_an_image_prints_finds_it() {
+    let (browser, api) = Browser::of_alice().await;
+    let (first, second) = (image("first", &["f"]), image("second", &["s"]));
+    let both = index(&[&first, &second]);
+    let tags = [("v1", &api), ("first", &first), ("index", &both), ("old", &second)];
+    taught(&browser, &tags.map(|(tag, sample)| ("prod/api", tag, sample))).await;
+    for (query, expected) in [
+        ("gate.example/prod/api:v1".to_owned(), ["prod/api:v1"].as_slice()),
+        ("https://gate.example/prod/api:v1".to_owned(), &["prod/api:v1"]),
+        (format!("gate.example/prod/api@{}", api.digest), &["prod/api:v1"]),
+        (format!("prod/api:v1@{}", api.digest), &["prod/api:v1"]),
+        (format!("prod/api@{}", first.digest), &["prod/api:first", "prod/api:index"]),
+        (format!("prod/app@{}", first.digest), &[]),
+        (format!("secret/app@{}", api.digest), &[]),
+    ] {
+        assert_eq!(listed(&browser.get(&format!("/?q={query}")).await), expected, "{query}");
+    }
+    // One without a tag is not in the list, and has a page.
+    let lone = image("lone", &["l"]);
+    {
+        let mut shelf = browser.scene.shelf.lock().unwrap();
+        *shelf = std::mem::take(&mut *shelf).tagged("prod/api", "lone", &lone);
+    }
+    let page = browser.get(&format!("/?q=gate.example/prod/api@{}", lone.digest)).await;
+    assert_eq!(page.header(LOCATION), format!("/ui/image?ref=prod/api@{}", lone.digest));
+}
+
+#[tokio::test]
 async fn results_go_on_where_the_page_ended() {
     let (browser, api) = Browser::of_alice().await;
     let names: Vec<_> = (0..120).map(|number| format!("t{number:03}")).collect();

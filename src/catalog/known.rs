@@ -87,15 +87,20 @@ impl Known {
     /// Takes in what was learned of a repository.
     pub(super) fn learn(&mut self, repository: &RepositoryName, lesson: &Lesson) {
         if let Lesson::Manifest { digest, facts } = lesson {
-            self.learn_children(digest, facts);
+            self.learn_facts(digest, facts);
         }
         learn_tag(Arc::make_mut(&mut self.repositories), repository, lesson);
     }
 
-    /// Takes in of what an index is made; of an image nothing need be kept.
-    pub(super) fn learn_children(&mut self, digest: &Digest, facts: &Facts) {
-        if facts.is_index && self.told(digest).is_none_or(|told| told.children != facts.children) {
-            self.digests.change(digest, |told| told.children = facts.children.clone());
+    /// Takes in what a manifest is, and of what an index is made.
+    pub(super) fn learn_facts(&mut self, digest: &Digest, facts: &Facts) {
+        let is_image = !facts.is_index && !facts.is_artifact;
+        let children = if facts.is_index { &*facts.children } else { &[] };
+        let known = self.told(digest).map_or((&[][..], false), |it| (&*it.children, it.is_image));
+        if known != (children, is_image) {
+            let children = Box::from(children);
+            self.digests
+                .change(digest, |told| (told.children, told.is_image) = (children, is_image));
         }
     }
 

@@ -22,6 +22,7 @@ use crate::store::{Sequence, StoreError, Tagged};
 pub(crate) use find::{Hit, search};
 pub(crate) use known::Known;
 pub(crate) use query::{Sought, Wanted};
+pub(crate) use told::Told;
 pub(crate) use words::Words;
 
 /// How many tags, or lessons, are asked for at once.
@@ -117,7 +118,7 @@ impl Catalog {
             let Some((last, _)) = manifests.last() else { break };
             after = Some(last.clone());
             for (place, facts) in &manifests {
-                known.learn_children(&place.digest, facts);
+                known.learn_facts(&place.digest, facts);
             }
         }
         self.set(known);

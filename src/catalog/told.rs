@@ -13,6 +13,8 @@ use crate::release::{Brief, BriefReport, Flag, may_report};
 pub(crate) struct Told {
     /// The manifests of an index; of an image, none.
     pub(super) children: Box<[Digest]>,
+    /// An engine may run it, and a scanner look into it.
+    pub(crate) is_image: bool,
     pub(crate) flags: Box<[FlagFact]>,
     pub(crate) reports: Box<[Reported]>,
     /// When the gate learned of it.

@@ -44,7 +44,27 @@ pub(super) enum Findings {
     Found(Vec<(Severity, usize)>),
 }
 
+/// Whether nothing was found in an image: a report has to say so of each part that scanners look into.
+/// Told is of each whether its reports found anything; none where no report counts.
+pub(super) fn is_nothing_found(parts: impl IntoIterator<Item = Option<bool>>) -> bool {
+    let mut parts = parts.into_iter().peekable();
+    parts.peek().is_some() && parts.all(|found| found == Some(false))
+}
+
 impl Findings {
+    /// Of all parts together; none where no report of that part counts.
+    fn of(parts: &[Option<Tally>]) -> Self {
+        let mut sum = Tally::default();
+        for (severity, count) in parts.iter().flatten().flatten() {
+            *sum.entry(*severity).or_default() += count;
+        }
+        let is_found = |part: &Option<Tally>| part.as_ref().map(|tally| !tally.is_empty());
+        match sum.is_empty() && !is_nothing_found(parts.iter().map(is_found)) {
+            true => Self::Unreported,
+            false => Self::Found(sum.into_iter().rev().collect()),
+        }
+    }
+
     /// What was found; none where nobody looked.
     pub(super) fn found(&self) -> Option<&[(Severity, usize)]> {
         match self {
@@ -90,15 +110,10 @@ impl<'a> Summaries<'a> {
         let images = parts.as_ref().map(|parts| parts.images.as_slice()).unwrap_or_default();
         let known = api.images.release.known(digest).await?;
         let flags = in_force(&known.kept.flags, policy, repository, api.now());
-        let mut findings: Option<Tally> = None;
+        let mut tallies = Vec::with_capacity(images.len());
         for part in images {
             let known = api.images.release.known(&part.digest).await?;
-            if let Some(tally) = tally_here(&known, repository, policy) {
-                let sum = findings.get_or_insert_default();
-                tally.into_iter().for_each(|(severity, count)| {
-                    *sum.entry(severity).or_default() += count;
-                });
-            }
+            tallies.push(tally_here(&known, repository, policy));
         }
         Ok(Summary {
             repository: repository.to_string(),
@@ -112,10 +127,9 @@ impl<'a> Summaries<'a> {
             },
             flags: flags.into_iter().map(str::to_owned).collect(),
             verdict: verdicts.as_ref().map_or(Verdict::Unknown, Verdict::of),
-            findings: match (findings, parts) {
-                (Some(tally), _) => Findings::Found(tally.into_iter().rev().collect()),
-                (None, Some(_)) => Findings::Unreported,
-                (None, None) => Findings::Unknown,
+            findings: match parts {
+                Some(_) => Findings::of(&tallies),
+                None => Findings::Unknown,
             },
             label: None,
         })
@@ -170,5 +184,28 @@ fn tally_here(
         [] => None,
         [(_, tally)] => Some((*tally).clone()),
         several => Some(tally(several.iter().map(|(report, _)| *report))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_found_where_each_part_has_a_report_that_says_so() {
+        let nothing = || Some(Tally::default());
+        let high = || Some(Tally::from([(Severity::High, 2)]));
+        for (parts, expected) in [
+            (vec![], None),
+            (vec![None], None),
+            (vec![nothing()], Some(vec![])),
+            (vec![nothing(), None], None),
+            (vec![nothing(), nothing()], Some(vec![])),
+            (vec![high(), None], Some(vec![(Severity::High, 2)])),
+            (vec![high(), high(), nothing()], Some(vec![(Severity::High, 4)])),
+        ] {
+            let findings = Findings::of(&parts);
+            assert_eq!(findings.found(), expected.as_deref(), "{parts:?}");
+        }
     }
 }

@@ -33,8 +33,7 @@ impl Asking {
     }
 
     pub(super) fn verdict(&self) -> Option<Verdict> {
-        let all = [Verdict::Held, Verdict::Passed, Verdict::NoGate];
-        all.into_iter().find(|verdict| verdict.word() == self.verdict)
+        Verdict::ALL.into_iter().find(|verdict| verdict.word() == self.verdict)
     }
 
     pub(super) fn severity(&self) -> Option<Worst> {

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oci::RepositoryName;
 use policy::gate::FlagFact;
 use policy::{FlagName, Policy};
 use reports::Severity;
 
 use super::asking::Asking;
-use crate::catalog::{Hit, Known};
+use crate::catalog::{Hit, Known, Told};
 use crate::service::api::image::flags::is_in_force;
+use crate::web::summary::is_nothing_found;
 use crate::web::verdict::Verdict;
 
 /// What an image is told apart by, that is known without asking anybody.
@@ -50,6 +52,18 @@ impl Worst {
         Self::Nothing,
         Self::Unreported,
     ];
+
+    /// Of one manifest alone, as far as reports count there.
+    fn of(told: &Told, (repository, policy): (&RepositoryName, &Policy)) -> Self {
+        let mut worst = Self::Unreported;
+        for report in &told.reports {
+            let found = report.worst.map_or(Self::Nothing, Self::Found);
+            if found > worst && report.counts(repository, policy) {
+                worst = found;
+            }
+        }
+        worst
+    }
 
     /// As links and people write it.
     pub(super) fn word(self) -> &'static str {
@@ -102,13 +116,19 @@ impl<'a> Aspects<'a> {
         &Hit { repository, digest, told: itself, .. }: &Hit<'a>,
         now: Timestamp,
     ) -> Self {
-        let mut worst = Worst::Unreported;
-        for (_, told) in known.parts_of(digest, itself) {
-            for report in &told.reports {
-                let found = report.worst.map_or(Worst::Nothing, Worst::Found);
-                if found > worst && report.counts(repository, policy) {
-                    worst = found;
-                }
+        let parts = || known.parts_of(digest, itself).map(|(_, told)| told);
+        let of_part = |told: &Told| Worst::of(told, (repository, policy));
+        let mut worst = parts().map(of_part).max().unwrap_or(Worst::Unreported);
+        // Of the rest of an index, nobody knows yet.
+        if worst == Worst::Nothing {
+            let images = parts().filter(|told| told.is_image);
+            let found = images.map(|told| match of_part(told) {
+                Worst::Unreported => None,
+                Worst::Nothing => Some(false),
+                Worst::Found(_) => Some(true),
+            });
+            if !is_nothing_found(found) {
+                worst = Worst::Unreported;
             }
         }
         let flags = itself.into_iter().flat_map(|told| &told.flags);
@@ -196,7 +216,7 @@ impl Facets {
             is_chosen: asking.value(key) == value,
             page: asking.choosing(key, value),
         };
-        let verdicts = [Verdict::Held, Verdict::Passed, Verdict::NoGate].into_iter();
+        let verdicts = Verdict::ALL.into_iter();
         let verdicts = verdicts.map(|it| choice(it.word(), ("verdict", it.word()), None));
         let worst = Worst::ALL.into_iter().map(|worst| {
             let count = self.worst.get(&worst).copied().unwrap_or(0);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use oci::{RepositoryName, Tag};
 
 use super::*;
-use crate::content::samples::index;
+use crate::content::samples::{index, signature};
 use crate::inventory::Lesson;
 use crate::release::{Description, Flag, KeptFinding, KeptReport};
 
@@ -124,8 +124,8 @@ async fn what_is_found_is_narrowed_by_gates_and_flags() {
     assert_eq!(listed(&browser.get("/?q=api&flag=tested").await), ["prod/api:v2"]);
     assert_eq!(listed(&browser.get("/?flag=tested&verdict=held").await), [""; 0]);
     let page = browser.get("/?q=api&flag=tested").await;
-    let expected = ["held", "passed", "no gate", "no report · 1", "tested · 1 ×"];
-    assert_eq!(choices(&page)[..5], expected);
+    let expected = ["held", "not known", "passed", "no gate", "no report · 1", "tested · 1 ×"];
+    assert_eq!(choices(&page)[..6], expected);
 }
 
 #[tokio::test]
@@ -191,6 +191,9 @@ async fn what_the_registry_does_not_tell_is_not_known_and_not_unreported() {
     assert_eq!(listed(&page), ["prod/api:v1"]);
     assert!(page.text.contains("not known: the registry does not answer"), "{}", page.text);
     assert!(!page.text.contains(">no report<"), "{}", page.text);
+    // What gates say of it is not known either, and may be looked for.
+    assert_eq!(listed(&browser.get("/?q=api&verdict=not+known").await), ["prod/api:v1"]);
+    assert_eq!(listed(&browser.get("/?q=api&verdict=held").await), [""; 0]);
 }
 
 #[tokio::test]
@@ -285,6 +288,24 @@ async fn nothing_tells_of_findings_in_images_that_one_may_not_see() {
         let told = page.text.replace("log4j", "log5j").replace("26-5", "26-6");
         assert_eq!(told, nobody.text, "{path}");
     }
+}
+
+#[tokio::test]
+async fn nothing_was_found_in_an_index_where_each_platform_has_a_report() {
+    let (browser, amd64) = Browser::of_alice().await;
+    let (arm64, signed) = (image("arm64", &["b"]), signature("signed", None));
+    let both = index(&[&amd64, &arm64, &signed]);
+    let tags = [("amd64", &amd64), ("arm64", &arm64), ("signed", &signed), ("both", &both)];
+    taught(&browser, &tags.map(|(tag, sample)| ("prod/api", tag, sample))).await;
+    reported(&browser, "prod/api", &amd64, &[]).await;
+    let page = browser.get("/?q=both").await;
+    assert!(page.text.contains(">no report<") && !page.text.contains(">nothing found<"));
+    assert!(choices(&page).contains(&"no report · 1"), "{:?}", choices(&page));
+    assert_eq!(listed(&browser.get("/?q=api&severity=none").await), ["prod/api:amd64"]);
+    reported(&browser, "prod/api", &arm64, &[]).await;
+    let page = browser.get("/?q=both").await;
+    assert!(page.text.contains(">nothing found<"), "{}", page.text);
+    assert!(choices(&page).contains(&"none · 1"), "{:?}", choices(&page));
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 //! address gave, and never from a token or from a request. It comes over https, from the very
 //! address that was asked, in little time and in few bytes.
 
+mod resolve;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -13,12 +15,14 @@ use std::time::Duration;
 use document::Mistake;
 use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::dns::Resolve;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use crate::certificate;
+use resolve::Careful;
 
 /// To have a connection, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -33,6 +37,17 @@ const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub struct HttpsUrl {
     written: String,
     url: Url,
+    from: Source,
+}
+
+/// Who says that there is a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The configuration, or a document about the host that the configuration names. That host may
+    /// be this machine: it is in its list of hosts then, and nobody elsewhere put it there.
+    Configuration,
+    /// A provider, of another host than its own.
+    Document,
 }
 
 impl HttpsUrl {
@@ -59,7 +74,7 @@ impl HttpsUrl {
         if text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
             return Err(Mistake::new("white space in an address").help("remove it"));
         }
-        Ok(Self { written: text.to_owned(), url })
+        Ok(Self { written: text.to_owned(), url, from: Source::Configuration })
     }
 
     /// As it was written: issuers are compared letter by letter.
@@ -88,11 +103,12 @@ impl HttpsUrl {
         let mut url = self.url.clone();
         let path = format!("{}{DISCOVERY}", url.path().trim_end_matches('/'));
         url.set_path(&path);
-        Self { written: url.to_string(), url }
+        Self { written: url.to_string(), url, from: self.from }
     }
 
     /// An address that stands in a document of this issuer. One of the gate's own machine, or of the
-    /// link that it is on, is a secret door there, and none that a provider elsewhere may open.
+    /// link that it is on, is a secret door there, and none that a provider elsewhere may open; what
+    /// a name stands for is seen when it is looked up ([`resolve`]).
     ///
     /// # Errors
     /// It is no address to ask, or one that this issuer cannot speak for.
@@ -102,7 +118,9 @@ impl HttpsUrl {
             return Err(Mistake::new("an address of this machine or its link")
                 .help("a provider elsewhere cannot speak for it"));
         }
-        Ok(found)
+        let is_of_ours = self.is_nearby() || found.url.host() == self.url.host();
+        let from = if is_of_ours { self.from } else { Source::Document };
+        Ok(Self { from, ..found })
     }
 
     /// Whether it names this machine, or one that no router leads to, such as those that tell
@@ -110,12 +128,9 @@ impl HttpsUrl {
     fn is_nearby(&self) -> bool {
         let host = self.url.host_str().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches([']', '.']);
-        match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
-            Ok(IpAddr::V4(v4)) => v4.is_loopback() || v4.is_link_local() || v4.is_unspecified(),
-            Ok(IpAddr::V6(v6)) => {
-                v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified()
-            }
-            Err(_) => host == "localhost" || host.ends_with(".localhost"),
+        match host.parse::<IpAddr>() {
+            Ok(address) => is_this_machine(address) || is_on_the_link(address),
+            Err(_) => is_called_this_machine(host),
         }
     }
 
@@ -125,6 +140,24 @@ impl HttpsUrl {
         url.query_pairs_mut().extend_pairs(pairs);
         url.into()
     }
+}
+
+fn is_this_machine(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified()
+}
+
+/// No router leads there.
+fn is_on_the_link(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+/// By a name that stands for nothing else (RFC 6761, section 6.3).
+fn is_called_this_machine(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
 }
 
 impl fmt::Display for HttpsUrl {
@@ -207,7 +240,10 @@ pub enum FetchError {
 /// Fetches documents.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
-    client: Client,
+    /// For addresses of the configuration.
+    configured: Client,
+    /// For those that documents name.
+    named: Client,
     deadline: Duration,
 }
 
@@ -222,18 +258,42 @@ impl Fetcher {
     }
 
     fn within(deadline: Duration, ca: Option<&Path>) -> Result<Self, FetchError> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls(ca)?)
-            .https_only(true)
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(deadline)
-            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
-            // There are minutes between two documents: a connection would be closed by then.
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|error| FetchError::Setup(error.into()))?;
-        Ok(Self { client, deadline })
+        Self::resolving(Arc::new(resolve::System), deadline, ca)
+    }
+
+    /// Looks names up with `names`.
+    fn resolving(
+        names: Arc<dyn Resolve>,
+        deadline: Duration,
+        ca: Option<&Path>,
+    ) -> Result<Self, FetchError> {
+        let tls = tls(ca)?;
+        let client = |from| {
+            Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .https_only(true)
+                .redirect(Policy::none())
+                .dns_resolver(Careful { names: Arc::clone(&names), from })
+                .connect_timeout(CONNECT)
+                .timeout(deadline)
+                .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
+                // There are minutes between two documents: a connection would be closed by then.
+                .pool_max_idle_per_host(0)
+                .build()
+                .map_err(|error| FetchError::Setup(error.into()))
+        };
+        Ok(Self {
+            configured: client(Source::Configuration)?,
+            named: client(Source::Document)?,
+            deadline,
+        })
+    }
+
+    fn client(&self, url: &HttpsUrl) -> &Client {
+        match url.from {
+            Source::Configuration => &self.configured,
+            Source::Document => &self.named,
+        }
     }
 
     /// The document at `url`, of at most `most` bytes.
@@ -241,7 +301,7 @@ impl Fetcher {
     /// # Errors
     /// It is not to be had in time, or is larger.
     pub async fn bytes(&self, url: &HttpsUrl, most: usize) -> Result<Vec<u8>, FetchError> {
-        let answer = self.answer(url, self.client.get(url.url.clone())).await?;
+        let answer = self.answer(url, self.client(url).get(url.url.clone())).await?;
         let status = answer.status();
         if status != StatusCode::OK {
             return Err(FetchError::Status { host: url.host(), status });
@@ -261,7 +321,7 @@ impl Fetcher {
         authorization: Option<HeaderValue>,
         most: usize,
     ) -> Result<(StatusCode, Vec<u8>), FetchError> {
-        let request = self.client.post(url.url.clone()).body(form);
+        let request = self.client(url).post(url.url.clone()).body(form);
         let request = request
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json");

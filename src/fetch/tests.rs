@@ -1,5 +1,9 @@
 use serde_json::json;
 
+use std::net::SocketAddr;
+
+use reqwest::dns::{Addrs, Name, Resolving};
+
 use super::*;
 use crate::sample_provider::{Key, Mood, Provider, jwks};
 
@@ -142,4 +146,72 @@ fn w7_a_provider_elsewhere_leads_to_no_address_of_this_machine() {
     for text in ["http://idp.example/token", "file:///etc/passwd", "/token", ""] {
         assert!(far.leads_to(text).is_err() && near.leads_to(text).is_err(), "{text}");
     }
+}
+
+/// A list of names in which every name leads to the same addresses.
+struct All(&'static [&'static str]);
+
+impl Resolve for All {
+    fn resolve(&self, _: Name) -> Resolving {
+        let address = |text: &&str| SocketAddr::new(text.parse().unwrap(), 0);
+        let found: Vec<_> = self.0.iter().map(address).collect();
+        Box::pin(async move { Ok(Box::new(found.into_iter()) as Addrs) })
+    }
+}
+
+/// What comes of asking the provider under this name, where names lead to these addresses.
+async fn by_name(
+    provider: &Provider,
+    url: &HttpsUrl,
+    addresses: &'static [&'static str],
+) -> Result<Value, String> {
+    let names = Arc::new(All(addresses));
+    let within = Duration::from_secs(5);
+    let fetcher = Fetcher::resolving(names, within, Some(provider.ca())).unwrap();
+    let told = fetcher.json(url, MOST).await;
+    told.map_err(|error| crate::log::Causes(&error).to_string())
+}
+
+/// Threat W7: a name leads where its owner wants, at each question elsewhere.
+#[tokio::test]
+async fn w7_a_name_that_a_document_gives_does_not_lead_to_this_machine() {
+    let provider = provider();
+    let at = |host: &str| format!("https://{host}:{}/keys", provider.port());
+    let issuer = HttpsUrl::new("https://idp.example").unwrap();
+    let named = issuer.leads_to(&at("keys.example")).unwrap();
+    for addresses in [
+        &["127.0.0.1"][..],
+        &["::1"],
+        &["0.0.0.0"],
+        &["::ffff:127.0.0.1"],
+        &["169.254.169.254"],
+        &["fe80::1"],
+        &["169.254.169.254", "127.0.0.1"],
+    ] {
+        let refused = by_name(&provider, &named, addresses).await.unwrap_err();
+        let first = format!("keys.example leads to {}, an address of this machine", addresses[0]);
+        assert!(refused.contains(&first), "{refused}");
+    }
+    // The address of the issuer itself leads to the link neither.
+    let own = HttpsUrl::new(&at("idp.example")).unwrap();
+    let refused = by_name(&provider, &own, &["169.254.169.254"]).await.unwrap_err();
+    assert!(refused.contains("idp.example leads to 169.254.169.254"), "{refused}");
+    assert_eq!(provider.asked(), [""; 0]);
+}
+
+/// What a company does on purpose: a provider beside the gate, or on its network.
+#[tokio::test]
+async fn a_name_of_the_configuration_leads_to_this_machine_if_the_list_of_hosts_says_so() {
+    let provider = provider();
+    let at = |host: &str| format!("https://{host}:{}/keys", provider.port());
+    let issuer = HttpsUrl::new(&at("idp.example")).unwrap();
+    // Only the certificate, which is for another name, is wrong then.
+    for url in [issuer.clone(), issuer.discovery(), issuer.leads_to(&at("idp.example")).unwrap()] {
+        let refused = by_name(&provider, &url, &["169.254.1.1", "127.0.0.1"]).await.unwrap_err();
+        assert!(refused.contains("certificate") && !refused.contains("leads to"), "{refused}");
+    }
+    let local = HttpsUrl::new(&at("localhost")).unwrap();
+    assert!(by_name(&provider, &local, &["127.0.0.1"]).await.is_ok());
+    assert!(Source::Document.may_ask("10.0.0.7".parse().unwrap()));
+    assert!(Source::Document.may_ask("fd00::7".parse().unwrap()));
 }

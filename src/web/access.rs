@@ -1,5 +1,6 @@
 //! `/ui/access`: who may do what with an image, and what a question to the policy would come to.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
@@ -7,13 +8,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Web;
 use super::address::{access_page, access_to, image_page, policy_line};
 use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
-use super::query::Query;
+use super::query::{Query, in_utc};
 use super::session::SignedIn;
 use crate::answer::{Explained, Gate};
 use crate::service::api::gate::verdict::{self, ShownVerdict, Verdicts};
@@ -36,6 +38,12 @@ pub(super) struct Asking {
     group: String,
     #[serde(default)]
     action: String,
+    /// When they would do it; now, if nothing is said.
+    #[serde(default)]
+    at: String,
+    /// From where.
+    #[serde(default)]
+    address: String,
     cursor: Option<String>,
 }
 
@@ -231,6 +239,29 @@ async fn told(api: &Arc<Api>, who: &Requester, asking: &Asking) -> Result<Access
     Ok(told)
 }
 
+/// A time that was filled in, in UTC.
+fn asked_time(text: &str) -> Result<Option<Timestamp>, Problem> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let read = in_utc(text.to_owned()).parse();
+    read.map(Some).map_err(|_| {
+        Problem::wrong("the time is none: write it such as `2026-01-31T14:30`, which is in UTC")
+    })
+}
+
+/// An address that was filled in.
+fn asked_address(text: &str) -> Result<Option<IpAddr>, Problem> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        Problem::wrong("the address is none: write one alone, such as `192.0.2.1` or `2001:db8::1`")
+    })
+}
+
 /// The answer of the API, and what the gates say to a pull.
 async fn what_if(api: &Arc<Api>, who: &Requester, asking: &Asking) -> Result<WhatIf, Problem> {
     let words = asking.group.split([' ', ',']).filter(|word| !word.is_empty());
@@ -241,8 +272,8 @@ async fn what_if(api: &Arc<Api>, who: &Requester, asking: &Asking) -> Result<Wha
         groups: Some(groups.clone()).filter(|groups| !groups.is_empty()),
         action: asking.action.clone(),
         image: asking.r#ref.clone(),
-        at: None,
-        address: None,
+        at: asked_time(&asking.at)?,
+        address: asked_address(&asking.address)?,
     };
     let mut answer = decide::answered(api, who, &question, WhatIf::of)?;
     let pulls = answer.gates.iter().any(|gate| gate.on == "pull");

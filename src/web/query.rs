@@ -2,6 +2,9 @@
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use serde::de::DeserializeOwned;
 
 use super::problem::Trouble;
@@ -21,5 +24,15 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
                  stands there twice, or is not what belongs there",
             )
         })
+    }
+}
+
+/// What a browser's field for a time says, which has no zone, in UTC. Anything else stays as it is.
+pub(super) fn in_utc(text: String) -> String {
+    match text.parse::<DateTime>() {
+        Ok(time) if text.parse::<Timestamp>().is_err() => {
+            Offset::UTC.to_timestamp(time).map_or(text, |at| at.to_string())
+        }
+        _ => text,
     }
 }

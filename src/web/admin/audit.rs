@@ -9,9 +9,6 @@ use axum::response::{IntoResponse as _, Response};
 use document::printable;
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,7 +21,7 @@ use crate::web::Web;
 use crate::web::address::{audit_export, audit_page, denial_page, image_page};
 use crate::web::frame::{Frame, Place, rendered};
 use crate::web::problem::Trouble;
-use crate::web::query::Query;
+use crate::web::query::{Query, in_utc};
 use crate::web::session::SignedIn;
 use crate::web::shown::{csv_cell, to_the_second};
 
@@ -140,17 +137,6 @@ impl Asking {
             limit: Some(limit),
             cursor,
         }
-    }
-}
-
-/// What a browser's field for a time says, which has no zone, in UTC. Anything else is left to the
-/// API.
-fn in_utc(text: String) -> String {
-    match text.parse::<DateTime>() {
-        Ok(time) if text.parse::<Timestamp>().is_err() => {
-            Offset::UTC.to_timestamp(time).map_or(text, |at| at.to_string())
-        }
-        _ => text,
     }
 }
 

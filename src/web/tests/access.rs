@@ -155,3 +155,50 @@ async fn what_may_not_be_deleted_has_a_page_that_says_why_and_no_button() {
     assert!(page.text.contains("delete of prod/api:v1 is denied: no rule"), "{}", page.text);
     assert!(!page.text.contains("<button class=\"danger\""), "{}", page.text);
 }
+
+const TIMED: &str = r#"
+rules:
+  - name: nights
+    subjects: ["user:alice"]
+    images: ["prod/**"]
+    allow: [pull]
+    starts: 2027-03-01
+    networks: [192.0.2.0/24]
+"#;
+
+#[tokio::test]
+async fn the_box_asks_for_another_time_and_another_address() {
+    let mut browser = Browser::with(TIMED, false).await;
+    browser.learn("prod/api", "v1", &image("amd64", &["a"])).await;
+    browser.sign_in("alice", PASSWORD).await;
+    let ask = async |more: &str| {
+        let page = browser.get(&format!("/ui/access?ref=prod/api:v1&action=pull{more}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+        page.text
+    };
+    let allows = r#"<span class="chip passed">allow</span>"#;
+    let denies = r#"<span class="chip held">deny</span>"#;
+    for (more, answer) in [
+        ("", denies),
+        ("&at=2027-03-02T10:00", allows),
+        ("&at=2027-03-02T10:00:00Z", allows),
+        ("&at=2027-03-02T10:00&address=192.0.2.200", allows),
+        ("&at=2027-03-02T10:00&address=198.51.100.7", denies),
+        ("&at=2027-02-28T23:59&address=192.0.2.200", denies),
+    ] {
+        let text = ask(more).await;
+        assert!(text.contains(answer), "{more}: {text}");
+    }
+    let text = ask("&at=2027-03-02T10:00&address=192.0.2.200").await;
+    assert!(text.contains(r#"name="at" value="2027-03-02T10:00""#), "it is kept: {text}");
+    assert!(text.contains(r#"name="address" value="192.0.2.200""#), "it is kept: {text}");
+    for (more, mistake) in [
+        ("&at=tomorrow", "the time is none: write it such as"),
+        ("&address=192.0.2.0/24", "the address is none: write one alone"),
+        ("&address=gate.example", "the address is none: write one alone"),
+    ] {
+        let text = ask(more).await;
+        assert!(text.contains(mistake), "{more}: {text}");
+        assert!(!text.contains(allows) && !text.contains(denies), "{more}: {text}");
+    }
+}

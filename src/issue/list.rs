@@ -10,7 +10,7 @@ use policy::Subject;
 use super::Issue;
 use super::maker::Maker;
 use super::refused::Refused;
-use crate::store::FamilyQuery;
+use crate::store::{FamilyOrder, FamilyQuery};
 use crate::token::{Family, TokenId};
 
 /// Whose tokens are to be listed, as somebody asks for it.
@@ -31,13 +31,15 @@ pub struct Listing {
     pub whose: Whose,
     /// Those too that have ended.
     pub ended: bool,
+    /// In which order.
+    pub order: FamilyOrder,
     /// From here on; none: from the beginning.
     pub after: Option<Cursor>,
     /// At most so many.
     pub limit: u32,
 }
 
-/// A part of a list, the latest first.
+/// A part of a list.
 #[derive(Debug, Clone)]
 pub struct Page {
     /// What is on it.
@@ -88,11 +90,12 @@ impl Issue {
         listing: Listing,
         now: Timestamp,
     ) -> Result<Page, Refused> {
-        let Listing { whose, ended, after, limit } = listing;
+        let Listing { whose, ended, order, after, limit } = listing;
         let query = FamilyQuery {
             subject: visible(maker, whose)?,
             holding_at: (!ended).then_some(now),
             for_others: false,
+            order,
             after: after.map(|Cursor(time, id)| (time, id)),
             // One more, to know whether there are more.
             limit: limit.saturating_add(1),
@@ -104,7 +107,7 @@ impl Issue {
         families.truncate(most);
         families.iter_mut().for_each(|family| self.with_last_use(family));
         let last = families.last().filter(|_| more);
-        let next = last.map(|family| Cursor(family.made_at, family.id.clone()));
+        let next = last.map(|family| Cursor(order.time(family), family.id.clone()));
         Ok(Page { families, next })
     }
 

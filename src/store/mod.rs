@@ -148,10 +148,33 @@ pub struct FamilyQuery {
     pub holding_at: Option<Timestamp>,
     /// Only those whose access tokens are for another service than this gate.
     pub for_others: bool,
-    /// Only those that come after this one.
+    /// In which order.
+    pub order: FamilyOrder,
+    /// Only those that come after this one: its name, and its time in this order.
     pub after: Option<(Timestamp, TokenId)>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// In which order families come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FamilyOrder {
+    /// Those that were made last first.
+    #[default]
+    Made,
+    /// Those that end soon first.
+    Ends,
+}
+
+impl FamilyOrder {
+    /// The time that decides about the place of a family.
+    #[must_use]
+    pub fn time(self, family: &Family) -> Timestamp {
+        match self {
+            Self::Made => family.made_at,
+            Self::Ends => family.ends_at,
+        }
+    }
 }
 
 /// What came of showing a rotating refresh token.

@@ -83,6 +83,14 @@ pub(super) fn delete_page(image: &str) -> String {
     with("/ui/image/delete", &[("ref", image)])
 }
 
+/// Tokens, from a place in the list on.
+pub(super) fn tokens_page(everybody: bool, cursor: &str) -> String {
+    let everybody = everybody.then_some(("everybody", "yes"));
+    let cursor = Some(("cursor", cursor)).filter(|(_, cursor)| !cursor.is_empty());
+    let pairs: Vec<_> = everybody.into_iter().chain(cursor).collect();
+    if pairs.is_empty() { "/ui/tokens".to_owned() } else { with("/ui/tokens", &pairs) }
+}
+
 /// A line of a file of the policy in force.
 pub(super) fn policy_line(file: &str, line: usize) -> String {
     let line = line.to_string();

@@ -4,6 +4,7 @@ mod activity;
 mod mistakes;
 mod provider;
 mod searching;
+mod tokens;
 mod trail;
 
 use std::net::{IpAddr, Ipv4Addr};

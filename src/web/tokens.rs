@@ -10,6 +10,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::Web;
+use super::address::tokens_page;
 use super::form::Sent;
 use super::frame::{Frame, Place, rendered};
 use super::problem::{Mistake, Trouble};
@@ -19,15 +20,27 @@ use super::shown::Moment;
 use crate::service::api::input::{Asked, Body};
 use crate::service::api::tokens::{self, Created, Creation, Listing, Token, Tokens};
 use crate::service::api::{Api, Requester, revoke};
+use crate::store::FamilyOrder;
 
 /// How many are on a page.
-const MOST: u32 = 500;
+const MOST: u32 = 100;
 
 #[derive(Deserialize)]
 pub(super) struct Asking {
     /// Those of everybody, for administrators.
     #[serde(default)]
     everybody: Option<String>,
+    /// From here on.
+    #[serde(default)]
+    cursor: String,
+}
+
+/// Which part of which list is shown.
+#[derive(Default)]
+struct Part {
+    everybody: bool,
+    /// Where it begins; empty: with the one that ends first.
+    cursor: String,
 }
 
 /// What stands in the form.
@@ -59,15 +72,15 @@ struct Page<'a> {
     frame: Frame<'a>,
     /// Those that end soon first.
     tokens: Vec<Token>,
-    /// There are more than are shown.
-    goes_on: bool,
+    /// Where there are more than are shown.
+    more: Option<String>,
     /// The one that was made just now.
     created: Option<&'a Created>,
     /// What is wrong with what was filled in, and what that was.
     mistake: Option<&'a str>,
     filled: &'a Filled,
     session: &'a str,
-    everybody: bool,
+    part: &'a Part,
     is_administrator: bool,
     /// Host and port.
     gate: &'a str,
@@ -104,19 +117,19 @@ impl Page<'_> {
 async fn page(
     api: &Arc<Api>,
     signed_in: &SignedIn,
-    everybody: bool,
+    part: &Part,
     outcome: Option<&Outcome>,
 ) -> Result<Response, Trouble> {
     let listing = Listing {
         r#for: None,
-        all_subjects: everybody,
+        all_subjects: part.everybody,
         all: false,
         limit: Some(MOST),
-        cursor: None,
+        cursor: Some(part.cursor.clone()).filter(|cursor| !cursor.is_empty()),
+        order: FamilyOrder::Ends,
     };
     let listed = tokens::list(State(Arc::clone(api)), signed_in.who.clone(), Asked(listing)).await;
-    let Json(Tokens { mut tokens, cursor }) = listed?;
-    tokens.sort_by_key(|token| token.ends_at);
+    let Json(Tokens { tokens, cursor }) = listed?;
     let empty = Filled::default();
     let (created, filled, mistake) = match outcome {
         None => (None, &empty, None),
@@ -126,12 +139,12 @@ async fn page(
     let page = rendered(&Page {
         frame: Frame::around(signed_in, Place::Tokens, "Tokens"),
         tokens,
-        goes_on: cursor.is_some(),
+        more: cursor.map(|cursor| tokens_page(part.everybody, &cursor)),
         created,
         mistake: mistake.map(|mistake| &*mistake.text),
         filled,
         session: signed_in.session.as_str(),
-        everybody,
+        part,
         is_administrator: signed_in.who.maker().is_administrator(),
         gate: api.issue.authenticator.issuer().service(),
     });
@@ -144,7 +157,8 @@ pub(super) async fn show(
     signed_in: SignedIn,
     Query(asking): Query<Asking>,
 ) -> Result<Response, Trouble> {
-    page(&web.api, &signed_in, asking.everybody.is_some(), None).await
+    let part = Part { everybody: asking.everybody.is_some(), cursor: asking.cursor };
+    page(&web.api, &signed_in, &part, None).await
 }
 
 /// Words between spaces; none where the field is empty, which stands for all.
@@ -183,20 +197,19 @@ pub(super) async fn create(
         Ok((_, Json(created))) => Outcome::Made(Box::new(created)),
         Err(problem) => Outcome::Mistaken(filled, Trouble::mistake(problem)?),
     };
-    page(&web.api, &signed_in, false, Some(&outcome)).await
+    page(&web.api, &signed_in, &Part::default(), Some(&outcome)).await
 }
 
-/// Revokes one, and shows the same list again.
+/// Revokes one, and shows the same part of the list again.
 pub(super) async fn revoke(
     State(web): State<Arc<Web>>,
     Sent { signed_in, form }: Sent,
 ) -> Result<Response, Trouble> {
-    form.only(&["id", "everybody"])?;
+    form.only(&["id", "everybody", "cursor"])?;
     let id = form.text("id").to_owned();
     revoke::delete(State(Arc::clone(&web.api)), signed_in.who, Path(id)).await?;
     let everybody = !form.text("everybody").is_empty();
-    let page = if everybody { "/ui/tokens?everybody=yes" } else { "/ui/tokens" };
-    Ok(Redirect::to(page).into_response())
+    Ok(Redirect::to(&tokens_page(everybody, form.text("cursor"))).into_response())
 }
 
 #[cfg(test)]

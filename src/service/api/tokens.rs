@@ -17,6 +17,7 @@ use super::requester::Requester;
 use crate::audit::Record;
 use crate::issue::new_token::{self, Audience, Comment, NewToken};
 use crate::issue::{self, Cursor, Refused, Whose};
+use crate::store::FamilyOrder;
 use crate::token::{Ended, Family, TokenId};
 
 /// On a page, unless the client says how many.
@@ -87,6 +88,9 @@ pub(crate) struct Listing {
     pub(crate) all: bool,
     pub(crate) limit: Option<u32>,
     pub(crate) cursor: Option<String>,
+    /// Pages alone choose.
+    #[serde(skip)]
+    pub(crate) order: FamilyOrder,
 }
 
 /// A page of a list.
@@ -207,7 +211,8 @@ pub(crate) async fn list(
     let after = listing.cursor.as_deref().map(str::parse::<Cursor>).transpose();
     let after = after.map_err(|error| Problem::wrong(error.to_string()))?;
     let now = api.now();
-    let listing = issue::Listing { whose, ended: listing.all, after, limit };
+    let (ended, order) = (listing.all, listing.order);
+    let listing = issue::Listing { whose, ended, order, after, limit };
     let page = api.issue.list(who.maker(), listing, now).await.map_err(refused)?;
     Ok(Json(Tokens {
         tokens: page.families.iter().map(|family| Token::of(family, now)).collect(),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::engine::Value;
-use super::super::{FamilyQuery, StoreError};
+use super::super::{FamilyOrder, FamilyQuery, StoreError};
 use super::revocations;
 use super::row::{Row, values};
 use super::work::Work;
@@ -14,6 +14,20 @@ const ADD: &str = "INSERT INTO families (id, kind, subject, subject_kind, via, a
     last_used_at, last_used_from, holds_until, revoked_at, revoked_in) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
     $20, $21, $22)";
+
+const LATEST_FIRST: &str = "SELECT * FROM families \
+    WHERE ($1 IS NULL OR subject = $1) \
+    AND ($2 IS NULL OR (revoked_at IS NULL AND holds_until > $2)) \
+    AND ($3 = 0 OR audience IS NOT NULL) \
+    AND ($4 IS NULL OR (made_at, id) < ($4, $5)) \
+    ORDER BY made_at DESC, id DESC LIMIT $6";
+
+const ENDING_FIRST: &str = "SELECT * FROM families \
+    WHERE ($1 IS NULL OR subject = $1) \
+    AND ($2 IS NULL OR (revoked_at IS NULL AND holds_until > $2)) \
+    AND ($3 = 0 OR audience IS NOT NULL) \
+    AND ($4 IS NULL OR (ends_at, id) > ($4, $5)) \
+    ORDER BY ends_at, id LIMIT $6";
 
 /// What the credential was revoked by, with which a family was made, may be committed only now,
 /// between the look at it and this. Its descendant would escape, so it is revoked from the start.
@@ -64,17 +78,15 @@ pub(super) async fn of_token(
 }
 
 pub(super) async fn list(work: &mut Work, query: &FamilyQuery) -> Result<Vec<Family>, StoreError> {
-    let sql = "SELECT * FROM families \
-        WHERE ($1 IS NULL OR subject = $1) \
-        AND ($2 IS NULL OR (revoked_at IS NULL AND holds_until > $2)) \
-        AND ($3 = 0 OR audience IS NOT NULL) \
-        AND ($4 IS NULL OR (made_at, id) < ($4, $5)) \
-        ORDER BY made_at DESC, id DESC LIMIT $6";
+    let sql = match query.order {
+        FamilyOrder::Made => LATEST_FIRST,
+        FamilyOrder::Ends => ENDING_FIRST,
+    };
     let values: [Value<'_>; 6] = [
         query.subject.as_ref().map(ToString::to_string).into(),
         query.holding_at.into(),
         i64::from(query.for_others).into(),
-        query.after.as_ref().map(|(made_at, _)| *made_at).into(),
+        query.after.as_ref().map(|(time, _)| *time).into(),
         query.after.as_ref().map(|(_, id)| id.as_str()).into(),
         i64::from(query.limit).into(),
     ];

@@ -92,6 +92,30 @@ async fn pages_hold_each_family_once_the_latest_first() {
 }
 
 #[tokio::test]
+async fn pages_hold_each_family_once_those_that_end_soon_first() {
+    each(async |store| {
+        // What was made first ends last, and some end at the same moment.
+        let ending = |n: i64| Family { ends_at: at(1000 - n / 5), ..family_of(alice(), n) };
+        let mut families: Vec<_> = (0..23).map(ending).collect();
+        for family in &families {
+            add(&store, family).await;
+        }
+        families.sort_by_key(|family| (family.ends_at, family.id.clone()));
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let order = FamilyOrder::Ends;
+            let query = FamilyQuery { order, after, limit: 4, ..FamilyQuery::default() };
+            let page = store.families(&query).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some((last.ends_at, last.id.clone()));
+            found.extend(page);
+        }
+        assert_eq!(found, families);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_query_narrows() {
     each(async |store| {
         let plain = family_of(alice(), 3);

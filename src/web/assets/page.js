@@ -1,11 +1,17 @@
 // Everything works without this. It copies texts, and filters tables that are on the page already.
 "use strict";
 
+// What a button says for a moment is not told to those who do not see it: this is.
+const told = document.createElement("p");
+told.setAttribute("role", "status");
+told.className = "unseen";
+document.body.append(told);
+
 for (const button of document.querySelectorAll("button[data-copy]")) {
+  const label = button.textContent;
   button.hidden = false;
   button.addEventListener("click", async () => {
     const source = document.getElementById(button.dataset.copy);
-    const label = button.textContent;
     try {
       await navigator.clipboard.writeText(source.textContent.trim());
       button.textContent = "Copied";
@@ -14,7 +20,8 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
       getSelection().selectAllChildren(source);
       button.textContent = "Selected";
     }
-    setTimeout(() => { button.textContent = label; }, 1500);
+    told.textContent = button.textContent;
+    setTimeout(() => { button.textContent = label; told.textContent = ""; }, 1500);
   });
 }
 
@@ -34,14 +41,3 @@ for (const input of document.querySelectorAll("input[data-filter]")) {
     if (shown) shown.textContent = `${count} of ${rows.length}`;
   });
 }
-
-// `/` goes to the search box, as in many lists.
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select");
-  const box = document.querySelector("input[type=search]");
-  if (event.key === "/" && !typing && box && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    event.preventDefault();
-    box.focus();
-    box.select();
-  }
-});

@@ -22,6 +22,17 @@ use super::process::{Daemon, free_port, program};
 /// For something to appear on a page.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Keys, as WebDriver writes them.
+pub(crate) const TAB: &str = "\u{e004}";
+pub(crate) const ENTER: &str = "\u{e007}";
+const SPACE: &str = " ";
+const CONTROL: &str = "\u{e009}";
+/// Lets go of what is held down.
+const NO_MORE: &str = "\u{e000}";
+
+/// More than the longest page has places to go to.
+const MOST_TABS: usize = 300;
+
 /// How it is set up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
@@ -35,6 +46,8 @@ pub(crate) struct Browser {
     runtime: Runtime,
     client: Client,
     origin: String,
+    /// Whether there is a mouse.
+    has_mouse: bool,
     _driver: Daemon,
     _folder: TempDir,
 }
@@ -81,7 +94,8 @@ impl Browser {
         let driver = format!("http://127.0.0.1:{port}");
         let client = runtime.block_on(builder.connect(&driver)).unwrap();
         let origin = format!("https://{}", gate.name());
-        let browser = Self { runtime, client, origin, _driver: daemon, _folder: folder };
+        let has_mouse = true;
+        let browser = Self { runtime, client, origin, has_mouse, _driver: daemon, _folder: folder };
         browser.open("/");
         browser
     }
@@ -129,8 +143,13 @@ impl Browser {
     pub(crate) fn fill(&self, label: &str, text: &str) {
         let named = format!("//*[@id = //label[normalize-space() = {}]/@for]", quoted(label));
         let field = self.element(&named);
-        self.wait(field.clear());
-        self.wait(field.send_keys(text));
+        if self.has_mouse {
+            self.wait(field.clear());
+            self.wait(field.send_keys(text));
+        } else {
+            self.go_to(&field, label);
+            self.keys(&format!("{CONTROL}a{NO_MORE}{text}"));
+        }
     }
 
     /// Presses the button, or follows the link, with this text.
@@ -140,7 +159,36 @@ impl Browser {
         let path = format!(
             "//button[normalize-space() = {text} or @aria-label = {text}] | //a[normalize-space() = {text} or @aria-label = {text}]"
         );
-        self.wait(self.element(&path).click());
+        let element = self.element(&path);
+        if self.has_mouse {
+            self.wait(element.click());
+        } else {
+            self.go_to(&element, &text);
+            let is_link = self.wait(element.tag_name()) == "a";
+            self.keys(if is_link { ENTER } else { SPACE });
+        }
+    }
+
+    /// From now on there is no mouse: what is filled in and pressed is reached with the tab key.
+    pub(crate) fn unplug_mouse(&mut self) {
+        self.has_mouse = false;
+    }
+
+    /// Presses the tab key until this has the focus, and can be seen to have it.
+    #[track_caller]
+    fn go_to(&self, element: &Element, name: &str) {
+        const HAS_FOCUS: &str = "return document.activeElement === arguments[0]";
+        const IS_MARKED: &str = "const style = getComputedStyle(document.activeElement);
+            return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0";
+        let wanted = serde_json::to_value(element).unwrap();
+        for _ in 0..MOST_TABS {
+            if self.wait(self.client.execute(HAS_FOCUS, vec![wanted.clone()])) == json!(true) {
+                assert_eq!(self.measure(IS_MARKED), json!(true), "{name} does not show its focus");
+                return;
+            }
+            self.keys(TAB);
+        }
+        panic!("the tab key does not lead to {name} on {}", self.path());
     }
 
     /// The text of the element with this id.

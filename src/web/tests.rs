@@ -4,6 +4,7 @@ mod activity;
 mod mistakes;
 mod provider;
 mod searching;
+mod start;
 mod tokens;
 mod trail;
 

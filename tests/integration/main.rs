@@ -71,4 +71,5 @@ mod trust;
 mod trust_page;
 mod turns;
 mod uploads;
+mod use_registry;
 mod why_denied;

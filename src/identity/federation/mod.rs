@@ -19,6 +19,7 @@ use jiff::Timestamp;
 pub use claim::{ClaimPath, Condition};
 pub use error::FederationError;
 pub use provider::{Login, ProviderState};
+pub use recycled::Forge;
 pub use settings::{Part, SESSION, Settings, check_name, no_requirement};
 pub use sign_in::{
     Arrival, ClientId, Departure, DiscoveryError, Offer, Scope, SignIn, SignInError, Title,

@@ -6,6 +6,7 @@ use policy::Subject;
 use super::claim::{Claims, Condition};
 use super::error::FederationError;
 use super::id_token::{self, Audience, Unverified};
+use super::recycled::Forge;
 use super::settings::Settings;
 use super::sign_in::{Arrival, Client, Departure, SignIn, SignInError};
 use super::template::SubjectKind;
@@ -33,6 +34,8 @@ pub struct ProviderState {
     pub issuer: String,
     /// Whom these must be for.
     pub audience: String,
+    /// What runs the jobs that its tokens are for, where that is known; none where they are for people.
+    pub jobs: Option<Forge>,
     /// Its keys, which are asked for when somebody shows a token.
     pub keys: KeySetState,
 }
@@ -59,6 +62,7 @@ impl Provider {
             name: name.clone(),
             issuer: issuer.as_str().to_owned(),
             audience: audience.clone(),
+            jobs: self.settings.jobs(),
             keys: self.keys.state(),
         }
     }

@@ -12,8 +12,10 @@ use crate::fetch::HttpsUrl;
 
 /// A kind of provider whose claims are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Forge {
+pub enum Forge {
+    /// GitHub Actions.
     GitHub,
+    /// GitLab CI.
     GitLab,
 }
 

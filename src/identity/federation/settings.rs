@@ -8,7 +8,7 @@ use document::Mistake;
 use super::claim::{ClaimPath, Condition};
 use super::recycled::Forge;
 use super::sign_in::SignIn;
-use super::template::Template;
+use super::template::{SubjectKind, Template};
 use crate::fetch::HttpsUrl;
 use crate::jwks::JwksLocation;
 
@@ -114,6 +114,11 @@ impl Settings {
             Mistake::new("an `email` that nobody may have verified")
                 .help("add `email_verified: true` to `require`, or name callers by `{sub}`")
         })
+    }
+
+    /// What runs the jobs that come in, where that is known.
+    pub(super) fn jobs(&self) -> Option<Forge> {
+        self.forge().filter(|_| self.subject.kind() == SubjectKind::Service)
     }
 
     fn forge(&self) -> Option<Forge> {

@@ -255,3 +255,15 @@ async fn what_the_provider_says_of_itself_is_not_asked_for_each_time() {
     world.sign_in().await;
     assert!(world.is_signed_in());
 }
+
+#[tokio::test]
+async fn whoever_came_by_a_provider_has_no_password_to_log_in_with() {
+    let mut world = World::new().await;
+    world.sign_in().await;
+    let page = world.get("/ui/start").await;
+    assert!(page.text.contains("the gate has no password of yours"), "{}", page.text);
+    assert!(page.text.contains("docker login --username token gate.example\n"), "{}", page.text);
+    assert!(!page.text.contains("eve gate.example"), "{}", page.text);
+    // Its entry is for people: no job comes with its tokens.
+    assert!(!page.text.contains("oidc:"), "{}", page.text);
+}

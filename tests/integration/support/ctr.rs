@@ -51,6 +51,11 @@ impl Containerd {
         Self { _daemon: daemon, ctr, folder, name: gate.name() }
     }
 
+    /// Where any `ctr` finds it.
+    pub(crate) fn socket(&self) -> String {
+        self.folder.path().join("socket").display().to_string()
+    }
+
     /// `REPOSITORY:TAG` as an image name.
     pub(crate) fn at_gate(&self, image: &str) -> String {
         format!("{}/{image}", self.name)
@@ -67,7 +72,7 @@ impl Containerd {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.ctr);
-        command.arg("--address").arg(self.folder.path().join("socket"));
+        command.arg("--address").arg(self.socket());
         command
     }
 

@@ -57,6 +57,13 @@ impl Docker {
         command
     }
 
+    /// What makes any `docker` its command line.
+    pub(crate) fn surroundings(&self) -> [(&'static str, String); 2] {
+        let socket = self.folder.path().join("socket");
+        let config = self.config().display().to_string();
+        [("DOCKER_HOST", format!("unix://{}", socket.display())), ("DOCKER_CONFIG", config)]
+    }
+
     /// The folder of its command line's `config.json`.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("config")

@@ -139,7 +139,8 @@ struct Look {
 }
 
 /// States that no picture is needed of, or that look otherwise each time.
-const UNSHOWN: [&str; 6] = [
+const UNSHOWN: [&str; 7] = [
+    "sign-in-mistake",
     "access-mistake",
     "search-mistake",
     "last-tokens",

@@ -158,10 +158,11 @@ async fn what_may_not_be_deleted_has_a_page_that_says_why_and_no_button() {
 
 const TIMED: &str = r#"
 rules:
-  - name: nights
+  - {name: reads, subjects: ["user:alice"], images: ["prod/**"], allow: [pull]}
+  - name: tidies
     subjects: ["user:alice"]
     images: ["prod/**"]
-    allow: [pull]
+    allow: [delete]
     starts: 2027-03-01
     networks: [192.0.2.0/24]
 "#;
@@ -172,7 +173,7 @@ async fn the_box_asks_for_another_time_and_another_address() {
     browser.learn("prod/api", "v1", &image("amd64", &["a"])).await;
     browser.sign_in("alice", PASSWORD).await;
     let ask = async |more: &str| {
-        let page = browser.get(&format!("/ui/access?ref=prod/api:v1&action=pull{more}")).await;
+        let page = browser.get(&format!("/ui/access?ref=prod/api:v1&action=delete{more}")).await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.text);
         page.text
     };

@@ -46,8 +46,12 @@ pub(crate) fn image_page(image: &str) -> String {
     with("/ui/image", &[("ref", image)])
 }
 
-/// Something of an image at another path, with one more parameter.
-pub(super) fn image_file(path: &str, image: &str, more: Option<(&str, &str)>) -> String {
+/// Something of an image at another path, with more parameters.
+pub(super) fn image_file<'m>(
+    path: &str,
+    image: &'m str,
+    more: impl IntoIterator<Item = (&'m str, &'m str)>,
+) -> String {
     let pairs: Vec<_> = [("ref", image)].into_iter().chain(more).collect();
     with(path, &pairs)
 }

@@ -18,6 +18,7 @@ mod form;
 mod frame;
 mod guard;
 mod image;
+mod order;
 mod problem;
 mod provider;
 mod query;

@@ -1,8 +1,10 @@
 //! The pages as a browser asks for them.
 
 mod activity;
+mod findings;
 mod mistakes;
 mod provider;
+mod scans;
 mod searching;
 mod start;
 mod tokens;
@@ -17,13 +19,14 @@ use http::header::{
 };
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::*;
 use crate::content::samples::{Sample, image};
 use crate::identity::ClientAddress;
 use crate::service::api::tests::scene::{As, PASSWORD, Scene};
+use crate::upstream::fake::Shelf;
 
 mod access;
 
@@ -83,14 +86,8 @@ impl Browser {
     async fn of_alice() -> (Self, Sample) {
         let mut browser = Self::new().await;
         let amd64 = image("amd64", &["a"]);
-        {
-            let mut shelf = browser.scene.shelf.lock().unwrap();
-            *shelf = std::mem::take(&mut *shelf).tagged("prod/api", "v1", &amd64).tagged(
-                "secret/app",
-                "v1",
-                &amd64,
-            );
-        }
+        let tagged = |shelf: Shelf| shelf.tagged("prod/api", "v1", &amd64);
+        browser.shelve(|shelf| tagged(shelf).tagged("secret/app", "v1", &amd64));
         let page = browser.sign_in("alice", PASSWORD).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
         (browser, amd64)
@@ -113,12 +110,41 @@ impl Browser {
         self.ask(Request::get(path), String::new()).await
     }
 
+    /// Puts an image into the registry.
+    pub(super) fn shelve(&self, change: impl FnOnce(Shelf) -> Shelf) {
+        let mut shelf = self.scene.shelf.lock().unwrap();
+        *shelf = change(std::mem::take(&mut *shelf));
+    }
+
+    /// Sends what Trivy found in an image.
+    pub(super) async fn report(&self, image: &str, of: &Sample, at: &str, found: &[Value]) {
+        let results = json!([{"Target": "debian", "Class": "os-pkgs", "Type": "debian", "Vulnerabilities": found}]);
+        self.report_of(image, of, at, &results).await;
+    }
+
+    pub(super) async fn report_of(&self, image: &str, of: &Sample, at: &str, results: &Value) {
+        let config = of.manifest.config.as_ref().unwrap().digest.to_string();
+        let report = json!({
+            "SchemaVersion": 2, "CreatedAt": at, "ArtifactName": "api",
+            "ArtifactType": "container_image", "Metadata": {"ImageID": config},
+            "Results": results,
+        });
+        let path = format!("/image/report?ref={image}");
+        let who = As::User("alice");
+        let sent = self.scene.ask(who, Method::PUT, &path, &report.to_string()).await;
+        assert_eq!(sent.status, StatusCode::OK, "{}", sent.text);
+    }
+
+    /// The text of a page that is there.
+    pub(super) async fn text(&self, path: &str) -> String {
+        let page = self.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+        page.text
+    }
+
     /// Puts an image into the registry, and has the gate see it.
     pub(super) async fn learn(&self, repository: &str, tag: &str, sample: &Sample) {
-        {
-            let mut shelf = self.scene.shelf.lock().unwrap();
-            *shelf = std::mem::take(&mut *shelf).tagged(repository, tag, sample);
-        }
+        self.shelve(|shelf| shelf.tagged(repository, tag, sample));
         let tagged = (repository.to_owned(), tag.to_owned(), sample.digest.clone());
         self.scene.learn([tagged]).await;
     }
@@ -382,54 +408,6 @@ async fn a_flag_is_set_on_the_page_and_the_gate_opens() {
     assert_eq!(browser.send("/ui/image/flags", &gone).await.status, StatusCode::SEE_OTHER);
     let page = browser.get("/ui/image?ref=prod/api:v1").await;
     assert!(page.text.contains("it is not flagged tested"), "{}", page.text);
-}
-
-#[tokio::test]
-async fn what_scanners_found_is_text_on_the_page_and_in_a_spreadsheet() {
-    let (browser, amd64) = Browser::of_alice().await;
-    let report = json!({
-        "SchemaVersion": 2,
-        "CreatedAt": "2025-11-01T00:00:00Z",
-        "ArtifactName": "api",
-        "ArtifactType": "container_image",
-        "Metadata": {"ImageID": amd64.manifest.config.as_ref().unwrap().digest.to_string()},
-        "Results": [{"Target": "debian", "Class": "os-pkgs", "Type": "debian", "Vulnerabilities": [{
-            "VulnerabilityID": "CVE-2025-0001", "PkgName": "=cmd|' /C calc'!A0",
-            "InstalledVersion": HOSTILE, "Severity": "HIGH", "Title": HOSTILE,
-        }]}],
-    });
-    let path = "/image/report?ref=prod/api:v1";
-    let sent = browser.scene.ask(As::User("alice"), Method::PUT, path, &report.to_string()).await;
-    assert_eq!(sent.status, StatusCode::OK, "{}", sent.text);
-    let page = browser.get("/ui/image?ref=prod/api:v1").await;
-    assert!(page.text.contains("1 high") && page.text.contains("CVE-2025-0001"), "{}", page.text);
-    assert!(page.text.contains(ESCAPED) && !page.text.contains("<img"), "{}", page.text);
-    assert!(page.text.contains("Trivy, report of"), "it names no version: {}", page.text);
-    assert!(page.text.contains(r#"<th aria-sort="descending">"#), "{}", page.text);
-    let by_id = browser.get("/ui/image?ref=prod/api:v1&sort=id").await;
-    assert!(by_id.text.contains(r#"<th aria-sort="ascending">"#), "{}", by_id.text);
-    // Told twice, it is one.
-    let later = report.to_string().replace("2025-11-01", "2025-11-02").replace("HIGH", "CRITICAL");
-    let sent = browser.scene.ask(As::User("bob"), Method::PUT, path, &later).await;
-    assert_eq!(sent.status, StatusCode::OK, "{}", sent.text);
-    let place = ("prod/api".parse().unwrap(), oci::Tag::new("v1").unwrap());
-    let api = &browser.scene.api;
-    let policy = api.policy();
-    let mut summaries = summary::Summaries::new(api, &policy);
-    let listed = summaries.of((&place.0, &place.1, &amd64.digest)).await;
-    assert_eq!(listed.unwrap().findings_text(), "1 critical");
-    let csv = browser.get("/ui/image/vulnerabilities?ref=prod/api:v1&format=csv").await;
-    assert_eq!(csv.header(CONTENT_TYPE), "text/csv; charset=utf-8; header=present");
-    assert_eq!(csv.header(CONTENT_DISPOSITION), r#"attachment; filename="vulnerabilities.csv""#);
-    let row = csv.text.lines().nth(1).unwrap();
-    assert!(row.contains(r#""CVE-2025-0001","critical""#), "{row}");
-    assert!(row.contains(r#","'=cmd|' /C calc'!A0","#), "{row}");
-    let listed = browser.get("/ui/image/vulnerabilities?ref=prod/api:v1&format=json").await;
-    let listed: serde_json::Value = serde_json::from_str(&listed.text).unwrap();
-    assert_eq!(listed[0]["id"], "CVE-2025-0001");
-    let page = browser.get("/ui/vulnerability?id=CVE-2025-0001").await;
-    assert!(page.text.contains("prod/api"), "{}", page.text);
-    assert!(page.text.contains(ESCAPED) && !page.text.contains("<img"), "{}", page.text);
 }
 
 #[tokio::test]

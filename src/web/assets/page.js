@@ -41,3 +41,32 @@ for (const input of document.querySelectorAll("input[data-filter]")) {
     if (shown) shown.textContent = `${count} of ${rows.length}`;
   });
 }
+
+// What the form asks the gate for, at once: all rows are on the page, and those that do not fit are hidden.
+for (const form of document.querySelectorAll("form[data-filter]")) {
+  const table = form.dataset.filter;
+  const {filter, severity} = form.elements;
+  const rows = [...document.querySelectorAll(`#${table} tbody tr`)];
+  const texts = rows.map((row) => row.textContent.toLowerCase());
+  const shown = document.querySelector(`[data-shown="${table}"]`);
+  const links = document.querySelectorAll(`a[data-filtered="${table}"]`);
+  form.addEventListener("input", () => {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let count = 0;
+    rows.forEach((row, at) => {
+      const isAsBad = !severity.value || row.dataset.severity === severity.value;
+      const fits = isAsBad && words.every((word) => texts[at].includes(word));
+      row.hidden = !fits;
+      count += fits ? 1 : 0;
+    });
+    shown.textContent = `${count} of ${rows.length}`;
+    for (const link of links) {
+      const page = new URL(link.href);
+      for (const field of [filter, severity]) {
+        if (field.value) page.searchParams.set(field.name, field.value);
+        else page.searchParams.delete(field.name);
+      }
+      link.href = page.href;
+    }
+  });
+}

@@ -5,6 +5,7 @@ mod attached;
 mod contents;
 mod delete;
 mod findings;
+mod looked;
 mod raw;
 
 use std::sync::Arc;
@@ -34,22 +35,24 @@ use crate::service::api::gate::verdict::ShownVerdict;
 use crate::service::api::image::flags::{self, Setting, ShownFlag, Which, WhichFlag};
 use crate::service::api::image::handled::may_look_inside;
 use crate::service::api::image::named::{Named, Need};
+use crate::service::api::image::report::ShownReport;
 use crate::service::api::image::show::{self, Image, Platform};
 use crate::service::api::input::{Asked, Body};
 use activity::{Event, activity};
 use attached::Attached;
 use contents::Contents;
 pub(super) use delete::{confirm, delete};
-use findings::{Findings, Sorting};
+use findings::{Column, Findings, KnownPart, View};
 pub(super) use findings::{bar, export};
+use looked::Looked;
 pub(super) use raw::raw;
 
 /// Which image, and how its findings are to be shown.
 #[derive(Deserialize)]
 pub(super) struct Asking {
     r#ref: String,
-    #[serde(default)]
-    sort: Sorting,
+    #[serde(flatten)]
+    view: View,
 }
 
 #[derive(Template)]
@@ -70,6 +73,9 @@ struct Page<'a> {
     may_look_inside: bool,
     attached: Option<Attached>,
     findings: Findings<'a>,
+    parts: &'a [KnownPart],
+    looked: Vec<Looked>,
+    scanning: Scanning,
     activity: Vec<Event>,
     /// The declared flags that whoever reads may set here.
     settable: Vec<String>,
@@ -78,6 +84,14 @@ struct Page<'a> {
     /// What stands in the form for a flag, and what is wrong with that.
     filled: &'a Filled,
     mistake: Option<&'a str>,
+}
+
+/// What whoever reads may do about reports.
+struct Scanning {
+    /// There is a scanner to ask.
+    has_scanner: bool,
+    may_scan: bool,
+    may_report: bool,
 }
 
 /// A flag as somebody filled it in.
@@ -149,11 +163,43 @@ impl Page<'_> {
     }
 
     fn export(&self, format: &str) -> String {
-        image_file("/ui/image/vulnerabilities", &self.title_ref, Some(("format", format)))
+        self.findings.view.export(&self.title_ref, format)
     }
 
-    fn sorted(&self, by: &str) -> String {
-        image_file("/ui/image", &self.title_ref, Some(("sort", by))) + "#vulnerabilities"
+    fn all_findings(&self) -> String {
+        self.findings.view.whole(&self.title_ref)
+    }
+
+    fn columns(&self) -> Vec<Column> {
+        self.findings.view.columns(&self.title_ref, self.findings.has_platforms)
+    }
+
+    /// The platform that a report is about, where there are several.
+    fn platform_of(&self, report: &ShownReport) -> Option<&str> {
+        let is_it = |part: &&KnownPart| part.digest.to_string() == report.digest;
+        let part = self.parts.iter().filter(|_| self.findings.has_platforms).find(is_it);
+        part.and_then(|part| part.platform.as_deref())
+    }
+
+    /// Whether scanners looked at all there is, and found nothing.
+    fn is_clean(&self) -> bool {
+        self.findings.rows.is_empty()
+            && !self.looked.is_empty()
+            && self.looked.iter().all(Looked::is_reported)
+    }
+
+    /// Whether there is more to say than which reports count.
+    fn tells_of_parts(&self) -> bool {
+        self.looked.iter().any(Looked::is_told)
+    }
+
+    fn lacks_reports(&self) -> bool {
+        !self.looked.iter().all(Looked::is_reported)
+    }
+
+    /// Whether somebody would have to ask for a scan, and can.
+    fn needs_scan(&self) -> bool {
+        self.scanning.has_scanner && self.looked.iter().any(Looked::needs_scan)
     }
 
     fn may_unset(&self, flag: &ShownFlag) -> bool {
@@ -222,7 +268,14 @@ async fn page(
         pinned: format!("{gate}/{}@{}", named.repository, named.digest),
         repository_page: repository_page(named.repository.as_str()),
         verdict: Verdict::of(&image.verdicts),
-        findings: Findings::of(&known, &image, &policy, asking.sort),
+        findings: Findings::of(&known, &image, &policy, &asking.view),
+        looked: Looked::into_parts(&known, &named.repository, &policy, api.now()),
+        parts: &known,
+        scanning: Scanning {
+            has_scanner: api.images.has_scanner,
+            may_scan: who.may(api, &policy, place, Action::Scan).await?,
+            may_report: who.may(api, &policy, place, Action::Report).await?,
+        },
         activity: activity(&image, api.now()),
         now: api.now(),
         may_delete: who.may(api, &policy, place, Action::Delete).await?,
@@ -268,7 +321,7 @@ pub(super) async fn change_flag(
             let which = Asked(Which { r#ref: image.clone() });
             if let Err(problem) = flags::set(api, who, which, Body(setting)).await {
                 let mistake = Trouble::mistake(problem)?;
-                let asking = Asking { r#ref: image, sort: Sorting::default() };
+                let asking = Asking { r#ref: image, view: View::default() };
                 return page(&web, &signed_in, &asking, &filled, Some(&mistake)).await;
             }
         }

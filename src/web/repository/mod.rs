@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::Web;
 use super::address::repository_view;
 use super::frame::{Frame, Place, rendered};
+use super::order::Order;
 use super::problem::Trouble;
 use super::query::Query;
 use super::session::SignedIn;
@@ -22,7 +23,7 @@ use super::verdict::Verdict;
 use crate::service::api::Problem;
 use crate::service::api::image::named::Named;
 use row::{Row, rows};
-use sorting::{Needs, Order, Sorting};
+use sorting::{Needs, Sorting};
 
 /// The most tags on a page.
 const MOST: usize = 50;

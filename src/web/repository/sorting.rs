@@ -8,6 +8,7 @@ use super::row::Row;
 use crate::service::api::image::handled::ShownHandling;
 use crate::service::api::image::named::Named;
 use crate::service::api::{Api, Problem, Requester};
+use crate::web::order::{Order, known_first};
 
 /// By what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -21,15 +22,6 @@ pub(super) enum Sorting {
     Pulled,
     Verdict,
     Severity,
-}
-
-/// Which way round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) enum Order {
-    #[serde(rename = "asc")]
-    Ascending,
-    #[serde(rename = "desc")]
-    Descending,
 }
 
 /// What has to be known of all tags before one of them can be the first.
@@ -93,44 +85,6 @@ impl Sorting {
     }
 }
 
-impl Order {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Ascending => "asc",
-            Self::Descending => "desc",
-        }
-    }
-
-    /// As `aria-sort` has it.
-    pub(super) fn aria(self) -> &'static str {
-        match self {
-            Self::Ascending => "ascending",
-            Self::Descending => "descending",
-        }
-    }
-
-    pub(super) fn reversed(self) -> Self {
-        match self {
-            Self::Ascending => Self::Descending,
-            Self::Descending => Self::Ascending,
-        }
-    }
-
-    fn of(self, ascending: Ordering) -> Ordering {
-        match self {
-            Self::Ascending => ascending,
-            Self::Descending => ascending.reverse(),
-        }
-    }
-}
-
-fn known_first<T: Ord>(order: Order, one: Option<T>, other: Option<T>) -> Ordering {
-    match (one, other) {
-        (Some(one), Some(other)) => order.of(one.cmp(&other)),
-        (one, other) => other.is_some().cmp(&one.is_some()),
-    }
-}
-
 /// Images in the order in which they were pushed or pulled; those that were not in that of their names.
 pub(super) async fn by_handling(
     api: &Api,
@@ -146,21 +100,4 @@ pub(super) async fn by_handling(
     let mut images: Vec<_> = keys.into_iter().map(of).zip(images).collect();
     images.sort_by(|(one, _), (other, _)| by.handled(order, one, other));
     Ok(images.into_iter().map(|(_, image)| image).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_known_comes_last_either_way() {
-        for (order, expected) in [
-            (Order::Ascending, [Some(1), Some(2), Some(3), None, None]),
-            (Order::Descending, [Some(3), Some(2), Some(1), None, None]),
-        ] {
-            let mut values = [None, Some(2), Some(3), None, Some(1)];
-            values.sort_by(|one, other| known_first(order, *one, *other));
-            assert_eq!(values, expected);
-        }
-    }
 }

@@ -71,7 +71,7 @@ async fn w1_what_a_client_calls_itself_is_text_on_the_pages_and_in_files() {
     assert!(!csv.text.contains(['\u{202e}', '\u{7}']), "{}", csv.text);
     let lines = browser.get(&format!("{export}=jsonl")).await;
     assert_eq!(lines.header(CONTENT_TYPE), "application/jsonl");
-    let record: serde_json::Value = serde_json::from_str(lines.text.trim()).unwrap();
+    let record: Value = serde_json::from_str(lines.text.trim()).unwrap();
     assert_eq!(record["user_agent"], format!("{HOSTILE}\u{202e}\u{7}"));
     assert!(!lines.text.contains(['\u{202e}', '\u{7}']), "{}", lines.text);
 }

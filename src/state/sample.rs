@@ -338,6 +338,14 @@ impl Releases for Absent {
     async fn reports_with(&self, _: &FindingKey) -> Result<Vec<i64>, StoreError> {
         no_answer()
     }
+    async fn find_pulled_findings(
+        &self,
+        _: &FindingKey,
+        _: &str,
+        _: u32,
+    ) -> Result<Vec<Found>, StoreError> {
+        no_answer()
+    }
     async fn add_exception(&self, _: &Exception) -> Result<(), StoreError> {
         no_answer()
     }

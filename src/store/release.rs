@@ -64,6 +64,14 @@ pub trait Releases: Send + Sync + 'static {
     /// the least, each once: all of them, as that is quickly done.
     async fn reports_with(&self, key: &FindingKey) -> Result<Vec<i64>, StoreError>;
 
+    /// Findings in what members of a group pulled, at most so many: first in what they pulled last.
+    async fn find_pulled_findings(
+        &self,
+        by: &FindingKey,
+        group: &str,
+        limit: u32,
+    ) -> Result<Vec<Found>, StoreError>;
+
     /// Adds an exception.
     async fn add_exception(&self, exception: &Exception) -> Result<(), StoreError>;
 

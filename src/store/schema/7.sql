@@ -5,3 +5,7 @@ CREATE TABLE unkeyed_reports (
     report INTEGER PRIMARY KEY
 ) STRICT;
 INSERT INTO unkeyed_reports (report) SELECT id FROM reports;
+
+-- What a group pulled is asked for from the last pull on.
+DROP INDEX group_pulls_member_of;
+CREATE INDEX group_pulls_member_of ON group_pulls (member_of, last_at);

@@ -101,6 +101,16 @@ impl Releases for Sql {
         findings::reports(&mut self.read("look for reports").await?, key).await
     }
 
+    async fn find_pulled_findings(
+        &self,
+        by: &FindingKey,
+        group: &str,
+        limit: u32,
+    ) -> Result<Vec<Found>, StoreError> {
+        let mut work = self.read("look for findings in what a group pulled").await?;
+        findings::find_pulled(&mut work, by, group, limit).await
+    }
+
     async fn add_exception(&self, exception: &Exception) -> Result<(), StoreError> {
         let mut work = self.write("add an exception").await?;
         exceptions::add(&mut work, exception).await?;

@@ -3,6 +3,7 @@
 mod briefs;
 mod changes;
 mod packages;
+mod pulled;
 mod reports;
 mod sayings;
 mod scans;

@@ -1,7 +1,9 @@
 //! The vulnerabilities of an image, and the page of one of them.
 
+use super::searching::taught;
 use super::*;
 use crate::content::samples::{index_for, signature};
+use crate::state::Pulled;
 
 /// How Trivy tells of a finding.
 fn found(id: &str, severity: &str, package: &str, more: &Value) -> Value {
@@ -10,6 +12,10 @@ fn found(id: &str, severity: &str, package: &str, more: &Value) -> Value {
     });
     found.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     found
+}
+
+fn scored(score: f64) -> Value {
+    json!({"CVSS": {"nvd": {"V3Score": score}}})
 }
 
 /// What the rows of a page tell of that are shown, or of those that are not.
@@ -241,4 +247,42 @@ async fn what_scanners_found_is_text_on_the_page_and_in_a_spreadsheet() {
     let page = browser.get("/ui/vulnerability?id=CVE-2025-0001").await;
     assert!(page.text.contains("prod/api"), "{}", page.text);
     assert!(page.text.contains(ESCAPED) && !page.text.contains("<img"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn the_worst_score_of_a_vulnerability_is_the_highest_number() {
+    let (browser, sample) = Browser::of_alice().await;
+    let scores = [9.8, 10.0, 7.5]
+        .map(|score| found("CVE-2025-1", "HIGH", &format!("package-{score}"), &scored(score)));
+    browser.report("prod/api:v1", &sample, "2023-01-01T00:00:00Z", &scores).await;
+    let text = browser.text("/ui/vulnerability?id=CVE-2025-1").await;
+    assert!(text.contains("CVSS 10.0"), "{text}");
+}
+
+#[tokio::test]
+async fn what_a_group_pulled_comes_first_however_much_is_worse() {
+    let (browser, many) = Browser::of_alice().await;
+    let one = image("one", &["b"]);
+    taught(&browser, &[("prod/api", "v1", &many), ("prod/api", "v2", &one)]).await;
+    // More than are put in order.
+    let worse = (0..1001)
+        .map(|number| found("CVE-2025-1", "CRITICAL", &format!("package-{number}"), &json!({})));
+    browser.report("prod/api:v1", &many, "2023-01-01T00:00:00Z", &worse.collect::<Vec<_>>()).await;
+    let least = [found("CVE-2025-1", "LOW", "zlib", &json!({}))];
+    browser.report("prod/api:v2", &one, "2023-01-01T00:00:00Z", &least).await;
+    let state = &browser.scene.issue.state;
+    state.note_pull(Pulled {
+        repository: &"prod/api".parse().unwrap(),
+        digest: &one.digest,
+        tag: None,
+        by: &"user:carol".parse().unwrap(),
+        groups: &["ops".to_owned()],
+        at: browser.scene.now(),
+    });
+    state.write_pulls(true).await.unwrap();
+    let text = browser.text("/ui/vulnerability?id=CVE-2025-1&group=ops").await;
+    let place = |sample: &Sample| text.find(&format!("prod/api@{}", sample.digest));
+    assert!(place(&one).is_some() && place(&one) < place(&many), "{text}");
+    assert_eq!(text.matches(&format!("prod/api@{}", one.digest)).count(), 1, "it is there once");
+    assert!(text.contains("There are more images"), "{text}");
 }

@@ -11,7 +11,7 @@ use crate::inventory::Lesson;
 use crate::release::{Description, Flag, KeptFinding, KeptReport};
 
 /// Tags that the registry has, and that the gate has learned of.
-async fn taught(browser: &Browser, tags: &[(&str, &str, &Sample)]) {
+pub(super) async fn taught(browser: &Browser, tags: &[(&str, &str, &Sample)]) {
     let at = Timestamp::from_second(browser.scene.now().as_second()).unwrap();
     let mut lessons = Vec::new();
     for &(repository, tag, sample) in tags {
@@ -44,7 +44,7 @@ fn choices(page: &Page) -> Vec<&str> {
     links.map(|rest| rest.split_once('>').unwrap().1.split("</a>").next().unwrap()).collect()
 }
 
-async fn labelled(browser: &Browser, sample: &Sample, key: &str, value: &str) {
+pub(super) async fn labelled(browser: &Browser, sample: &Sample, key: &str, value: &str) {
     let labels = BTreeMap::from([(key.to_owned(), value.to_owned())]);
     let described = [(sample.digest.clone(), Description { labels, ..Description::default() })];
     let state = &browser.scene.api.issue.state;
@@ -52,7 +52,7 @@ async fn labelled(browser: &Browser, sample: &Sample, key: &str, value: &str) {
     state.look().await.unwrap();
 }
 
-async fn flagged(browser: &Browser, sample: &Sample) {
+pub(super) async fn flagged(browser: &Browser, sample: &Sample) {
     let flag = Flag {
         repository: "prod/api".parse().unwrap(),
         digest: sample.digest.clone(),

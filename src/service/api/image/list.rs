@@ -22,11 +22,11 @@ use super::handled::ShownHandling;
 use crate::authorize::Effort;
 use crate::proxy::seal::Purpose;
 use crate::release::{Brief, brief_counts};
-use crate::store::{FindingKey, FindingQuery, Place, Tagged};
+use crate::store::{FindingKey, FindingQuery, Place, Store, Tagged};
 
 /// On a page, unless the client says how many.
 const PAGE: u32 = 100;
-const MAX_PAGE: u32 = 1000;
+pub(crate) const MAX_PAGE: u32 = 1000;
 
 /// How many tags, or findings, are looked at for one page, whatever of them is on it.
 const LOOKED_AT: u32 = 2000;
@@ -44,6 +44,9 @@ pub(crate) struct Query {
     pub(crate) package: Option<String>,
     /// A group: of each image it is told when one of its members pulled it last.
     pub(crate) pulled_by: Option<String>,
+    /// Only what they pulled, from the last pull on, where a finding is looked for.
+    #[serde(skip)]
+    pub(crate) is_by_pulls: bool,
     pub(crate) limit: Option<u32>,
     pub(crate) cursor: Option<String>,
 }
@@ -238,10 +241,19 @@ impl Listing<'_> {
         // Whatever was found by its package is in it.
         let package = self.query.package.as_deref().filter(|_| self.query.cve.is_some());
         let also = package.map(FindingKey::package);
-        let query = FindingQuery { by, also, after, limit };
-        let found =
-            self.api.issue.state.ask(|store| async move { store.find_findings(&query).await });
-        let found = found.await?;
+        let (state, group) = (&self.api.issue.state, self.query.pulled_by.clone());
+        let found = match group.filter(|_| self.query.is_by_pulls) {
+            Some(group) => {
+                let ask = |store: Arc<dyn Store>| async move {
+                    store.find_pulled_findings(&by, &group, limit).await
+                };
+                state.ask(ask).await?
+            }
+            None => {
+                let query = FindingQuery { by, also, after, limit };
+                state.ask(|store| async move { store.find_findings(&query).await }).await?
+            }
+        };
         let goes_on = is_full(&found, limit);
         let candidates = found.into_iter().map(|found| {
             let Place { severity, report, index } = found.place;

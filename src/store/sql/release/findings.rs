@@ -148,6 +148,29 @@ pub(super) async fn reports(work: &mut Work, by: &FindingKey) -> Result<Vec<i64>
     Ok(reports)
 }
 
+/// In what a group pulled, from the last pull on.
+pub(super) async fn find_pulled(
+    work: &mut Work,
+    by: &FindingKey,
+    group: &str,
+    limit: u32,
+) -> Result<Vec<Found>, StoreError> {
+    // `CROSS JOIN`: SQLite begins with the pulls, from the last one on, as it does not know that the
+    // group pulled fewer images than have the finding. With all that `badness` may be, the key leads
+    // from a report to its findings.
+    let sql = "SELECT badness, findings.*, reports.repository, reports.digest, scanner_name, made_at \
+        FROM group_pulls CROSS JOIN repositories CROSS JOIN reports CROSS JOIN finding_keys \
+        CROSS JOIN findings \
+        WHERE member_of = $2 AND repositories.id = group_pulls.repository \
+        AND reports.digest = group_pulls.digest AND reports.repository = repositories.name \
+        AND found_by = $1 AND badness IN (0, 1, 2, 3, 4, 5) AND finding_keys.report = reports.id \
+        AND findings.report = finding_keys.report AND findings.place = finding_keys.place \
+        ORDER BY last_at DESC, badness, finding_keys.report, finding_keys.place LIMIT $3";
+    let key = key(by);
+    let values = [key.as_slice().into(), group.into(), i64::from(limit).into()];
+    work.rows(sql, &values).await?.iter().map(found).collect()
+}
+
 fn found(row: &Row) -> Result<Found, StoreError> {
     let badness = usize::try_from(row.int("badness")?).ok();
     let severity = badness.and_then(|badness| SEVERITIES.get(badness)).copied();

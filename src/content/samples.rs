@@ -49,6 +49,14 @@ pub(crate) fn image_with(config: &Digest, layers: &[&str]) -> Sample {
     made_of(config, IMAGE_CONFIG, layers, LAYER, None)
 }
 
+/// An image whose configuration has this digest, and which says this of itself.
+pub(crate) fn annotated(config: &Digest, layers: &[&str], annotations: &Value) -> Sample {
+    let layers: Vec<_> = layers.iter().map(|name| descriptor(LAYER, &blob(name))).collect();
+    let config = descriptor(IMAGE_CONFIG, config);
+    let body = json!({ "config": config, "layers": layers, "annotations": annotations });
+    Sample::new(ManifestType::OciImage, body, None)
+}
+
 /// An image that claims to be attached to something.
 pub(crate) fn image_about(config: &str, layers: &[&str], subject: Option<&Digest>) -> Sample {
     made_of(&blob(config), IMAGE_CONFIG, layers, LAYER, subject)

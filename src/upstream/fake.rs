@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
+use oci::{Digest, ManifestType};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -342,6 +344,9 @@ pub(crate) struct Shelf {
 struct Shelved {
     tags: BTreeMap<String, Sample>,
     manifests: Vec<Sample>,
+    blobs: BTreeMap<String, Vec<u8>>,
+    /// Lists of what refers to a manifest, by its digest.
+    referrers: BTreeMap<String, Vec<u8>>,
 }
 
 impl Shelf {
@@ -354,6 +359,21 @@ impl Shelf {
     pub(crate) fn untagged(mut self, repository: &str, sample: &Sample) -> Self {
         let shelved = self.repositories.entry(repository.to_owned()).or_default();
         shelved.manifests.push(sample.clone());
+        self
+    }
+
+    /// With content, by its digest.
+    pub(crate) fn blob(mut self, repository: &str, digest: &Digest, content: &[u8]) -> Self {
+        let shelved = self.repositories.entry(repository.to_owned()).or_default();
+        shelved.blobs.insert(digest.to_string(), content.to_owned());
+        self
+    }
+
+    /// With these descriptors in the list of what refers to a manifest.
+    pub(crate) fn referred(mut self, repository: &str, to: &Digest, by: &Value) -> Self {
+        let list = json!({ "schemaVersion": 2, "manifests": by }).to_string();
+        let shelved = self.repositories.entry(repository.to_owned()).or_default();
+        shelved.referrers.insert(to.to_string(), list.into_bytes());
         self
     }
 
@@ -373,14 +393,20 @@ impl Shelf {
         let path = asked.target.split('?').next()?.strip_prefix("/v2/")?;
         if path == "_catalog" {
             let names: Vec<_> = self.repositories.keys().collect();
-            return Some(Reply::new(200, serde_json::json!({ "repositories": names }).to_string()));
+            return Some(Reply::new(200, json!({ "repositories": names }).to_string()));
         }
         if let Some(name) = path.strip_suffix("/tags/list") {
             let tags: Vec<_> = self.repositories.get(name)?.tags.keys().collect();
-            return Some(Reply::new(
-                200,
-                serde_json::json!({ "name": name, "tags": tags }).to_string(),
-            ));
+            return Some(Reply::new(200, json!({ "name": name, "tags": tags }).to_string()));
+        }
+        if let Some((name, digest)) = path.split_once("/blobs/") {
+            let blob = self.repositories.get(name)?.blobs.get(digest)?;
+            return Some(Reply::new(200, blob.clone()));
+        }
+        if let Some((name, digest)) = path.split_once("/referrers/") {
+            let list = self.repositories.get(name)?.referrers.get(digest)?;
+            let kind = ManifestType::OciIndex.as_str();
+            return Some(Reply::new(200, list.clone()).with("content-type", kind));
         }
         let (name, reference) = path.split_once("/manifests/")?;
         let shelved = self.repositories.get(name)?;

@@ -7,6 +7,8 @@ mod provider;
 mod scans;
 mod searching;
 mod start;
+mod strangers;
+mod tags;
 mod tokens;
 mod trail;
 

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use oci::{Digest, Reference, RepositoryName, Tag};
+use reports::Severity;
 use serde::Deserialize;
 
 use super::Web;
@@ -22,7 +23,7 @@ use super::session::SignedIn;
 use super::verdict::Verdict;
 use crate::service::api::Problem;
 use crate::service::api::image::named::Named;
-use row::{Row, rows};
+use row::{CLEAN, Row, UNREPORTED, rows};
 use sorting::{Needs, Sorting};
 
 /// The most tags on a page.
@@ -42,6 +43,9 @@ pub(super) struct Asking {
     /// The word of it.
     #[serde(default)]
     verdict: String,
+    /// The word of the worst finding, `none` or `no report`.
+    #[serde(default)]
+    severity: String,
     #[serde(default)]
     sort: Sorting,
     order: Option<Order>,
@@ -77,7 +81,7 @@ struct Column {
 
 impl Page<'_> {
     fn with(&self, sort: Sorting, order: Order, page: usize) -> String {
-        let Asking { name, tag, flag, verdict, .. } = self.asking;
+        let Asking { name, tag, flag, verdict, severity, .. } = self.asking;
         let page = if page > 1 { page.to_string() } else { String::new() };
         let order = if order == sort.usual() { "" } else { order.word() };
         let sort = if sort == Sorting::default() { "" } else { sort.word() };
@@ -86,6 +90,7 @@ impl Page<'_> {
             ("tag", tag.trim()),
             ("flag", flag),
             ("verdict", verdict),
+            ("severity", severity),
             ("sort", sort),
             ("order", order),
             ("page", &page),
@@ -133,12 +138,17 @@ impl Page<'_> {
     }
 
     fn is_filtered(&self) -> bool {
-        let Asking { tag, flag, verdict, .. } = self.asking;
-        ![tag.trim(), flag, verdict].iter().all(|text| text.is_empty())
+        let Asking { tag, flag, verdict, severity, .. } = self.asking;
+        ![tag.trim(), flag, verdict, severity].iter().all(|text| text.is_empty())
     }
 
     fn verdicts(&self) -> [Verdict; 4] {
         Verdict::ALL
+    }
+
+    /// What the worst may be that was found, as the search has it.
+    fn severities(&self) -> Vec<&'static str> {
+        Severity::ALL.into_iter().rev().map(Severity::as_str).chain([CLEAN, UNREPORTED]).collect()
     }
 }
 
@@ -166,20 +176,22 @@ pub(super) async fn show(
     let filter = asking.tag.trim();
     // Where clients keep what is attached to an image is shown with the image.
     let is_meant = |tag: &Tag| tag.referrers_subject().is_none() || filter.starts_with("sha256-");
-    known.retain(|(tag, _)| tag.as_str().contains(filter) && is_meant(tag));
+    let part = filter.to_lowercase();
+    known.retain(|(tag, _)| tag.as_str().to_lowercase().contains(&part) && is_meant(tag));
     let images: Vec<Named> =
         known.into_iter().map(|(tag, digest)| image(&name, tag, digest)).collect();
     let order = asking.order.unwrap_or(asking.sort.usual());
-    let needs = match asking.flag.is_empty() && asking.verdict.is_empty() {
-        true => asking.sort.needs(),
-        false => Needs::Rows,
-    };
+    let needs =
+        match [&asking.flag, &asking.verdict, &asking.severity].iter().all(|it| it.is_empty()) {
+            true => asking.sort.needs(),
+            false => Needs::Rows,
+        };
     let is_too_many = needs != Needs::Names && images.len() > MOST_COMPARED;
     let wanted = asking.page.unwrap_or(1).saturating_sub(1).saturating_mul(MOST);
     let (count, place, shown) = match needs {
         Needs::Rows if !is_too_many => {
             let mut all = rows(api, who, &policy, (&catalog, images)).await?;
-            all.retain(|row| row.fits(&asking.flag, &asking.verdict));
+            all.retain(|row| row.fits(&asking.flag, &asking.verdict, &asking.severity));
             all.sort_by(|one, other| asking.sort.compare(order, one, other));
             let place = first(wanted, all.len());
             (all.len(), place, all.into_iter().skip(place).take(MOST).collect())

@@ -13,7 +13,13 @@ use crate::service::api::{Api, Problem, Requester};
 use crate::web::activity::made;
 use crate::web::address::delete_page;
 use crate::web::shown::Moment;
-use crate::web::summary::{Summaries, Summary};
+use crate::web::summary::{Findings, Summaries, Summary};
+
+/// The word for images in which reports found nothing.
+pub(super) const CLEAN: &str = "none";
+
+/// The word for images of which no report counts.
+pub(super) const UNREPORTED: &str = "no report";
 
 /// It.
 pub(super) struct Row {
@@ -26,10 +32,22 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Whether it has the flag and the verdict that are looked for, if any are.
-    pub(super) fn fits(&self, flag: &str, verdict: &str) -> bool {
+    /// Whether it has the flag, the verdict and the worst finding that are looked for, if any are.
+    pub(super) fn fits(&self, flag: &str, verdict: &str, severity: &str) -> bool {
         (flag.is_empty() || self.summary.flags.iter().any(|name| name == flag))
             && (verdict.is_empty() || self.summary.verdict.word() == verdict)
+            && (severity.is_empty() || self.worst() == Some(severity))
+    }
+
+    /// The word for the worst that reports say; none where that cannot be told.
+    fn worst(&self) -> Option<&'static str> {
+        match &self.summary.findings {
+            Findings::Unknown => None,
+            Findings::Unreported => Some(UNREPORTED),
+            Findings::Found(found) => {
+                Some(found.first().map_or(CLEAN, |(severity, _)| severity.as_str()))
+            }
+        }
     }
 
     /// The beginning of its digest, without the algorithm: there are many columns.

@@ -264,6 +264,13 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    /// The same, as if nobody had broken the glass of a gate for it.
+    pub(crate) fn with_whole_glass(&self) -> Self {
+        let whole =
+            |facts: &Arc<Facts>| Arc::new(Facts { broken: Vec::new(), ..Facts::clone(facts) });
+        Self { facts: whole(&self.facts), around: self.around.iter().map(whole).collect() }
+    }
+
     /// What gates say to it at that time, by what is known now.
     pub(crate) fn judge(
         &self,

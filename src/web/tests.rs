@@ -2,6 +2,7 @@
 
 mod activity;
 mod findings;
+mod glass;
 mod mistakes;
 mod provider;
 mod scans;

@@ -64,6 +64,9 @@ pub(crate) struct ShownVerdict {
     pub(crate) warnings: Vec<ShownReason>,
     pub(crate) cleared: Vec<ShownCleared>,
     pub(crate) glass_broken_until: Option<Timestamp>,
+    /// What would hold it if the glass were whole; the pages tell.
+    #[serde(skip)]
+    pub(crate) behind_glass: Vec<ShownReason>,
     pub(crate) is_artifact: bool,
     /// Until when this does not change by the time alone.
     pub(crate) valid_until: Option<Timestamp>,
@@ -157,6 +160,7 @@ impl ShownVerdict {
             warnings: of(evidence.map(|it| it.warnings.as_slice())),
             cleared: cleared.iter().map(ShownCleared::of).collect(),
             glass_broken_until: evidence.and_then(|it| it.broken_until),
+            behind_glass: Vec::new(),
             is_artifact: evidence.is_some_and(|it| it.is_artifact),
             valid_until: judgement.valid_until,
         }
@@ -204,7 +208,13 @@ pub(crate) async fn recalled_verdicts(
     for &gate in &gates {
         if let Some(gathered) = &gathered {
             let judgement = gathered.judge(policy, &image.repository, &[gate], now);
-            shown.push(ShownVerdict::of(gate, &judgement));
+            let mut verdict = ShownVerdict::of(gate, &judgement);
+            if verdict.glass_broken_until.is_some() {
+                let whole = gathered.with_whole_glass();
+                let judgement = whole.judge(policy, &image.repository, &[gate], now);
+                verdict.behind_glass = ShownVerdict::of(gate, &judgement).reasons;
+            }
+            shown.push(verdict);
         }
     }
     let whom = Whom { policy, caller, repository: &image.repository };

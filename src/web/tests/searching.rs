@@ -121,6 +121,7 @@ async fn what_is_found_is_narrowed_by_gates_and_flags() {
     assert_eq!(listed(&browser.get("/?q=api").await), ["prod/api:v1", "prod/api:v2"]);
     assert_eq!(listed(&browser.get("/?q=api&verdict=held").await), ["prod/api:v1"]);
     assert_eq!(listed(&browser.get("/?q=api&verdict=passed").await), ["prod/api:v2"]);
+    assert_eq!(listed(&browser.get("/?q=api&verdict=not+known").await), [""; 0]);
     assert_eq!(listed(&browser.get("/?q=api&flag=tested").await), ["prod/api:v2"]);
     assert_eq!(listed(&browser.get("/?flag=tested&verdict=held").await), [""; 0]);
     let page = browser.get("/?q=api&flag=tested").await;

@@ -258,12 +258,13 @@ impl Fetcher {
     }
 
     fn within(deadline: Duration, ca: Option<&Path>) -> Result<Self, FetchError> {
-        Self::resolving(Arc::new(resolve::System), deadline, ca)
+        let names: Arc<dyn Resolve> = Arc::new(resolve::System);
+        Self::resolving(&names, deadline, ca)
     }
 
     /// Looks names up with `names`.
     fn resolving(
-        names: Arc<dyn Resolve>,
+        names: &Arc<dyn Resolve>,
         deadline: Duration,
         ca: Option<&Path>,
     ) -> Result<Self, FetchError> {
@@ -273,7 +274,7 @@ impl Fetcher {
                 .tls_backend_preconfigured(tls.clone())
                 .https_only(true)
                 .redirect(Policy::none())
-                .dns_resolver(Careful { names: Arc::clone(&names), from })
+                .dns_resolver(Careful { names: Arc::clone(names), from })
                 .connect_timeout(CONNECT)
                 .timeout(deadline)
                 .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))

@@ -165,9 +165,9 @@ async fn by_name(
     url: &HttpsUrl,
     addresses: &'static [&'static str],
 ) -> Result<Value, String> {
-    let names = Arc::new(All(addresses));
+    let names: Arc<dyn Resolve> = Arc::new(All(addresses));
     let within = Duration::from_secs(5);
-    let fetcher = Fetcher::resolving(names, within, Some(provider.ca())).unwrap();
+    let fetcher = Fetcher::resolving(&names, within, Some(provider.ca())).unwrap();
     let told = fetcher.json(url, MOST).await;
     told.map_err(|error| crate::log::Causes(&error).to_string())
 }

@@ -34,16 +34,16 @@ fn scene() -> (Scene, Image) {
     let worker = Image::docker("worker");
     ci.push("prod/worker", "v1", &worker);
     ci.push("secret/plans", "v1", &image);
-    report(&scene, "prod/api:v2.1.0", report_of(&image));
+    report(&scene, "prod/api:v2.1.0", &report_of(&image));
     let mut hostile = report_of(&worker);
     let found = &mut hostile["Results"][0]["Vulnerabilities"][0];
     assert_eq!(found["VulnerabilityID"], "CVE-2019-18276");
     found["Title"] = json!("<img src=x onerror=alert(1)>");
-    report(&scene, "prod/worker:v1", hostile);
+    report(&scene, "prod/worker:v1", &hostile);
     (scene, image)
 }
 
-fn report(scene: &Scene, image: &str, report: Value) {
+fn report(scene: &Scene, image: &str, report: &Value) {
     let report = report.to_string();
     let sent = Ask::body("application/json", report.as_bytes());
     let target = format!("/api/v1/image/report?ref={image}");

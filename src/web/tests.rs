@@ -7,6 +7,7 @@ mod mistakes;
 mod provider;
 mod scans;
 mod searching;
+mod size;
 mod start;
 mod strangers;
 mod tags;

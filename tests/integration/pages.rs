@@ -106,15 +106,18 @@ fn visit(scene: &Scene, image: &Image, browser: &Browser) {
     docker.pull("prod/api:v2.1.0").ok();
     docker.run(&["rmi", &docker.at_gate("prod/api:v2.1.0")]).ok();
     browser.press("Tokens");
-    browser.says("a laptop");
-    let text = browser.text();
+    let text = wait_for("the list of tokens", Duration::from_secs(60), || {
+        let text = browser.text();
+        (text.contains("a laptop") && !text.contains("It is shown this once")).then_some(text)
+    });
     assert!(!text.contains(&token), "{text}");
     // The name of the token stands below what it is for.
     let (_, below) = text.split_once("a laptop").unwrap();
     let id = below.split_whitespace().next().unwrap();
     browser.press(&format!("Revoke a laptop {id}"));
-    browser.says("My tokens");
-    docker.pull("prod/api:v2.1.0").failed();
+    wait_for("the revocation", Duration::from_secs(60), || {
+        (docker.pull("prod/api:v2.1.0").code != Some(0)).then_some(())
+    });
 
     browser.press("Sign out");
     browser.says("Password or token");

@@ -153,7 +153,7 @@ impl Scene {
     }
 
     /// The same on a state that is there.
-    pub(super) async fn on(kept: (Arc<State>, TempDir), policy: &str, has_scanner: bool) -> Self {
+    pub(crate) async fn on(kept: (Arc<State>, TempDir), policy: &str, has_scanner: bool) -> Self {
         let federation = Federation::default();
         let gate = sample::Scene::on(kept, policy, users("", "admins"), federation);
         Self::around(gate, policy, has_scanner).await

@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use policy::gate::Judgement;
 use prometheus::core::Collector;
+use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -557,8 +558,8 @@ impl Make {
 fn inform(gauges: &IntGaugeVec, told: &str) {
     gauges.with_label_values(&[told]).set(1);
     let families = gauges.collect();
-    let series = families.iter().flat_map(|family| family.get_metric());
-    for label in series.flat_map(|series| series.get_label()) {
+    let series = families.iter().flat_map(MetricFamily::get_metric);
+    for label in series.flat_map(Metric::get_label) {
         if label.value() != told {
             // It was listed a moment ago.
             let _ = gauges.remove_label_values(&[label.value()]);

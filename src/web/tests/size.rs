@@ -68,9 +68,9 @@ fn repository(number: usize) -> RepositoryName {
     RepositoryName::new(&format!("backend-{number:03}/app")).unwrap()
 }
 
-fn finding(id: String, package: &str, first_seen: Timestamp) -> KeptFinding {
+fn finding(id: &str, package: &str, first_seen: Timestamp) -> KeptFinding {
     let finding = Finding {
-        id: VulnerabilityId::new(&id).unwrap(),
+        id: VulnerabilityId::new(id).unwrap(),
         aliases: Vec::new(),
         package: Package {
             name: package.to_owned(),
@@ -97,12 +97,12 @@ fn finding(id: String, package: &str, first_seen: Timestamp) -> KeptFinding {
 /// Of every second image.
 fn report(number: usize, sample: &Sample, of: RepositoryName, now: Timestamp) -> KeptReport {
     let mut findings = vec![
-        finding(COMMON.to_owned(), "liblog", now),
-        finding(format!("CVE-2025-{}", number % 500), "zlib1g", now),
+        finding(COMMON, "liblog", now),
+        finding(&format!("CVE-2025-{}", number % 500), "zlib1g", now),
     ];
     if number == 0 {
         let more = (findings.len()..MOST_FINDINGS)
-            .map(|index| finding(format!("{RARE}{index:04}"), &format!("package-{index}"), now));
+            .map(|index| finding(&format!("{RARE}{index:04}"), &format!("package-{index}"), now));
         findings.extend(more);
     }
     KeptReport {

@@ -21,7 +21,7 @@ use crate::state::State;
 use crate::store::{Sequence, StoreError, Tagged};
 pub(crate) use find::{Hit, search};
 pub(crate) use known::Known;
-pub(crate) use query::{Sought, Wanted};
+pub(crate) use query::{MAX_FINDINGS, Sought, Wanted};
 pub(crate) use told::Told;
 pub(crate) use words::Words;
 

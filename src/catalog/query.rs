@@ -5,6 +5,9 @@ use oci::{Digest, RepositoryName};
 use super::Words;
 use super::advisories::is_name;
 
+/// So many findings may be looked for at once.
+pub(crate) const MAX_FINDINGS: usize = 16;
+
 /// What is looked for, word by word.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
@@ -30,7 +33,10 @@ impl Wanted {
         let (mut words, mut findings) = (Vec::new(), Vec::new());
         for word in text.split_whitespace().map(|word| without(gate, word)) {
             match Sought::new(word) {
-                Some(finding) => findings.push(finding),
+                Some(finding) if findings.contains(&finding) => {}
+                // One more than may be looked for tells that there are too many.
+                Some(finding) if findings.len() <= MAX_FINDINGS => findings.push(finding),
+                Some(_) => {}
                 None => words.push(word),
             }
         }
@@ -39,6 +45,11 @@ impl Wanted {
             _ => None,
         };
         Self { words: Words::new(&words.join(" ")), findings, pinned }
+    }
+
+    /// More findings are named than are looked for.
+    pub(crate) fn is_too_much(&self) -> bool {
+        self.findings.len() > MAX_FINDINGS
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -34,6 +34,8 @@ pub(crate) struct Reported {
     pub(crate) repository: RepositoryName,
     /// None: it found nothing.
     pub(crate) worst: Option<Severity>,
+    /// False: that it found nothing says nothing.
+    pub(crate) recognized: bool,
     /// With the groups of then. Seldom looked at, so it is not in the way.
     uploader: Box<Caller>,
 }
@@ -75,11 +77,12 @@ fn fact(flag: Flag, same: impl Fn(RepositoryName) -> RepositoryName) -> Option<F
 }
 
 fn reported(report: BriefReport, same: impl Fn(RepositoryName) -> RepositoryName) -> Reported {
-    let BriefReport { id, repository, uploader, uploader_groups, counts, .. } = report;
+    let BriefReport { id, repository, uploader, uploader_groups, recognized, counts, .. } = report;
     Reported {
         id,
         repository: same(repository),
         worst: counts.last_key_value().map(|(severity, _)| *severity),
+        recognized,
         uploader: Box::new(Caller::new(uploader, uploader_groups)),
     }
 }

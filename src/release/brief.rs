@@ -36,6 +36,8 @@ pub struct BriefReport {
     pub uploader_groups: Vec<String>,
     /// When it was made.
     pub made_at: Timestamp,
+    /// Whether the scanner recognized anything that it can judge.
+    pub recognized: bool,
     /// How many findings it has of each severity of which there are any.
     pub counts: BTreeMap<Severity, usize>,
 }

@@ -30,7 +30,8 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 /// What a browser's field for a time says, which has no zone, in UTC. Anything else stays as it is.
 pub(super) fn in_utc(text: String) -> String {
     match text.parse::<DateTime>() {
-        Ok(time) if text.parse::<Timestamp>().is_err() => {
+        // The name of a zone in brackets would be passed over (RFC 9557).
+        Ok(time) if text.parse::<Timestamp>().is_err() && !text.contains('[') => {
             Offset::UTC.to_timestamp(time).map_or(text, |at| at.to_string())
         }
         _ => text,

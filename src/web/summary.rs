@@ -12,7 +12,7 @@ use super::image::bar;
 use super::shown::{short, size};
 use super::verdict::Verdict;
 use crate::catalog::Known;
-use crate::release::{self, Tally, counts, tally};
+use crate::release::{self, KeptReport, Tally, counts, tally};
 use crate::service::api::gate::verdict::recalled_verdicts;
 use crate::service::api::image::flags::in_force;
 use crate::service::api::image::named::Named;
@@ -178,8 +178,10 @@ fn tally_here(
     policy: &Policy,
 ) -> Option<Tally> {
     let reports = known.kept.reports.iter().zip(&known.tallies);
+    // A scanner that recognized nothing says nothing by finding nothing.
+    let says = |report: &KeptReport| report.recognized || !report.findings.is_empty();
     let counting: Vec<_> =
-        reports.filter(|(report, _)| counts(report, repository, policy)).collect();
+        reports.filter(|(report, _)| says(report) && counts(report, repository, policy)).collect();
     match counting.as_slice() {
         [] => None,
         [(_, tally)] => Some((*tally).clone()),

@@ -222,18 +222,24 @@ impl Releases for Sql {
 }
 
 /// How many reports are written anew at once.
-const AT_ONCE: i64 = 20;
+const AT_ONCE: i64 = 1;
 
 impl Sql {
     /// Writes what reports are found by, where an earlier version wrote less of it. It goes on where it
     /// was stopped, and several replicas may do it.
     pub(in crate::store) async fn rekey(&self) -> Result<(), StoreError> {
         const WHAT: &str = "write anew what reports are found by";
-        while reports::is_any_unkeyed(&mut self.read(WHAT).await?).await? {
+        let is_any = async || reports::is_any_unkeyed(&mut self.read(WHAT).await?).await;
+        if !is_any().await? {
+            return Ok(());
+        }
+        tracing::info!("writing anew what the findings of all reports are found by");
+        while is_any().await? {
             let mut work = self.write(WHAT).await?;
             reports::rekey(&mut work, AT_ONCE).await?;
             work.commit().await?;
         }
+        tracing::info!("the findings of all reports are found by it");
         Ok(())
     }
 }

@@ -191,7 +191,7 @@ pub(super) async fn back_to(settings: &Settings, server: &Postgres, version: u8)
             ],
         ),
         (6, &["DROP TABLE descriptions", "DROP INDEX IF EXISTS manifests_digest"]),
-        (7, &["DROP TABLE unkeyed_reports"]),
+        (7, &["DROP TABLE unkeyed_reports", "DROP INDEX families_ends_at"]),
     ];
     for (_, statements) in brought.iter().filter(|(brought_by, _)| *brought_by > version) {
         for statement in *statements {

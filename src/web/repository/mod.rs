@@ -175,8 +175,8 @@ pub(super) async fn show(
     }
     let filter = asking.tag.trim();
     // Where clients keep what is attached to an image is shown with the image.
-    let is_meant = |tag: &Tag| tag.referrers_subject().is_none() || filter.starts_with("sha256-");
     let part = filter.to_lowercase();
+    let is_meant = |tag: &Tag| tag.referrers_subject().is_none() || part.starts_with("sha256-");
     known.retain(|(tag, _)| tag.as_str().to_lowercase().contains(&part) && is_meant(tag));
     let images: Vec<Named> =
         known.into_iter().map(|(tag, digest)| image(&name, tag, digest)).collect();

@@ -57,7 +57,11 @@ impl Worst {
     fn of(told: &Told, (repository, policy): (&RepositoryName, &Policy)) -> Self {
         let mut worst = Self::Unreported;
         for report in &told.reports {
-            let found = report.worst.map_or(Self::Nothing, Self::Found);
+            let found = match (report.worst, report.recognized) {
+                (Some(worst), _) => Self::Found(worst),
+                (None, true) => Self::Nothing,
+                (None, false) => continue,
+            };
             if found > worst && report.counts(repository, policy) {
                 worst = found;
             }

@@ -23,7 +23,7 @@ use super::frame::{Frame, Place, rendered};
 use super::problem::Trouble;
 use super::query::Query;
 use super::session::SignedIn;
-use crate::catalog::{Hit, Known, Sought, Wanted, search};
+use crate::catalog::{Hit, Known, MAX_FINDINGS, Sought, Wanted, search};
 use crate::service::api::Problem;
 use crate::service::api::image::named::{Named, Need};
 
@@ -65,6 +65,10 @@ pub(super) async fn show(
         (asked.findings.as_slice(), asked.words.is_empty(), asking.is_narrowed())
     {
         return Ok(Redirect::to(&vulnerability_page(&finding.text())).into_response());
+    }
+    if asked.is_too_much() {
+        let told = format!("name at most {MAX_FINDINGS} vulnerabilities and packages at once");
+        return Err(Trouble::wrong(told));
     }
     let known = web.catalog.current().await.map_err(Problem::from)?;
     let mut found = looked_for(&web, &signed_in, (&known, &asking, &asked)).await?;

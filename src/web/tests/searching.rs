@@ -71,6 +71,17 @@ pub(super) async fn flagged(browser: &Browser, sample: &Sample) {
 
 /// A report of an image, with a finding in each of these packages: names and package URLs.
 async fn reported(browser: &Browser, repository: &str, sample: &Sample, found: &[(&str, &str)]) {
+    looked_into(browser, repository, sample, found, true).await;
+}
+
+/// By a scanner that may have recognized nothing in it.
+async fn looked_into(
+    browser: &Browser,
+    repository: &str,
+    sample: &Sample,
+    found: &[(&str, &str)],
+    recognized: bool,
+) {
     let findings = found.iter().map(|(name, purl)| {
         let finding = json!({
             "id": format!("CVE-2026-{}", name.len()), "severity": "high",
@@ -90,7 +101,7 @@ async fn reported(browser: &Browser, repository: &str, sample: &Sample, found: &
         scanner: reports::Scanner { name: "Trivy".to_owned(), version: None, database: None },
         made_at: browser.scene.now(),
         received_at: browser.scene.now(),
-        recognized: true,
+        recognized,
         findings: findings.collect(),
     };
     let state = &browser.scene.api.issue.state;
@@ -289,6 +300,66 @@ async fn nothing_tells_of_findings_in_images_that_one_may_not_see() {
         let told = page.text.replace("log4j", "log5j").replace("26-5", "26-6");
         assert_eq!(told, nobody.text, "{path}");
     }
+}
+
+#[tokio::test]
+async fn no_list_tells_by_its_end_of_images_that_one_may_not_see() {
+    let (browser, api) = Browser::of_alice().await;
+    let other = image("other", &["o"]);
+    let hidden = ["a", "b", "c"].map(|tag| ("secret/api", tag, &other));
+    taught(
+        &browser,
+        &[&[("prod/api", "v1", &api), ("prod/api", "v2", &api)], &hidden[..]].concat(),
+    )
+    .await;
+    reported(&browser, "secret/api", &other, &[("log4j", "pkg:maven/a/log4j@2")]).await;
+    let page = async |who: &str, query: &str| {
+        let page = browser.scene.get(As::User(who), &format!("/images?{query}")).await.json();
+        (page["images"].as_array().unwrap().len(), page["cursor"].as_str().map(str::to_owned))
+    };
+    for query in ["cve=CVE-2026-5&limit=1", "package=log4j&limit=1", "q=secret&limit=1", "limit=2"]
+    {
+        let (shown, cursor) = page("alice", query).await;
+        assert_eq!((shown, cursor), (if query == "limit=2" { 2 } else { 0 }, None), "{query}");
+    }
+    // Whoever may see the rest is led to it.
+    let (mut all, mut cursor) = (0, String::new());
+    loop {
+        let (shown, next) = page("root", &format!("limit=1{cursor}")).await;
+        all += shown;
+        let Some(next) = next else { break };
+        assert_eq!(shown, 1);
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(all, 5);
+    assert_eq!(page("root", "cve=CVE-2026-5&limit=1").await, (1, None));
+}
+
+#[tokio::test]
+async fn nothing_recognized_is_not_nothing_found() {
+    let (browser, api) = Browser::of_alice().await;
+    taught(&browser, &[("prod/api", "v1", &api)]).await;
+    looked_into(&browser, "prod/api", &api, &[], false).await;
+    let page = browser.get("/?q=api").await;
+    assert!(page.text.contains(">no report<") && !page.text.contains(">nothing found<"));
+    assert_eq!(listed(&browser.get("/?severity=none").await), [""; 0]);
+    let row = browser.get("/ui/repository?name=prod/api").await;
+    assert!(!row.text.contains(">nothing found<"), "{}", row.text);
+}
+
+#[tokio::test]
+async fn more_findings_than_can_be_looked_for_at_once_are_refused() {
+    let (browser, _) = Browser::of_alice().await;
+    let names = |count| (0..count).map(|number| format!("CVE-2026-{number:04}"));
+    let query = |count| format!("/?q=api+{}", names(count).collect::<Vec<_>>().join("+"));
+    assert_eq!(browser.get(&query(16)).await.status, StatusCode::OK);
+    let page = browser.get(&query(17)).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    let told = "name at most 16 vulnerabilities and packages at once";
+    assert!(page.text.contains(told), "{}", page.text);
+    // The same one twice is one.
+    let page = browser.get(&format!("/?q=api{}", "+CVE-2026-1".repeat(17))).await;
+    assert_eq!(page.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -31,6 +31,11 @@ pub(crate) const MAX_PAGE: u32 = 1000;
 /// How many tags, or findings, are looked at for one page, whatever of them is on it.
 const LOOKED_AT: u32 = 2000;
 
+/// How many are looked at first for the one with which the next page begins, and how often more of them.
+/// A list of which nobody knows more goes on after that, so that nothing of it is lost.
+const AHEAD: u32 = 50;
+const MOST_LOOKS: usize = 10;
+
 /// What is looked for. Everything that is named has to hold.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -161,23 +166,7 @@ pub(crate) async fn list(
         words: words.split_whitespace().map(str::to_owned).collect(),
     };
     let cursor = api.open_cursor(query.cursor.as_deref())?;
-    let key = match (&query.cve, &query.package) {
-        (Some(cve), _) => Some(FindingKey::Vulnerability(cve.clone())),
-        (None, Some(package)) => Some(FindingKey::package(package)),
-        (None, None) => None,
-    };
-    let looked_at = match (key, cursor) {
-        (Some(key), None) => listing.by_finding(key, None).await?,
-        (Some(key), Some(Cursor::Finding(severity, report, index))) => {
-            listing.by_finding(key, Some(Place { severity, report, index })).await?
-        }
-        (None, None) => listing.by_name(None).await?,
-        (None, Some(Cursor::Tag(repository, tag))) => {
-            let repository = repository.parse().map_err(|_| wrong_cursor())?;
-            listing.by_name(Some((repository, tag))).await?
-        }
-        _ => return Err(wrong_cursor()),
-    };
+    let looked_at = listing.look(cursor, listing.looks_at()).await?;
     Ok(Json(listing.page(looked_at).await?))
 }
 
@@ -202,18 +191,44 @@ struct LookedAt {
 }
 
 impl Listing<'_> {
-    /// Where everything is shown that is looked at, no more of it than fits.
+    /// So many of what comes after a place.
+    async fn look(&self, after: Option<Cursor>, limit: u32) -> Result<LookedAt, Problem> {
+        let key = match (&self.query.cve, &self.query.package) {
+            (Some(cve), _) => Some(FindingKey::Vulnerability(cve.clone())),
+            (None, Some(package)) => Some(FindingKey::package(package)),
+            (None, None) => None,
+        };
+        match (key, after) {
+            (Some(key), None) => self.by_finding(key, None, limit).await,
+            (Some(key), Some(Cursor::Finding(severity, report, index))) => {
+                self.by_finding(key, Some(Place { severity, report, index }), limit).await
+            }
+            (None, None) => self.by_name(None, limit).await,
+            (None, Some(Cursor::Tag(repository, tag))) => {
+                let repository = repository.parse().map_err(|_| wrong_cursor())?;
+                self.by_name(Some((repository, tag)), limit).await
+            }
+            _ => Err(wrong_cursor()),
+        }
+    }
+
+    /// Where everything is shown that is looked at, no more of it than fits, and one more: whether
+    /// there is a next page.
     fn looks_at(&self) -> u32 {
         let Query { q, tag, flag, severity, .. } = self.query;
         let is_filtered = [q, tag, flag, severity].into_iter().any(Option::is_some);
-        if is_filtered { LOOKED_AT } else { u32::try_from(self.limit).unwrap_or(LOOKED_AT) }
+        if is_filtered { LOOKED_AT } else { u32::try_from(self.limit + 1).unwrap_or(LOOKED_AT) }
     }
 
-    async fn by_name(&self, after: Option<(RepositoryName, String)>) -> Result<LookedAt, Problem> {
+    async fn by_name(
+        &self,
+        after: Option<(RepositoryName, String)>,
+        limit: u32,
+    ) -> Result<LookedAt, Problem> {
         let within = self.within()?;
         // No tag is empty, so all of the repository come after it.
         let start = || within.clone().map(|repository| (repository, String::new()));
-        let (after, limit) = (after.or_else(start), self.looks_at());
+        let after = after.or_else(start);
         let state = &self.api.issue.state;
         let tags =
             state.ask(move |store| async move { store.tags_after(after.as_ref(), limit).await });
@@ -235,9 +250,14 @@ impl Listing<'_> {
         Ok(LookedAt { candidates: candidates.collect(), goes_on })
     }
 
-    async fn by_finding(&self, by: FindingKey, after: Option<Place>) -> Result<LookedAt, Problem> {
+    async fn by_finding(
+        &self,
+        by: FindingKey,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<LookedAt, Problem> {
         let within = self.within()?;
-        let limit = if within.is_some() { LOOKED_AT } else { self.looks_at() };
+        let limit = if within.is_some() { LOOKED_AT } else { limit };
         // Whatever was found by its package is in it.
         let package = self.query.package.as_deref().filter(|_| self.query.cve.is_some());
         let also = package.map(FindingKey::package);
@@ -281,27 +301,55 @@ impl Listing<'_> {
         Ok(LookedAt { candidates: candidates.collect(), goes_on })
     }
 
-    /// As many as fit of those that may be shown.
+    /// As many as fit of those that may be shown. A cursor stands there only if there is more that whoever
+    /// asks may know of: it would tell of the other images, and one by one how many there are (O19).
     async fn page(&self, LookedAt { candidates, goes_on }: LookedAt) -> Result<Page, Problem> {
-        let (mut images, mut last) = (Vec::new(), None);
-        let mut left = candidates.into_iter();
-        while left.len() > 0 {
-            let mut some =
-                self.entries(left.by_ref().take(self.limit).collect()).await?.into_iter();
-            while let Some((place, entry)) = some.next() {
-                last = Some(place);
-                images.extend(entry);
-                if images.len() == self.limit {
-                    let goes_on = goes_on || some.len() > 0 || left.len() > 0;
-                    return Ok(self.ended(images, last.filter(|_| goes_on)));
-                }
+        let end = candidates.last().map(|last| last.place.clone());
+        let mut known = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            if self.may_show(&candidate).await? {
+                known.push(candidate);
             }
         }
-        Ok(self.ended(images, last.filter(|_| goes_on)))
+        let (mut images, mut left, mut next) = (Vec::new(), known.into_iter(), None);
+        while left.len() > 0 && images.len() < self.limit {
+            let mut some =
+                self.entries(left.by_ref().take(self.limit).collect()).await?.into_iter();
+            while images.len() < self.limit
+                && let Some((place, entry)) = some.next()
+            {
+                images.extend(entry);
+                let is_more = some.len() > 0 || left.len() > 0;
+                next = Some(place).filter(|_| is_more && images.len() == self.limit);
+            }
+        }
+        let next = match (next, end) {
+            (None, Some(end)) if goes_on => self.before_the_next(end).await?,
+            (next, _) => next,
+        };
+        Ok(Page { images, cursor: next.and_then(|next| self.api.seal_cursor(&next)) })
     }
 
-    fn ended(&self, images: Vec<Entry>, last: Option<Cursor>) -> Page {
-        Page { images, cursor: last.and_then(|last| self.api.seal_cursor(&last)) }
+    /// The place before the next that may be shown, or the one after all that is looked at.
+    async fn before_the_next(&self, end: Cursor) -> Result<Option<Cursor>, Problem> {
+        // What a group pulled last is told at once, and not from a place on.
+        if self.query.is_by_pulls {
+            return Ok(None);
+        }
+        let mut before = end;
+        for limit in [AHEAD].into_iter().chain([LOOKED_AT; MOST_LOOKS]) {
+            let looked_at = self.look(Some(before.clone()), limit).await?;
+            for candidate in looked_at.candidates {
+                if self.may_show(&candidate).await? {
+                    return Ok(Some(before));
+                }
+                before = candidate.place;
+            }
+            if !looked_at.goes_on {
+                return Ok(None);
+            }
+        }
+        Ok(Some(before))
     }
 
     /// What is shown of each, if it is. What is said of them is asked for at once: asking takes
@@ -310,22 +358,15 @@ impl Listing<'_> {
         &self,
         candidates: Vec<Candidate>,
     ) -> Result<Vec<(Cursor, Option<Entry>)>, Problem> {
-        let mut entries = Vec::with_capacity(candidates.len());
-        let mut digests = Vec::new();
-        for candidate in candidates {
-            let is_shown = candidate.is_meant && self.knows(&candidate).await?;
-            digests.extend(is_shown.then(|| candidate.digest.clone()));
-            entries.push((candidate.place.clone(), is_shown.then_some(candidate)));
-        }
-        let shown = entries.iter().filter_map(|(_, candidate)| candidate.as_ref());
-        let around = self.around(shown).await?;
+        let around = self.around(candidates.iter()).await?;
+        let digests: Vec<_> = candidates.iter().map(|it| it.digest.clone()).collect();
         let state = &self.api.issue.state;
         let briefs = state.ask(move |store| async move { store.briefs_of(&digests).await }).await?;
         let entry = |candidate: Candidate| {
-            let brief = briefs.get(&candidate.digest);
-            self.entry(candidate, brief, &around)
+            let (place, brief) = (candidate.place.clone(), briefs.get(&candidate.digest));
+            (place, self.entry(candidate, brief, &around))
         };
-        Ok(entries.into_iter().map(|(place, it)| (place, it.and_then(entry))).collect())
+        Ok(candidates.into_iter().map(entry).collect())
     }
 
     async fn around(&self, shown: impl Iterator<Item = &Candidate>) -> Result<Around, Problem> {
@@ -346,8 +387,12 @@ impl Listing<'_> {
         within.map_err(|error| Problem::wrong(format!("`repository`: {error}")))
     }
 
-    async fn knows(&self, candidate: &Candidate) -> Result<bool, Problem> {
-        let Candidate { repository, tag, digest, .. } = candidate;
+    /// Whether it is meant, and whoever asks may know of it.
+    async fn may_show(&self, candidate: &Candidate) -> Result<bool, Problem> {
+        let Candidate { repository, tag, digest, is_meant, .. } = candidate;
+        if !is_meant {
+            return Ok(false);
+        }
         let reference = match tag {
             Some(tag) => Reference::Tag(tag.clone()),
             None => Reference::Digest(digest.clone()),

@@ -25,7 +25,8 @@ pub(super) async fn of(
         let flag = flag(&row)?;
         briefs.entry(flag.digest.clone()).or_default().flags.push(flag);
     }
-    let sql = "SELECT id, digest, repository, uploader, uploader_groups, made_at, counts \
+    let sql = "SELECT id, digest, repository, uploader, uploader_groups, made_at, \
+        recognized, counts \
         FROM reports WHERE digest IN (VALUES {rows}) ORDER BY id";
     for row in work.with_rows(sql, &rows).await? {
         briefs.entry(row.digest("digest")?).or_default().reports.push(report(&row)?);
@@ -52,6 +53,7 @@ fn report(row: &Row) -> Result<BriefReport, StoreError> {
         uploader: row.read("uploader")?,
         uploader_groups: groups.map_err(|error| damaged("uploader_groups", &error))?,
         made_at: row.time("made_at")?,
+        recognized: row.int("recognized")? != 0,
         counts: counts(row)?,
     })
 }

@@ -137,14 +137,14 @@ pub(super) async fn find(work: &mut Work, query: &FindingQuery) -> Result<Vec<Fo
 /// The reports with such a finding. The index of the keys holds all that this asks for, and they come as
 /// one text: many rows take longer than what is in them.
 pub(super) async fn reports(work: &mut Work, by: &FindingKey) -> Result<Vec<i64>, StoreError> {
+    // One report may tell of a thousand findings in one package.
     let sql = "SELECT string_agg(CAST(report AS TEXT), ' ') AS reports \
-        FROM finding_keys WHERE found_by = $1";
+        FROM (SELECT DISTINCT report FROM finding_keys WHERE found_by = $1) AS told";
     let row = work.row(sql, &[key(by).as_slice().into()]).await?;
     let text = row.map(|row| row.maybe_text("reports")).transpose()?.flatten().unwrap_or_default();
     let reports: Result<Vec<i64>, _> = text.split_ascii_whitespace().map(str::parse).collect();
     let mut reports = reports.map_err(|error| damaged("report", &error))?;
     reports.sort_unstable();
-    reports.dedup();
     Ok(reports)
 }
 

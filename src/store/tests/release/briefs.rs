@@ -15,6 +15,7 @@ fn brief(id: i64, report: &KeptReport, counts: &[(Severity, usize)]) -> BriefRep
         uploader: report.uploader.clone(),
         uploader_groups: report.uploader_groups.clone(),
         made_at: report.made_at,
+        recognized: report.recognized,
         counts: counts.iter().copied().collect::<BTreeMap<_, _>>(),
     }
 }

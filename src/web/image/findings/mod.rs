@@ -66,6 +66,7 @@ impl Row<'_> {
         let texts = [
             id.as_str(),
             title.as_deref().unwrap_or_default(),
+            if self.cleared.is_some() { "not counted" } else { "" },
             self.cleared.as_deref().unwrap_or_default(),
             severity.as_str(),
             &self.cvss(),

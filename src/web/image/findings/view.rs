@@ -22,6 +22,9 @@ pub(in crate::web::image) struct View {
     order: Option<Order>,
 }
 
+/// The most words that are looked for.
+const MAX_WORDS: usize = 16;
+
 /// By what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,7 +137,7 @@ impl View {
     /// Marks what is looked for, as the script of the page does.
     pub(super) fn choose(&self, rows: &mut [Row<'_>]) {
         let filter = self.filter.to_lowercase();
-        let words: Vec<_> = filter.split_whitespace().collect();
+        let words: Vec<_> = filter.split_whitespace().take(MAX_WORDS).collect();
         for row in rows {
             let is_as_bad =
                 self.severity.is_empty() || row.finding.severity.as_str() == self.severity;

@@ -131,6 +131,8 @@ fn w7_a_provider_elsewhere_leads_to_no_address_of_this_machine() {
         "https://0x7f.1/token",
         "https://0.0.0.0/token",
         "https://169.254.169.254/latest/meta-data",
+        "https://[fd00:ec2::254]/latest/meta-data",
+        "https://100.100.100.200/latest/meta-data",
         "https://[::1]/token",
         "https://[::ffff:169.254.169.254]/token",
         "https://[fe80::1]/token",

@@ -19,6 +19,12 @@ use crate::service::api::image::named::Named;
 use crate::service::api::image::parts::Part;
 use crate::service::api::{Api, Problem};
 
+/// The word for images in which reports found nothing, as addresses have it.
+pub(super) const CLEAN: &str = "none";
+
+/// The word for images of which no report counts.
+pub(super) const UNREPORTED: &str = "no report";
+
 /// What a row says.
 pub(super) struct Summary {
     pub(super) repository: String,

@@ -7,6 +7,21 @@ told.setAttribute("role", "status");
 told.className = "unseen";
 document.body.append(told);
 
+// Hides the rows of a table that do not hold all words, or are not meant, and tells how many are left.
+function rowsOf(table) {
+  const rows = [...document.querySelectorAll(`#${table} tbody tr`)];
+  const texts = rows.map((row) => row.textContent.toLowerCase());
+  const shown = document.querySelector(`[data-shown="${table}"]`);
+  return (text, isMeant = () => true) => {
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    const fit = rows.filter((row, at) => {
+      row.hidden = !isMeant(row) || !words.every((word) => texts[at].includes(word));
+      return !row.hidden;
+    });
+    if (shown) shown.textContent = `${fit.length} of ${rows.length}`;
+  };
+}
+
 for (const button of document.querySelectorAll("button[data-copy]")) {
   const label = button.textContent;
   button.hidden = false;
@@ -26,40 +41,19 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
 }
 
 for (const input of document.querySelectorAll("input[data-filter]")) {
-  const rows = [...document.querySelectorAll(`#${input.dataset.filter} tbody tr`)];
-  const texts = rows.map((row) => row.textContent.toLowerCase());
-  const shown = document.querySelector(`[data-shown="${input.dataset.filter}"]`);
+  const show = rowsOf(input.dataset.filter);
   input.closest(".filter").hidden = false;
-  input.addEventListener("input", () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
-    rows.forEach((row, at) => {
-      const fits = words.every((word) => texts[at].includes(word));
-      row.hidden = !fits;
-      count += fits ? 1 : 0;
-    });
-    if (shown) shown.textContent = `${count} of ${rows.length}`;
-  });
+  input.addEventListener("input", () => show(input.value));
 }
 
-// What the form asks the gate for, at once: all rows are on the page, and those that do not fit are hidden.
+// What the form asks the gate for, at once: all rows are on the page.
 for (const form of document.querySelectorAll("form[data-filter]")) {
   const table = form.dataset.filter;
   const {filter, severity} = form.elements;
-  const rows = [...document.querySelectorAll(`#${table} tbody tr`)];
-  const texts = rows.map((row) => row.textContent.toLowerCase());
-  const shown = document.querySelector(`[data-shown="${table}"]`);
   const links = document.querySelectorAll(`a[data-filtered="${table}"]`);
+  const show = rowsOf(table);
   form.addEventListener("input", () => {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
-    rows.forEach((row, at) => {
-      const isAsBad = !severity.value || row.dataset.severity === severity.value;
-      const fits = isAsBad && words.every((word) => texts[at].includes(word));
-      row.hidden = !fits;
-      count += fits ? 1 : 0;
-    });
-    shown.textContent = `${count} of ${rows.length}`;
+    show(filter.value, (row) => !severity.value || row.dataset.severity === severity.value);
     for (const link of links) {
       const page = new URL(link.href);
       for (const field of [filter, severity]) {

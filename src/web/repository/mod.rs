@@ -20,10 +20,11 @@ use super::order::Order;
 use super::problem::Trouble;
 use super::query::Query;
 use super::session::SignedIn;
+use super::summary::{CLEAN, UNREPORTED};
 use super::verdict::Verdict;
 use crate::service::api::Problem;
 use crate::service::api::image::named::Named;
-use row::{CLEAN, Row, UNREPORTED, rows};
+use row::{Row, rows};
 use sorting::{Needs, Sorting};
 
 /// The most tags on a page.

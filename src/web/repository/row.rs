@@ -13,13 +13,7 @@ use crate::service::api::{Api, Problem, Requester};
 use crate::web::activity::made;
 use crate::web::address::delete_page;
 use crate::web::shown::Moment;
-use crate::web::summary::{Findings, Summaries, Summary};
-
-/// The word for images in which reports found nothing.
-pub(super) const CLEAN: &str = "none";
-
-/// The word for images of which no report counts.
-pub(super) const UNREPORTED: &str = "no report";
+use crate::web::summary::{CLEAN, Findings, Summaries, Summary, UNREPORTED};
 
 /// It.
 pub(super) struct Row {

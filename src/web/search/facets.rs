@@ -12,7 +12,7 @@ use reports::Severity;
 use super::asking::Asking;
 use crate::catalog::{Hit, Known, Told};
 use crate::service::api::image::flags::is_in_force;
-use crate::web::summary::is_nothing_found;
+use crate::web::summary::{CLEAN, UNREPORTED, is_nothing_found};
 use crate::web::verdict::Verdict;
 
 /// What an image is told apart by, that is known without asking anybody.
@@ -72,8 +72,8 @@ impl Worst {
     /// As links and people write it.
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Unreported => "no report",
-            Self::Nothing => "none",
+            Self::Unreported => UNREPORTED,
+            Self::Nothing => CLEAN,
             Self::Found(severity) => severity.as_str(),
         }
     }

@@ -197,7 +197,7 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(path: &Path) -> Self {
         std::fs::create_dir(path).unwrap();
-        mount(&["-t", "tmpfs", "-o", "size=1m", "small"], path);
+        mount(&["-t", "tmpfs", "-o", "size=1536k", "small"], path);
         Self(path.to_owned())
     }
 

@@ -98,36 +98,56 @@ impl Policy {
                 names.push((role, name.to_owned()));
             }
         }
+        let names = Names { users, groups };
         for clause in self.clauses.iter() {
-            let pattern = &clause.image;
-            let is_about = |user: Option<&str>, group: Option<&str>| {
-                matches(pattern, image, Bindings { user, group })
-            };
-            let some_user = || users.iter().map(|(_, name)| Some(name.as_str())).chain([None]);
-            let some_group = || groups.iter().map(|(_, name)| Some(name.as_str())).chain([None]);
-            let mut is_found = false;
-            for user in some_user().filter(|user| pattern.uses_user || user.is_none()) {
-                for group in some_group().filter(|group| pattern.uses_group || group.is_none()) {
-                    if !is_about(user, group) {
-                        continue;
-                    }
-                    is_found = true;
-                    let named = |names: &[(Role, String)], one: Option<&str>| {
-                        names.iter().find(|(_, name)| Some(name.as_str()) == one).map(|it| it.0)
-                    };
-                    roles.extend(named(&users, user));
-                    roles.extend(named(&groups, group));
-                }
-            }
-            if is_found {
-                roles.extend(clause.rule.subjects.iter().copied());
-                roles.extend(clause.rule.except_subjects.iter().copied());
-            }
+            let Some(stand_in) = names.standing_in(&clause.image, image) else { continue };
+            roles.extend(stand_in);
+            roles.extend(clause.rule.subjects.iter().copied());
+            roles.extend(clause.rule.except_subjects.iter().copied());
+            // For them alone it leaves the image out.
+            let except = clause.rule.except_images.iter();
+            roles.extend(except.filter_map(|pattern| names.standing_in(pattern, image)).flatten());
         }
         roles.remove(&ANYONE);
         roles.remove(&AUTHENTICATED);
         roles
     }
+}
+
+/// The users and groups that are written in the policy, as variables may stand for them.
+struct Names {
+    users: Vec<(Role, String)>,
+    groups: Vec<(Role, String)>,
+}
+
+impl Names {
+    /// For whom the variables of a pattern that matches the image stand; none where it does not,
+    /// whoever they stand for.
+    fn standing_in(&self, pattern: &ImagePattern, image: Image<'_>) -> Option<Vec<Role>> {
+        let mut roles = None;
+        for user in one_of(&self.users, pattern.uses_user) {
+            for group in one_of(&self.groups, pattern.uses_group) {
+                let bindings = Bindings { user: user.map(name), group: group.map(name) };
+                if matches(pattern, image, bindings) {
+                    let named = [user, group].into_iter().flatten().map(|(role, _)| *role);
+                    roles.get_or_insert_with(Vec::new).extend(named);
+                }
+            }
+        }
+        roles
+    }
+}
+
+/// Each of them, if the variable is there at all, and nobody.
+fn one_of(
+    names: &[(Role, String)],
+    is_used: bool,
+) -> impl Iterator<Item = Option<&(Role, String)>> {
+    names.iter().filter(move |_| is_used).map(Some).chain([None])
+}
+
+fn name((_, name): &(Role, String)) -> &str {
+    name
 }
 
 /// Whether a variable that stands for the name may come to match the image.

@@ -215,6 +215,26 @@ proptest! {
 }
 
 #[test]
+fn whoever_an_exception_names_by_a_variable_is_involved() {
+    let policy = policy(
+        r#"
+groups: {a: external, c: external}
+rules:
+  - name: all
+    subjects: [authenticated]
+    images: ["**"]
+    except: {images: ["b/*${group}"]}
+    allow: [pull]
+  - {name: elsewhere, subjects: ["group:a", "group:c"], images: ["other"], allow: [pull]}
+"#,
+    );
+    let (repository, tag) = image("b/a:v1");
+    let involved = policy.involved(Image { repository: &repository, tag: tag.as_ref() });
+    let involved: Vec<_> = involved.iter().map(|one| one.subject.as_str()).collect();
+    assert_eq!(involved, ["anyone", "authenticated", "group:a"]);
+}
+
+#[test]
 fn a_name_that_nobody_has_stands_for_those_of_a_pattern() {
     let policy = policy(POLICY);
     let (repository, tag) = image("team/app:v1");

@@ -219,7 +219,7 @@ fn killed_at_any_moment_it_leaves_a_token_that_can_be_used() {
     let before = person.gate.known().refreshes;
     secret(&person.get().ok());
     // What the last one had sent may have come since.
-    assert!(person.gate.known().refreshes > before);
+    assert!([before + 1, before + 2].contains(&person.gate.known().refreshes));
     assert!(before > 1, "some were killed after the gate had answered");
     assert!(!person.gate.known().stolen);
 }
